@@ -1,0 +1,159 @@
+package io.fairwatch.agent.wire;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonMappingException;
+import com.fasterxml.jackson.databind.ObjectReader;
+import com.fasterxml.jackson.databind.ObjectWriter;
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.datatype.jdk8.Jdk8Module;
+import com.fasterxml.jackson.datatype.jsr310.JavaTimeModule;
+import java.io.BufferedReader;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.FilterInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.zip.GZIPInputStream;
+import java.util.zip.GZIPOutputStream;
+
+/** Snapshots to bytes and back. Immutable, thread-safe. */
+public final class WireCodec {
+    private static final JsonMapper MAPPER = JsonMapper.builder()
+            .addModule(new Jdk8Module())
+            .addModule(new JavaTimeModule())
+            .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+            .defaultPropertyInclusion(
+                    JsonInclude.Value.construct(JsonInclude.Include.NON_ABSENT, JsonInclude.Include.ALWAYS))
+            .disable(SerializationFeature.WRITE_DATES_AS_TIMESTAMPS, SerializationFeature.WRITE_DURATIONS_AS_TIMESTAMPS)
+            .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
+            .enable(
+                    DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES,
+                    DeserializationFeature.FAIL_ON_NULL_CREATOR_PROPERTIES)
+            .build();
+
+    private final ObjectWriter writer = MAPPER.writerFor(NodeSnapshot.class);
+    private final ObjectReader reader = MAPPER.readerFor(NodeSnapshot.class);
+
+    /** One snapshot as a gzip member that holds one line of JSON, ready for the spool. */
+    public byte[] pack(NodeSnapshot snapshot) {
+        ByteArrayOutputStream packed = new ByteArrayOutputStream(16 * 1024);
+        try (OutputStream gzip = new GZIPOutputStream(packed)) {
+            gzip.write(writer.writeValueAsBytes(snapshot));
+            gzip.write('\n');
+        } catch (IOException e) {
+            throw new UncheckedIOException(e); // memory does not fail; a record that Jackson cannot write is our bug
+        }
+        return packed.toByteArray();
+    }
+
+    /** One snapshot as JSON for people. */
+    public String pretty(NodeSnapshot snapshot) {
+        try {
+            return writer.withDefaultPrettyPrinter().writeValueAsString(snapshot);
+        } catch (JsonProcessingException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /**
+     * Reads what {@link #pack} wrote, any number of members one after another.
+     *
+     * @param mostBytes how large the unpacked text may be; a larger one is refused, never unpacked whole
+     * @throws WireException if it is not gzip, too large, not JSON, or not a snapshot; names the line and what was wrong
+     */
+    public List<NodeSnapshot> unpack(byte[] packed, long mostBytes) throws WireException {
+        List<NodeSnapshot> snapshots = new ArrayList<>();
+        try (BufferedReader lines = new BufferedReader(new InputStreamReader(
+                new Bounded(new GZIPInputStream(new ByteArrayInputStream(packed)), mostBytes),
+                StandardCharsets.UTF_8))) {
+            for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+                if (!line.isBlank()) {
+                    snapshots.add(parse(line, snapshots.size() + 1));
+                }
+            }
+        } catch (TooLargeException e) {
+            throw new WireException("batch: more than " + mostBytes + " bytes unpacked (expected: at most that)", e);
+        } catch (IOException e) {
+            throw new WireException("batch: not gzip (" + e.getMessage() + ")", e);
+        }
+        return snapshots;
+    }
+
+    /** Reads one snapshot from JSON, e.g. an example message. */
+    public NodeSnapshot parse(String json) throws WireException {
+        return parse(json, 1);
+    }
+
+    private NodeSnapshot parse(String json, int number) throws WireException {
+        try {
+            return reader.readValue(json);
+        } catch (JsonMappingException e) {
+            String why = e.getCause() instanceof IllegalArgumentException cause
+                    ? cause.getMessage()
+                    : e.getOriginalMessage();
+            throw new WireException("snapshot " + number + ": " + path(e) + why, e);
+        } catch (JsonProcessingException e) {
+            throw new WireException("snapshot " + number + ": not JSON: " + e.getOriginalMessage(), e);
+        }
+    }
+
+    private static String path(JsonMappingException e) {
+        StringBuilder path = new StringBuilder();
+        e.getPath().forEach(step -> path.append(path.isEmpty() ? "" : ".")
+                .append(step.getFieldName() != null ? step.getFieldName() : String.valueOf(step.getIndex())));
+        return path.isEmpty() ? "" : path + ": ";
+    }
+
+    private static final class TooLargeException extends IOException {}
+
+    /** Stops a small packed message from becoming an endless one. */
+    private static final class Bounded extends FilterInputStream {
+        private long left;
+
+        Bounded(InputStream in, long most) {
+            super(in);
+            this.left = most;
+        }
+
+        @Override
+        public int read() throws IOException {
+            int b = super.read();
+            return b < 0 ? b : counted(b, 1);
+        }
+
+        @Override
+        public int read(byte[] buffer, int offset, int length) throws IOException {
+            int n = super.read(buffer, offset, length);
+            return n < 0 ? n : counted(n, n);
+        }
+
+        private int counted(int result, int n) throws TooLargeException {
+            left -= n;
+            if (left < 0) {
+                throw new TooLargeException();
+            }
+            return result;
+        }
+    }
+
+    /** What arrived is not a batch of snapshots; the message says why, fit for the sender. */
+    public static final class WireException extends Exception {
+        public WireException(String message, Throwable cause) {
+            super(message, cause);
+        }
+
+        public WireException(String message) {
+            super(message);
+        }
+    }
+}
