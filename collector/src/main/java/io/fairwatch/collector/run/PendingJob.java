@@ -1,0 +1,25 @@
+package io.fairwatch.collector.run;
+
+import java.time.Instant;
+
+/**
+ * A job that waits. Immutable.
+ *
+ * @param cluster Slurm's {@code ClusterName}
+ * @param jobId raw job id
+ * @param displayId as people write it, e.g. {@code 5_[3-4%2]} for the waiting rest of an array
+ * @param owner whose it is
+ * @param name job name
+ * @param submit when it was submitted
+ * @param reason why it waits, in Slurm's word, e.g. {@code Resources}
+ * @param request what it asks for, in Slurm's TRES text
+ */
+public record PendingJob(
+        String cluster,
+        long jobId,
+        String displayId,
+        Run.Owner owner,
+        String name,
+        Instant submit,
+        String reason,
+        String request) {}

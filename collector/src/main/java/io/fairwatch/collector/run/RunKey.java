@@ -1,0 +1,18 @@
+package io.fairwatch.collector.run;
+
+import java.time.Instant;
+
+/**
+ * Which run of which job. Immutable.
+ *
+ * @param cluster Slurm's {@code ClusterName}
+ * @param jobId raw job id: an array task's or a het component's own number. Source: {@code job_id}, {@code JobIDRaw}
+ * @param start when this run started, whole seconds
+ */
+public record RunKey(String cluster, long jobId, Instant start) {
+    public RunKey {
+        if (jobId <= 0) {
+            throw new IllegalArgumentException("jobId: " + jobId + " (expected: 1 or more)");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+package io.fairwatch.collector.store;
+
+import io.fairwatch.agent.wire.GpuDevice;
+import io.fairwatch.collector.run.AllocatedGpu;
+import io.fairwatch.collector.run.RunKey;
+import java.time.Instant;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+
+/**
+ * What one run did with one GPU over an interval: allocated by Slurm and used by the node's word, joined. Immutable.
+ *
+ * @param run which run
+ * @param node node
+ * @param allocated the GPU as Slurm gave it; absent: Slurm did not give it, the run's processes were seen on it
+ * @param device the GPU as the node knows it; absent while Slurm's number has no device
+ * @param from begin of the interval
+ * @param to end of the interval
+ * @param samples snapshots of the interval that hold a reading of this GPU
+ * @param coveredSeconds time of the interval that these snapshots cover, at most its length
+ * @param utilizationMeanRatio mean over the covered time, weighted by period; absent without a reading
+ * @param utilizationMaxRatio largest sample; absent without a reading
+ * @param lastBusyAt end of the last period that was busy; absent: never busy in the interval, as far as was seen
+ * @param memoryUsedMaxBytes most memory in use on the GPU; absent without a reading
+ * @param processesMax most processes of this run's job seen on the GPU at one time; absent where the driver never told
+ * @param energyJoules energy that the GPU took over the covered time, by its counter; absent without two readings of it
+ */
+public record GpuUse(
+        RunKey run,
+        String node,
+        Optional<AllocatedGpu> allocated,
+        Optional<GpuDevice> device,
+        Instant from,
+        Instant to,
+        int samples,
+        double coveredSeconds,
+        OptionalDouble utilizationMeanRatio,
+        OptionalDouble utilizationMaxRatio,
+        Optional<Instant> lastBusyAt,
+        OptionalLong memoryUsedMaxBytes,
+        OptionalInt processesMax,
+        OptionalDouble energyJoules) {
+
+    /** Share of the interval that snapshots cover, 0..1; 0 for an empty interval. */
+    public double coverage() {
+        double length = (to.toEpochMilli() - from.toEpochMilli()) / 1000.0;
+        return length <= 0 ? 0 : Math.min(1, coveredSeconds / length);
+    }
+}

@@ -1,0 +1,142 @@
+package io.fairwatch.collector.store;
+
+import io.fairwatch.agent.wire.NodeSnapshot;
+import io.fairwatch.collector.run.PendingJob;
+import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.run.SlurmNode;
+import java.time.Instant;
+import java.util.Collection;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Everything that the collector knows. Thread-safe; every call blocks, so none may come from an event loop. Intervals are
+ * {@code [from, to)} unless said otherwise. What a method wrote has survived a {@code kill -9} once it returns.
+ */
+public interface Store extends AutoCloseable {
+
+    // ---- readings
+
+    /**
+     * Keeps snapshots. One that is already there (same node, boot and sequence) changes nothing; order does not matter.
+     *
+     * @return how many were new
+     */
+    int append(Collection<NodeSnapshot> snapshots) throws StoreException;
+
+    /** Every node that ever sent a snapshot, with what its newest one said. */
+    List<NodeState> nodes() throws StoreException;
+
+    /** Every GPU ever reported, with where and when it was seen last. */
+    List<GpuSeen> gpus() throws StoreException;
+
+    /** The newest reading of each GPU in {@code uuids} at or before {@code at}; GPUs without any are left out. */
+    List<GpuReadingAt> newestReadings(Collection<String> uuids, Instant at) throws StoreException;
+
+    /**
+     * Which job's processes were seen on which GPU in an interval: evidence for what Slurm's numbers mean, and for use
+     * of GPUs that Slurm does not know.
+     */
+    List<JobOnGpu> jobsOnGpus(Instant from, Instant to) throws StoreException;
+
+    // ---- Slurm
+
+    /**
+     * Replaces what is known of live jobs and nodes by one complete answer of Slurm, in one transaction. Runs are
+     * inserted or updated by their key; GPUs once known are kept when {@code view} no longer names them; a run that was
+     * live and is no longer in {@code view} stays as it is until {@link #saveRuns} brings its end.
+     */
+    void saveView(SlurmView view) throws StoreException;
+
+    /** Inserts or updates runs by their key, keeping GPUs once known when the newer value names none. */
+    void saveRuns(Collection<Run> runs) throws StoreException;
+
+    /** The newest complete answer of Slurm about live jobs, except for runs; empty before the first. */
+    Optional<SlurmView> view() throws StoreException;
+
+    /** Runs that have no end yet. */
+    List<Run> liveRuns() throws StoreException;
+
+    /** All runs of a job by its raw id, or of all tasks of an array or components of a het job by its leader's id; newest first. */
+    List<Run> runsOf(long jobId) throws StoreException;
+
+    /** Runs that held their allocation at some time of {@code [from, to)}, by start. */
+    List<Run> runsWithin(Instant from, Instant to) throws StoreException;
+
+    /** Until when ended jobs are known completely; empty before the first answer of the accounting. */
+    Optional<Instant> accountingUntil() throws StoreException;
+
+    /** Remembers {@link #accountingUntil}. */
+    void saveAccountingUntil(Instant until) throws StoreException;
+
+    // ---- allocated and used, joined
+
+    /**
+     * What each run did with each GPU that it was given or used, in one interval each. A set-wise query, never one per
+     * run.
+     *
+     * @param spans which part of which run; a part begins no earlier than its run and ends no later
+     * @param busyAboveRatio a reading counts as busy when its largest sample is above this
+     * @return one for each run and GPU, GPUs without any reading included
+     */
+    List<GpuUse> gpuUse(Collection<RunSpan> spans, double busyAboveRatio) throws StoreException;
+
+    /** What each run did with CPU and memory, by its cgroups, in one interval each; one for each run that was seen. */
+    List<JobUse> jobUse(Collection<RunSpan> spans) throws StoreException;
+
+    // ---- findings and notices
+
+    /** Episodes that have not ended. */
+    List<FindingRow> openFindings() throws StoreException;
+
+    /** All episodes of a job, newest first. */
+    List<FindingRow> findingsOf(long jobId) throws StoreException;
+
+    /** Notices of a job, newest first. */
+    List<Notice> noticesOf(long jobId) throws StoreException;
+
+    /** Notices in one of the given states, oldest first. */
+    List<Notice> noticesIn(Collection<Notice.State> states) throws StoreException;
+
+    /** Inserts or updates findings by run, rule and beginning, and notices by id, in one transaction. */
+    void saveFindings(Collection<FindingRow> findings, Collection<Notice> notices) throws StoreException;
+
+    @Override
+    void close() throws StoreException;
+
+    /** A part of a run. */
+    record RunSpan(Run run, Instant from, Instant to) {
+        /** All of a run, as far as it has come. */
+        public static RunSpan whole(Run run, Instant now) {
+            return new RunSpan(run, run.key().start(), run.end().orElse(now));
+        }
+    }
+
+    /** The store could not do what it was asked; nothing of it was done. */
+    final class StoreException extends Exception {
+        public StoreException(String message, Throwable cause) {
+            super(message, cause);
+        }
+
+        public StoreException(String message) {
+            super(message);
+        }
+    }
+
+    /**
+     * One complete answer of Slurm about what lives now. Immutable.
+     *
+     * @param at when it was asked
+     * @param cluster which cluster
+     * @param runs jobs that hold an allocation, and those that Slurm still remembers after their end
+     * @param pending jobs that wait
+     * @param nodes all nodes
+     */
+    record SlurmView(Instant at, String cluster, List<Run> runs, List<PendingJob> pending, List<SlurmNode> nodes) {
+        public SlurmView {
+            runs = List.copyOf(runs);
+            pending = List.copyOf(pending);
+            nodes = List.copyOf(nodes);
+        }
+    }
+}
