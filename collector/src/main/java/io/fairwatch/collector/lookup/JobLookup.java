@@ -1,0 +1,218 @@
+package io.fairwatch.collector.lookup;
+
+import io.fairwatch.collector.lookup.JobView.GpuLine;
+import io.fairwatch.collector.run.AllocatedGpu;
+import io.fairwatch.collector.run.PendingJob;
+import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.store.GpuReadingAt;
+import io.fairwatch.collector.store.GpuUse;
+import io.fairwatch.collector.store.JobUse;
+import io.fairwatch.collector.store.NodeState;
+import io.fairwatch.collector.store.Store;
+import io.fairwatch.collector.store.Store.RunSpan;
+import io.fairwatch.collector.store.Store.SlurmView;
+import io.fairwatch.collector.store.Store.StoreException;
+import io.fairwatch.collector.usage.Horizon;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.function.Function;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/** Puts together what is known of a job. Thread-safe; blocks on the store. */
+public final class JobLookup {
+    private static final Duration LAST = Duration.ofHours(1);
+    private static final int MOST_RUNS = 50;
+    private static final Pattern ID = Pattern.compile("(\\d{1,18})(?:([_+])(\\d{1,9}))?");
+
+    private final Store store;
+    private final InstantSource clock;
+    private final Settings settings;
+
+    /**
+     * How to look.
+     *
+     * @param busyAboveRatio a reading above this counts as busy
+     * @param staleAfter Slurm's answers older than this are called stale
+     */
+    public record Settings(double busyAboveRatio, Duration staleAfter) {}
+
+    public JobLookup(Store store, InstantSource clock, Settings settings) {
+        this.store = store;
+        this.clock = clock;
+        this.settings = settings;
+    }
+
+    /** What became of a question about a job. */
+    public sealed interface Answer {
+        /** The job has run, or runs: the newest run of each of its parts. */
+        record Found(List<JobView> views) implements Answer {}
+
+        /** It waits. */
+        record Pending(PendingJob job) implements Answer {}
+
+        /** Nobody knows it. */
+        record Unknown(String id, Optional<Instant> slurmAsOf) implements Answer {}
+    }
+
+    /**
+     * Looks for a job.
+     *
+     * @param id as people write it: {@code 83549}, {@code 83549_3}, {@code 83549+1}
+     * @throws IllegalArgumentException if it is no job id
+     */
+    public Answer find(String id) throws StoreException {
+        Matcher parts = ID.matcher(id.strip());
+        if (!parts.matches()) {
+            throw new IllegalArgumentException("job id: \"" + Plain.text(id, 40)
+                    + "\" (expected: a number such as 83549, or 83549_3, or 83549+1)");
+        }
+        long number = Long.parseLong(parts.group(1));
+        Instant now = clock.instant();
+        Optional<SlurmView> slurm = store.view();
+        List<Run> runs = store.runsOf(number).stream()
+                .filter(run -> parts.group(2) == null || isPart(run, parts.group(2), Long.parseLong(parts.group(3))))
+                .toList();
+        Optional<PendingJob> pending = slurm.stream()
+                .flatMap(view -> view.pending().stream())
+                .filter(job -> parts.group(2) == null
+                        ? job.jobId() == number || job.displayId().startsWith(number + "_")
+                        : job.displayId().equals(parts.group()))
+                .findFirst();
+        if (runs.isEmpty()) {
+            return pending.<Answer>map(Answer.Pending::new)
+                    .orElse(new Answer.Unknown(parts.group(), slurm.map(SlurmView::at)));
+        }
+        return new Answer.Found(views(runs, slurm, now));
+    }
+
+    private static boolean isPart(Run run, String kind, long part) {
+        return kind.equals("_")
+                ? run.ids().arrayTaskId().equals(OptionalLong.of(part))
+                : run.ids().hetOffset().isPresent() && run.ids().hetOffset().getAsInt() == part;
+    }
+
+    private List<JobView> views(List<Run> runs, Optional<SlurmView> slurm, Instant now) throws StoreException {
+        Map<Long, List<Run>> byJob = runs.stream()
+                .sorted(Comparator.comparing((Run run) -> run.key().start()).reversed())
+                .collect(Collectors.groupingBy(run -> run.key().jobId(), LinkedHashMap::new, Collectors.toList()));
+        List<Run> newest = byJob.values().stream()
+                .map(list -> list.get(0))
+                .limit(MOST_RUNS)
+                .toList();
+        Map<String, NodeState> nodes =
+                store.nodes().stream().collect(Collectors.toMap(NodeState::node, Function.identity()));
+        Map<Run, RunSpan> spans = new LinkedHashMap<>();
+        newest.forEach(run -> spans.put(run, new RunSpan(run, run.key().start(), Horizon.of(run, nodes, now))));
+        Map<RunKey, List<GpuUse>> whole = gpuUse(spans.values());
+        Map<RunKey, List<GpuUse>> lastHour =
+                gpuUse(spans.values().stream().map(JobLookup::lastHour).toList());
+        Map<RunKey, JobUse> cpu = store.jobUse(spans.values()).stream()
+                .collect(Collectors.toMap(JobUse::run, Function.identity(), (a, b) -> a));
+        List<JobView> views = new ArrayList<>();
+        for (Run run : newest) {
+            List<NodeState> seen = run.allocation().nodes().stream()
+                    .map(nodes::get)
+                    .filter(node -> node != null)
+                    .toList();
+            List<GpuLine> lines = lines(
+                    whole.getOrDefault(run.key(), List.of()),
+                    lastHour.getOrDefault(run.key(), List.of()),
+                    newestReadings(whole.getOrDefault(run.key(), List.of()), run, now));
+            Instant slurmAsOf = run.end().isPresent()
+                    ? run.asOf()
+                    : slurm.map(SlurmView::at).orElse(run.asOf());
+            views.add(new JobView(
+                    now,
+                    run,
+                    byJob.getOrDefault(run.key().jobId(), List.of()).size() - 1,
+                    slurmAsOf,
+                    run.end().isEmpty() && stale(run, slurmAsOf, now),
+                    lines,
+                    Optional.ofNullable(cpu.get(run.key())),
+                    seen.stream().map(NodeState::period).max(Comparator.naturalOrder()),
+                    run.allocation().nodes().stream()
+                            .filter(name -> silent(nodes.get(name), run))
+                            .toList(),
+                    seen.stream().flatMap(node -> node.simulated().stream()).findFirst(),
+                    store.findingsOf(run.key().jobId()).stream()
+                            .filter(finding -> finding.run().equals(run.key()))
+                            .toList()));
+        }
+        return views;
+    }
+
+    private boolean stale(Run run, Instant slurmAsOf, Instant now) {
+        return slurmAsOf.isBefore(now.minus(settings.staleAfter()))
+                || run.asOf().isBefore(slurmAsOf);
+    }
+
+    private static boolean silent(@Nullable NodeState node, Run run) {
+        return node == null || node.lastAt().isBefore(run.key().start());
+    }
+
+    private static RunSpan lastHour(RunSpan whole) {
+        Instant from = whole.to().minus(LAST);
+        return from.isBefore(whole.from()) ? whole : new RunSpan(whole.run(), from, whole.to());
+    }
+
+    private Map<RunKey, List<GpuUse>> gpuUse(Collection<RunSpan> spans) throws StoreException {
+        return store.gpuUse(spans, settings.busyAboveRatio()).stream().collect(Collectors.groupingBy(GpuUse::run));
+    }
+
+    private Map<String, GpuReadingAt> newestReadings(Collection<GpuUse> uses, Run run, Instant now)
+            throws StoreException {
+        List<String> uuids = uses.stream()
+                .flatMap(use -> use.device().stream())
+                .map(d -> d.uuid())
+                .toList();
+        Map<String, GpuReadingAt> newest = new HashMap<>();
+        for (GpuReadingAt reading : store.newestReadings(uuids, run.end().orElse(now))) {
+            if (!reading.at().isBefore(run.key().start())) {
+                newest.put(reading.reading().device().uuid(), reading);
+            }
+        }
+        return newest;
+    }
+
+    private static List<GpuLine> lines(List<GpuUse> whole, List<GpuUse> lastHour, Map<String, GpuReadingAt> newest) {
+        List<GpuLine> lines = new ArrayList<>();
+        for (GpuUse use : whole) {
+            GpuUse hour = lastHour.stream()
+                    .filter(other -> same(use, other))
+                    .findFirst()
+                    .orElse(null);
+            if (hour == null) {
+                continue; // used once, but not in the last hour: not one of its GPUs now
+            }
+            lines.add(new GpuLine(
+                    hour, use, use.device().flatMap(device -> Optional.ofNullable(newest.get(device.uuid())))));
+        }
+        lines.sort(Comparator.comparing((GpuLine line) -> line.whole().node())
+                .thenComparing(line ->
+                        line.whole().allocated().map(AllocatedGpu::gresIndex).orElse(Integer.MAX_VALUE))
+                .thenComparing(line -> line.whole().device().map(d -> d.index()).orElse(Integer.MAX_VALUE)));
+        return lines;
+    }
+
+    private static boolean same(GpuUse a, GpuUse b) {
+        return a.node().equals(b.node())
+                && a.allocated()
+                        .map(AllocatedGpu::gresIndex)
+                        .equals(b.allocated().map(AllocatedGpu::gresIndex))
+                && a.device().map(d -> d.uuid()).equals(b.device().map(d -> d.uuid()));
+    }
+}
