@@ -13,6 +13,7 @@ import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.RunSpan;
 import io.fairwatch.collector.store.Store.SlurmView;
 import io.fairwatch.collector.store.Store.StoreException;
+import io.fairwatch.collector.text.Plain;
 import io.fairwatch.collector.usage.Horizon;
 import java.time.Duration;
 import java.time.Instant;

@@ -12,6 +12,8 @@ import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.GpuReadingAt;
 import io.fairwatch.collector.store.GpuUse;
 import io.fairwatch.collector.store.JobUse;
+import io.fairwatch.collector.text.Plain;
+import io.fairwatch.collector.text.Table;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneId;

@@ -20,6 +20,9 @@ import java.util.OptionalLong;
  * @param to end of the interval
  * @param samples snapshots of the interval that hold a reading of this GPU
  * @param coveredSeconds time of the interval that these snapshots cover, at most its length
+ * @param busySeconds covered time whose periods were busy
+ * @param idleSeconds covered time whose periods were not; with {@code busySeconds} less than {@code coveredSeconds} where
+ *     readings lack utilisation
  * @param utilizationMeanRatio mean over the covered time, weighted by period; absent without a reading
  * @param utilizationMaxRatio largest sample; absent without a reading
  * @param lastBusyAt end of the last period that was busy; absent: never busy in the interval, as far as was seen
@@ -36,6 +39,8 @@ public record GpuUse(
         Instant to,
         int samples,
         double coveredSeconds,
+        double busySeconds,
+        double idleSeconds,
         OptionalDouble utilizationMeanRatio,
         OptionalDouble utilizationMaxRatio,
         Optional<Instant> lastBusyAt,

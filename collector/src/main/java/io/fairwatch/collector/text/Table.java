@@ -1,13 +1,14 @@
-package io.fairwatch.collector.lookup;
+package io.fairwatch.collector.text;
 
 import java.util.List;
 import java.util.stream.IntStream;
 
 /** Rows as columns of text: the first column to the left, the others to the right. */
-final class Table {
+public final class Table {
     private Table() {}
 
-    static String render(List<String[]> rows) {
+    /** At least one row; the first is the heading. */
+    public static String render(List<String[]> rows) {
         int columns = rows.get(0).length;
         int[] widths = IntStream.range(0, columns)
                 .map(c -> rows.stream().mapToInt(row -> row[c].length()).max().orElse(0))

@@ -1,4 +1,4 @@
-package io.fairwatch.collector.lookup;
+package io.fairwatch.collector.text;
 
 import java.time.Duration;
 import java.time.Instant;

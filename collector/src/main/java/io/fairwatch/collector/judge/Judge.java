@@ -1,0 +1,325 @@
+package io.fairwatch.collector.judge;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.fairwatch.agent.wire.GpuDevice;
+import io.fairwatch.collector.run.AllocatedGpu;
+import io.fairwatch.collector.run.JobState;
+import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.store.FindingRow;
+import io.fairwatch.collector.store.GpuUse;
+import io.fairwatch.collector.store.NodeState;
+import io.fairwatch.collector.store.Notice;
+import io.fairwatch.collector.store.Store;
+import io.fairwatch.collector.store.Store.RunSpan;
+import io.fairwatch.collector.store.Store.SlurmView;
+import io.fairwatch.collector.store.Store.StoreException;
+import io.fairwatch.collector.usage.Horizon;
+import io.fairwatch.rules.Escalation;
+import io.fairwatch.rules.Escalation.Episode;
+import io.fairwatch.rules.GpuFacts;
+import io.fairwatch.rules.JobAllocation;
+import io.fairwatch.rules.JobFacts;
+import io.fairwatch.rules.JobUse;
+import io.fairwatch.rules.Rule;
+import io.fairwatch.rules.RuleSet;
+import io.fairwatch.rules.Verdict;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+
+/** Judges all running jobs by all rules. Confined to one thread at a time; blocks on the store. */
+public final class Judge {
+    /** Coverage of a run's past from which it can be said that something never happened in it. */
+    private static final double SEEN_WELL = 0.9;
+
+    private final Store store;
+    private final RuleSet rules;
+    private final Function<FindingRow, Notice> planner;
+    private final InstantSource clock;
+    private final Settings settings;
+    private final JsonMapper json = JsonMapper.builder().build();
+
+    /**
+     * How to judge.
+     *
+     * @param busyAboveRatio a reading above this counts as busy when idle time is told
+     * @param staleAfter nobody is judged when Slurm's newest answer is older than this
+     */
+    public record Settings(double busyAboveRatio, Duration staleAfter) {}
+
+    /**
+     * What a cycle did.
+     *
+     * @param judged runs that were judged
+     * @param findings verdicts that found something
+     * @param unknown verdicts for which not enough was known
+     * @param skipped why nobody was judged; absent when they were
+     */
+    public record Cycle(int judged, int findings, int unknown, Optional<String> skipped) {}
+
+    /** A run under a rule. */
+    private record Subject(RunKey run, String rule) {}
+
+    /**
+     * @param planner makes the notice for a finding whose owner is to be told; it is stored together with the finding
+     */
+    public Judge(
+            Store store, RuleSet rules, Function<FindingRow, Notice> planner, InstantSource clock, Settings settings) {
+        this.store = store;
+        this.rules = rules;
+        this.planner = planner;
+        this.clock = clock;
+        this.settings = settings;
+    }
+
+    /** Judges once. */
+    public Cycle cycle() throws StoreException {
+        Instant now = clock.instant();
+        Optional<SlurmView> view = store.view();
+        if (view.isEmpty()) {
+            return skipped("Slurm has not answered yet");
+        }
+        Instant asOf = view.get().at();
+        if (asOf.isBefore(now.minus(settings.staleAfter()))) {
+            return skipped("Slurm's newest answer is of " + asOf);
+        }
+        List<Run> live = store.liveRuns();
+        List<Run> running = live.stream()
+                .filter(run -> run.state() == JobState.RUNNING && !run.asOf().isBefore(asOf))
+                .toList();
+        Map<String, NodeState> nodes =
+                store.nodes().stream().collect(Collectors.toMap(NodeState::node, Function.identity()));
+        Map<Subject, FindingRow> open = store.openFindings().stream()
+                .collect(Collectors.toMap(row -> new Subject(row.run(), row.rule()), Function.identity()));
+
+        List<FindingRow> findings = new ArrayList<>(ofEndedRuns(open.values(), live, now));
+        List<Notice> notices = new ArrayList<>();
+        int found = 0;
+        int unknown = 0;
+        Map<RunKey, List<GpuUse>> whole = gpuUse(running, nodes, now, Optional.empty());
+        for (Rule rule : rules.rules()) {
+            Optional<Duration> window = Optional.of(rule.timing().window());
+            Map<RunKey, List<GpuUse>> gpus = gpuUse(running, nodes, now, window);
+            Map<RunKey, io.fairwatch.collector.store.JobUse> jobs =
+                    store.jobUse(spans(running, nodes, now, window)).stream()
+                            .collect(Collectors.toMap(io.fairwatch.collector.store.JobUse::run, Function.identity()));
+            for (Run run : running) {
+                JobFacts facts = facts(
+                        run,
+                        rule,
+                        Horizon.of(run, nodes, now),
+                        gpus.getOrDefault(run.key(), List.of()),
+                        whole.getOrDefault(run.key(), List.of()),
+                        Optional.ofNullable(jobs.get(run.key())));
+                Verdict verdict = rules.judge(rule, facts);
+                found += verdict instanceof Verdict.Finding ? 1 : 0;
+                unknown += verdict instanceof Verdict.Unknown ? 1 : 0;
+                Optional<FindingRow> before = Optional.ofNullable(open.get(new Subject(run.key(), rule.name())));
+                Escalation.Step step = Escalation.step(before.map(Judge::episode), verdict, rule.timing(), now);
+                step.episode().ifPresent(episode -> {
+                    FindingRow row = row(run, rule, episode, verdict, before);
+                    findings.add(row);
+                    if (step.actions().contains(Escalation.Action.TELL_OWNER)) {
+                        notices.add(planner.apply(row));
+                    }
+                });
+            }
+        }
+        store.saveFindings(findings, notices);
+        return new Cycle(running.size(), found, unknown, Optional.empty());
+    }
+
+    private static Cycle skipped(String why) {
+        return new Cycle(0, 0, 0, Optional.of(why));
+    }
+
+    /** Episodes of runs that are over are over themselves. */
+    private static List<FindingRow> ofEndedRuns(Collection<FindingRow> open, List<Run> live, Instant now) {
+        Set<RunKey> alive = live.stream().map(Run::key).collect(Collectors.toSet());
+        return open.stream()
+                .filter(row -> !alive.contains(row.run()))
+                .map(row -> new FindingRow(
+                        row.run(),
+                        row.rule(),
+                        row.since(),
+                        FindingRow.State.RESOLVED,
+                        row.lastSeen(),
+                        Optional.of(row.clearSince().orElse(now)),
+                        row.toldAt(),
+                        row.user(),
+                        row.summary(),
+                        row.fix(),
+                        row.evidence()))
+                .toList();
+    }
+
+    private Map<RunKey, List<GpuUse>> gpuUse(
+            List<Run> runs, Map<String, NodeState> nodes, Instant now, Optional<Duration> window)
+            throws StoreException {
+        return store.gpuUse(spans(runs, nodes, now, window), settings.busyAboveRatio()).stream()
+                .collect(Collectors.groupingBy(GpuUse::run));
+    }
+
+    /** The last {@code window} of each run, or all of it. */
+    private static List<RunSpan> spans(
+            List<Run> runs, Map<String, NodeState> nodes, Instant now, Optional<Duration> window) {
+        return runs.stream()
+                .map(run -> {
+                    Instant to = Horizon.of(run, nodes, now);
+                    Instant from = window.map(to::minus)
+                            .filter(first -> first.isAfter(run.key().start()))
+                            .orElse(run.key().start());
+                    return new RunSpan(run, from, to);
+                })
+                .toList();
+    }
+
+    private JobFacts facts(
+            Run run,
+            Rule rule,
+            Instant to,
+            List<GpuUse> window,
+            List<GpuUse> whole,
+            Optional<io.fairwatch.collector.store.JobUse> job) {
+        JobAllocation allocation = new JobAllocation(
+                run.key().jobId(),
+                new JobAllocation.Submission(
+                        run.owner().user(),
+                        said(run.owner().account()),
+                        said(run.owner().partition()),
+                        said(run.owner().qos()),
+                        Optional.of(run.name())),
+                new JobAllocation.Resources(
+                        run.allocation().nodes().size(),
+                        run.allocation().gpus(),
+                        run.allocation().cpus(),
+                        run.allocation().memoryBytes()),
+                run.heldWithin(run.key().start(), to).toSeconds(),
+                run.timeLimit().map(limit -> OptionalLong.of(limit.toSeconds())).orElse(OptionalLong.empty()),
+                run.interactive(),
+                true);
+        List<GpuFacts> gpus = window.stream()
+                .map(use -> gpuFacts(run, use, sameGpu(use, whole)))
+                .toList();
+        return new JobFacts(
+                allocation,
+                job.map(use -> new JobUse(use.processesMax(), use.cpuSeconds())).orElse(JobUse.NOT_KNOWN),
+                to.minus(rule.timing().window()),
+                to,
+                gpus);
+    }
+
+    private static Optional<GpuUse> sameGpu(GpuUse use, List<GpuUse> whole) {
+        return whole.stream()
+                .filter(other -> other.node().equals(use.node())
+                        && other.allocated()
+                                .map(AllocatedGpu::gresIndex)
+                                .equals(use.allocated().map(AllocatedGpu::gresIndex))
+                        && other.device()
+                                .map(GpuDevice::uuid)
+                                .equals(use.device().map(GpuDevice::uuid)))
+                .findFirst();
+    }
+
+    private GpuFacts gpuFacts(Run run, GpuUse use, Optional<GpuUse> whole) {
+        Optional<Instant> lastBusy = whole.flatMap(GpuUse::lastBusyAt);
+        OptionalLong idleSeconds = OptionalLong.empty();
+        if (use.utilizationMaxRatio().isPresent()) {
+            Instant idleFrom =
+                    lastBusy.orElse(neverBusy(whole).isPresent() ? run.key().start() : use.from());
+            idleSeconds = OptionalLong.of(
+                    Math.max(0, Duration.between(idleFrom, use.to()).toSeconds()));
+        }
+        return new GpuFacts(
+                use.node(),
+                use.device().map(GpuDevice::uuid),
+                use.allocated().stream().mapToInt(AllocatedGpu::gresIndex).findFirst(),
+                use.device().map(GpuDevice::name),
+                use.allocated().isPresent(),
+                use.coverage(),
+                new GpuFacts.Use(
+                        use.utilizationMeanRatio(),
+                        use.utilizationMaxRatio(),
+                        use.memoryUsedMaxBytes(),
+                        use.device().map(GpuDevice::memoryTotalBytes).orElse(OptionalLong.empty()),
+                        use.processesMax(),
+                        idleSeconds,
+                        lastBusy.isPresent() ? Optional.of(true) : neverBusy(whole)));
+    }
+
+    /** That nothing ever ran can only be said of a past that was seen. */
+    private static Optional<Boolean> neverBusy(Optional<GpuUse> whole) {
+        return whole.filter(use -> use.coverage() >= SEEN_WELL).map(use -> false);
+    }
+
+    private static Optional<String> said(String text) {
+        return text.isEmpty() ? Optional.empty() : Optional.of(text);
+    }
+
+    private static Episode episode(FindingRow row) {
+        return new Episode(
+                switch (row.state()) {
+                    case SUSPECTED -> Escalation.State.SUSPECTED;
+                    case FOUND -> Escalation.State.FOUND;
+                    case TOLD -> Escalation.State.TOLD;
+                    case RESOLVED -> Escalation.State.RESOLVED;
+                },
+                row.since(),
+                row.lastSeen(),
+                row.clearSince(),
+                row.toldAt());
+    }
+
+    private FindingRow row(Run run, Rule rule, Episode episode, Verdict verdict, Optional<FindingRow> before) {
+        Optional<Verdict.Finding> finding =
+                verdict instanceof Verdict.Finding now ? Optional.of(now) : Optional.empty();
+        return new FindingRow(
+                run.key(),
+                rule.name(),
+                episode.since(),
+                switch (episode.state()) {
+                    case SUSPECTED -> FindingRow.State.SUSPECTED;
+                    case FOUND -> FindingRow.State.FOUND;
+                    case TOLD -> FindingRow.State.TOLD;
+                    case RESOLVED -> FindingRow.State.RESOLVED;
+                },
+                episode.lastSeen(),
+                episode.clearSince(),
+                episode.toldAt(),
+                run.owner().user(),
+                finding.map(Verdict.Finding::summary)
+                        .or(() -> before.map(FindingRow::summary))
+                        .orElse(""),
+                finding.map(Verdict.Finding::fix)
+                        .or(() -> before.map(FindingRow::fix))
+                        .orElse(""),
+                finding.map(this::evidence)
+                        .or(() -> before.map(FindingRow::evidence))
+                        .orElse("{}"));
+    }
+
+    /** The numbers behind a finding, and which GPUs it means. */
+    private String evidence(Verdict.Finding finding) {
+        Map<String, Object> evidence = new LinkedHashMap<>(finding.evidence());
+        evidence.put(
+                "selected",
+                finding.selected().stream().flatMap(gpu -> gpu.uuid().stream()).toList());
+        try {
+            return json.writeValueAsString(evidence);
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException("evidence of plain values cannot be written", e);
+        }
+    }
+}
