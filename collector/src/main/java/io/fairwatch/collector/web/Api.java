@@ -1,0 +1,158 @@
+package io.fairwatch.collector.web;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.datatype.jdk8.Jdk8Module;
+import com.fasterxml.jackson.datatype.jsr310.JavaTimeModule;
+import io.fairwatch.collector.lookup.JobLookup;
+import io.fairwatch.collector.lookup.JobLookup.Answer;
+import io.fairwatch.collector.lookup.JobText;
+import io.fairwatch.collector.report.Period;
+import io.fairwatch.collector.report.Report;
+import io.fairwatch.collector.report.ReportMaker;
+import io.fairwatch.collector.report.ReportText;
+import io.fairwatch.collector.store.Store.StoreException;
+import io.vertx.core.Vertx;
+import io.vertx.ext.web.Router;
+import io.vertx.ext.web.RoutingContext;
+import java.time.InstantSource;
+import java.time.ZoneId;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The routes below {@code /api/v1} that read. Thread-safe; what blocks runs on workers. */
+public final class Api {
+    private static final Logger LOG = LoggerFactory.getLogger(Api.class);
+    private static final String TEXT = "text/plain; charset=utf-8";
+    private static final String CSV = "text/csv; charset=utf-8";
+    private static final String JSON = "application/json";
+
+    private final Vertx vertx;
+    private final JobLookup jobs;
+    private final ReportMaker reports;
+    private final HealthCheck health;
+    private final ZoneId zone;
+    private final InstantSource clock;
+    private final JsonMapper json = JsonMapper.builder()
+            .addModule(new Jdk8Module())
+            .addModule(new JavaTimeModule())
+            .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+            .defaultPropertyInclusion(
+                    JsonInclude.Value.construct(JsonInclude.Include.NON_ABSENT, JsonInclude.Include.ALWAYS))
+            .disable(SerializationFeature.WRITE_DATES_AS_TIMESTAMPS, SerializationFeature.WRITE_DURATIONS_AS_TIMESTAMPS)
+            .build();
+
+    /** A status and what is said with it. */
+    private record Reply(int status, String type, String body) {
+        static Reply sentence(int status, String sentence) {
+            return new Reply(status, TEXT, sentence.strip());
+        }
+    }
+
+    /** How an answer is to look. */
+    private enum Format {
+        TEXT,
+        CSV,
+        JSON
+    }
+
+    public Api(Vertx vertx, JobLookup jobs, ReportMaker reports, HealthCheck health, ZoneId zone, InstantSource clock) {
+        this.vertx = vertx;
+        this.jobs = jobs;
+        this.reports = reports;
+        this.health = health;
+        this.zone = zone;
+        this.clock = clock;
+    }
+
+    /** Adds the routes. */
+    public void mount(Router router) {
+        router.get("/api/v1/jobs/:id").handler(context -> answer(context, () -> job(context)));
+        router.get("/api/v1/report").handler(context -> answer(context, () -> report(context)));
+        router.get("/api/v1/health").handler(context -> answer(context, () -> health(context)));
+    }
+
+    private Reply job(RoutingContext context) throws StoreException, JsonProcessingException {
+        JobText text = new JobText(zone);
+        Answer answer = jobs.find(context.pathParam("id"));
+        if (answer instanceof Answer.Pending pending) {
+            return Reply.sentence(409, text.pending(pending.job()));
+        } else if (answer instanceof Answer.Unknown unknown) {
+            return Reply.sentence(404, text.unknown(unknown.id(), unknown.slurmAsOf()));
+        }
+        Answer.Found found = (Answer.Found) answer;
+        return switch (format(context)) {
+            case TEXT -> new Reply(200, TEXT, text.page(found.views()));
+            case CSV -> new Reply(200, CSV, text.csv(found.views()));
+            case JSON -> new Reply(200, JSON, json.writeValueAsString(found.views()));
+        };
+    }
+
+    private Reply report(RoutingContext context) throws StoreException, JsonProcessingException {
+        Period period = Period.parse(
+                parameter(context, "semester"),
+                parameter(context, "from"),
+                parameter(context, "to"),
+                zone,
+                clock.instant());
+        Format format = format(context);
+        Report report = reports.make(period);
+        ReportText text = new ReportText(zone);
+        return switch (format) {
+            case TEXT -> new Reply(200, TEXT, text.page(report));
+            case CSV -> new Reply(200, CSV, text.csv(report));
+            case JSON -> new Reply(200, JSON, json.writeValueAsString(report));
+        };
+    }
+
+    private Reply health(RoutingContext context) throws StoreException, JsonProcessingException {
+        HealthCheck.Health now = health.check();
+        int status = now.ok() ? 200 : 503;
+        return switch (format(context)) {
+            case TEXT, CSV -> new Reply(status, TEXT, now.text(zone));
+            case JSON -> new Reply(status, JSON, json.writeValueAsString(now));
+        };
+    }
+
+    private static Format format(RoutingContext context) {
+        String asked = parameter(context, "format").orElse("json");
+        for (Format format : Format.values()) {
+            if (format.name().toLowerCase(Locale.ROOT).equals(asked)) {
+                return format;
+            }
+        }
+        throw new IllegalArgumentException("format: expected text, csv or json");
+    }
+
+    private static Optional<String> parameter(RoutingContext context, String name) {
+        return Optional.ofNullable(context.request().getParam(name)).filter(value -> !value.isEmpty());
+    }
+
+    private void answer(RoutingContext context, Callable<Reply> question) {
+        vertx.executeBlocking(() -> answerTo(question), false)
+                .onSuccess(reply -> context.response()
+                        .setStatusCode(reply.status())
+                        .putHeader("Content-Type", reply.type())
+                        .putHeader("X-Content-Type-Options", "nosniff")
+                        .putHeader("Cache-Control", "no-store")
+                        .end(reply.body()))
+                .onFailure(context::fail);
+    }
+
+    private static Reply answerTo(Callable<Reply> question) throws Exception {
+        try {
+            return question.call();
+        } catch (IllegalArgumentException e) {
+            return Reply.sentence(400, String.valueOf(e.getMessage()));
+        } catch (StoreException e) {
+            LOG.error("a question could not be answered", e);
+            return Reply.sentence(503, "the store cannot answer: " + e.getMessage());
+        }
+    }
+}

@@ -1,0 +1,136 @@
+package io.fairwatch.collector.web;
+
+import io.fairwatch.agent.wire.ProbeOutcome;
+import io.fairwatch.collector.store.NodeState;
+import io.fairwatch.collector.store.Store;
+import io.fairwatch.collector.store.Store.SlurmView;
+import io.fairwatch.collector.store.Store.StoreException;
+import io.fairwatch.collector.text.Plain;
+import io.fairwatch.collector.text.Table;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.time.ZoneId;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
+
+/** Says whether agents, Slurm and the store answer. Thread-safe; blocks on the store. */
+public final class HealthCheck {
+    private final Store store;
+    private final InstantSource clock;
+    private final Duration staleAfter;
+    private final String version;
+    private final Supplier<List<String>> troubles;
+
+    /**
+     * @param staleAfter Slurm's answers older than this are stale
+     * @param troubles what other parts have to complain of, a sentence each
+     */
+    public HealthCheck(
+            Store store, InstantSource clock, Duration staleAfter, String version, Supplier<List<String>> troubles) {
+        this.store = store;
+        this.clock = clock;
+        this.staleAfter = staleAfter;
+        this.version = version;
+        this.troubles = troubles;
+    }
+
+    /**
+     * How things stand.
+     *
+     * @param ok whether Slurm answers and no other part complains; silent nodes are told but may be powered down
+     * @param slurmAsOf Slurm's newest complete answer; absent before the first
+     * @param accountingUntil until when ended jobs are known completely; absent before the first answer
+     * @param simulated the sentence that says so when GPUs of any node are simulated
+     * @param troubles what parts complain of
+     */
+    public record Health(
+            boolean ok,
+            String version,
+            Instant at,
+            Optional<Instant> slurmAsOf,
+            Optional<Instant> accountingUntil,
+            Optional<String> simulated,
+            List<Node> nodes,
+            List<String> troubles) {
+
+        /**
+         * A node and its agent.
+         *
+         * @param silent whether more than two periods have passed without a snapshot
+         * @param failing names of probes that failed, and why
+         */
+        public record Node(String name, Instant lastAt, boolean silent, String agentVersion, List<String> failing) {}
+
+        String text(ZoneId zone) {
+            StringBuilder text = new StringBuilder();
+            simulated.ifPresent(sentence -> text.append("** ").append(sentence).append(" **\n"));
+            text.append("Fairwatch collector ").append(version).append(ok ? ": well\n" : ": not well\n");
+            text.append("Slurm: ")
+                    .append(slurmAsOf
+                            .map(asOf -> "answered " + Plain.duration(Duration.between(asOf, at)) + " ago")
+                            .orElse("has not answered yet"))
+                    .append("; ended jobs complete until ")
+                    .append(accountingUntil
+                            .map(until -> Plain.minute(until, zone))
+                            .orElse("unknown, no answer from accounting yet"))
+                    .append('\n');
+            troubles.forEach(trouble ->
+                    text.append("! ").append(Plain.text(trouble, 500)).append('\n'));
+            List<String[]> rows = new ArrayList<>();
+            rows.add(new String[] {"node", "last heard", "agent"});
+            nodes.forEach(node -> rows.add(new String[] {
+                node.name(),
+                Plain.duration(Duration.between(node.lastAt(), at)) + " ago" + (node.silent() ? ", SILENT" : ""),
+                Plain.text(node.agentVersion(), 30)
+            }));
+            text.append(nodes.isEmpty() ? "No agent has reported yet.\n" : "\n" + Table.render(rows));
+            nodes.forEach(node -> node.failing().forEach(why -> text.append("! ")
+                    .append(node.name())
+                    .append(' ')
+                    .append(Plain.text(why, 500))
+                    .append('\n')));
+            return text.toString();
+        }
+    }
+
+    /** Looks now. */
+    public Health check() throws StoreException {
+        Instant now = clock.instant();
+        Optional<Instant> slurm = store.view().map(SlurmView::at);
+        List<NodeState> nodes = store.nodes();
+        List<String> complaints = troubles.get();
+        boolean fresh = slurm.map(at -> !at.isBefore(now.minus(staleAfter))).orElse(false);
+        return new Health(
+                fresh && complaints.isEmpty(),
+                version,
+                now,
+                slurm,
+                store.accountingUntil(),
+                nodes.stream().flatMap(node -> node.simulated().stream()).findFirst(),
+                nodes.stream()
+                        .sorted(Comparator.comparing(NodeState::node))
+                        .map(node -> new Health.Node(
+                                node.node(),
+                                node.lastAt(),
+                                node.lastAt()
+                                        .isBefore(now.minus(node.period().multipliedBy(2))
+                                                .minusSeconds(10)),
+                                node.agentVersion(),
+                                failing(node)))
+                        .toList(),
+                complaints);
+    }
+
+    private static List<String> failing(NodeState node) {
+        return node.probes().entrySet().stream()
+                .filter(entry -> entry.getValue() instanceof ProbeOutcome.Failed)
+                .map(entry -> entry.getKey() + ": " + ((ProbeOutcome.Failed) entry.getValue()).why())
+                .sorted()
+                .collect(Collectors.toList());
+    }
+}
