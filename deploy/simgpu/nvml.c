@@ -520,13 +520,13 @@ API int nvmlDeviceGetTotalEccErrors(nvml_device device, unsigned error, unsigned
 
 static uint32_t max_clock(const struct gpu *gpu, unsigned type)
 {
-    return type == NVML_CLOCK_MEMORY ? gpu->model->busy_memory_mhz : gpu->model->max_sm_mhz;
+    return type == NVML_MEMORY_CLOCK ? gpu->model->busy_memory_mhz : gpu->model->max_sm_mhz;
 }
 
 static uint32_t clock_when(const struct gpu *gpu, unsigned type, bool busy)
 {
     const struct model *model = gpu->model;
-    if (type == NVML_CLOCK_MEMORY) {
+    if (type == NVML_MEMORY_CLOCK) {
         return busy ? model->busy_memory_mhz : model->idle_memory_mhz;
     }
     return busy ? model->busy_sm_mhz : model->idle_sm_mhz;
@@ -538,7 +538,7 @@ API int nvmlDeviceGetMaxClockInfo(nvml_device device, unsigned type, uint32_t *m
     if (result != NVML_OK) {
         return result;
     }
-    if (type > NVML_CLOCK_VIDEO) {
+    if (type > NVML_VIDEO_CLOCK) {
         return end(NVML_INVALID_ARGUMENT);
     }
     *mhz = max_clock(device, type);
@@ -553,7 +553,7 @@ API int nvmlDeviceGetClockInfo(nvml_device device, unsigned type, uint32_t *mhz)
     if (result != NVML_OK) {
         return result;
     }
-    if (type > NVML_CLOCK_VIDEO) {
+    if (type > NVML_VIDEO_CLOCK) {
         return end(NVML_INVALID_ARGUMENT);
     }
     *mhz = clock_when(device, type, is_busy(device));
@@ -614,8 +614,8 @@ static uint32_t entry_value(const struct gpu *gpu, unsigned kind, uint64_t from,
     case NVML_SAMPLE_POWER: return power_between(gpu, from, to);
     case NVML_SAMPLE_GPU_UTIL: return (uint32_t)lround(util * 100);
     case NVML_SAMPLE_MEMORY_UTIL: return (uint32_t)lround(memory_util * 100);
-    case NVML_SAMPLE_SM_CLOCK: return clock_when(gpu, NVML_CLOCK_SM, util > 0);
-    case NVML_SAMPLE_MEMORY_CLOCK: return clock_when(gpu, NVML_CLOCK_MEMORY, util > 0);
+    case NVML_SAMPLE_SM_CLOCK: return clock_when(gpu, NVML_SM_CLOCK, util > 0);
+    case NVML_SAMPLE_MEMORY_CLOCK: return clock_when(gpu, NVML_MEMORY_CLOCK, util > 0);
     default: return 0; /* no program here encodes or decodes video */
     }
 }

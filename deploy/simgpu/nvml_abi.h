@@ -37,7 +37,7 @@ enum nvml_sample_kind {
 /* Which member of union nvml_value is meant. */
 enum nvml_value_type { NVML_DOUBLE = 0, NVML_UINT = 1, NVML_ULONG = 2, NVML_ULONG_LONG = 3 };
 
-enum nvml_clock { NVML_CLOCK_GRAPHICS = 0, NVML_CLOCK_SM = 1, NVML_CLOCK_MEMORY = 2, NVML_CLOCK_VIDEO = 3 };
+enum nvml_clock { NVML_GRAPHICS_CLOCK = 0, NVML_SM_CLOCK = 1, NVML_MEMORY_CLOCK = 2, NVML_VIDEO_CLOCK = 3 };
 
 enum nvml_architecture {
     NVML_VOLTA = 5,
@@ -47,7 +47,7 @@ enum nvml_architecture {
     NVML_HOPPER = 9,
 };
 
-enum nvml_brand { NVML_BRAND_TESLA = 2, NVML_BRAND_NVIDIA = 14 };
+enum nvml_brand { NVML_IS_TESLA = 2, NVML_IS_NVIDIA = 14 };
 
 enum nvml_field {
     NVML_FIELD_ECC_SBE_VOLATILE = 3,

@@ -142,6 +142,12 @@ static void *copy(const void *data, size_t size)
     return new;
 }
 
+/* Of content, owner or mode; unlike the time of modification, nobody can set it. */
+static uint64_t changed_at(const struct stat *status)
+{
+    return (uint64_t)status->st_ctim.tv_sec * 1000000000U + (uint64_t)status->st_ctim.tv_nsec;
+}
+
 /* Fills in what the file says; false if it is not to be believed. */
 static bool read_process(struct state *state, const char *name, struct process *process)
 {
@@ -163,7 +169,7 @@ static bool read_process(struct state *state, const char *name, struct process *
     process->segment_count = record.segment_count;
     process->ended = record.ended != 0;
     process->inode = status.st_ino;
-    process->changed_ns = (uint64_t)status.st_mtim.tv_sec * 1000000000U + (uint64_t)status.st_mtim.tv_nsec;
+    process->changed_ns = changed_at(&status);
     return true;
 }
 
@@ -184,9 +190,7 @@ static bool take_file(struct state *state, const char *name, struct process *pro
     struct process *known = find_process(state, process);
     struct stat status;
     if (known != NULL && known->devices != NULL && fstatat(state->directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0
-        && known->inode == status.st_ino
-        && known->changed_ns
-               == (uint64_t)status.st_mtim.tv_sec * 1000000000U + (uint64_t)status.st_mtim.tv_nsec) {
+        && known->inode == status.st_ino && known->changed_ns == changed_at(&status)) {
         *process = *known;
         known->devices = NULL;
         known->segments = NULL;
