@@ -316,8 +316,26 @@ public final class LetterWriter {
         return "How this was measured: Slurm tells which GPUs a job holds; an agent on the node reads them about every "
                 + Math.max(1, Math.round(covered / samples)) + " s. The readings cover "
                 + percent(OptionalDouble.of(coverage))
-                + " of the time in the table. \"Mean\" and \"max\" tell how much of the time a GPU was"
-                + " computing at all, not how full it was.";
+                + " of the time in the table. \"Mean\" and \"max\" are the share of time in which a GPU computed"
+                + " anything, not how full it was."
+                + unconfirmed(matter);
+    }
+
+    /** Says for which GPUs the way from Slurm's number to the device is doubtful. */
+    private static String unconfirmed(Matter matter) {
+        List<String> doubtful = matter.use.stream()
+                .flatMap(use -> use.allocated().stream())
+                .filter(gpu -> switch (gpu.confidence()) {
+                    case UNKNOWN, ASSUMED, CONTRADICTED -> true;
+                    case CERTAIN, CONFIRMED -> false;
+                })
+                .limit(MOST_GPUS)
+                .map(gpu -> gpu.gresIndex() + " on " + Plain.line(gpu.node(), 64))
+                .toList();
+        return doubtful.isEmpty()
+                ? ""
+                : " It is not confirmed which device is behind Slurm's number for GPU " + String.join(", ", doubtful)
+                        + ".";
     }
 
     /** The plain numbers of the evidence; nothing if there are none. */

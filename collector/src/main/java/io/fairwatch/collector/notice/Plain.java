@@ -82,7 +82,7 @@ final class Plain {
     static String wrap(String text, int width, String indent) {
         StringBuilder out = new StringBuilder();
         int column = 0;
-        for (String word : text.split(" ")) {
+        for (String word : text.split(" ", -1)) {
             if (column == 0) {
                 out.append(indent);
                 column = indent.length();
