@@ -1,0 +1,45 @@
+/**
+ * Tells the owner of a finding: one mail for each episode. Only this package talks SMTP.
+ *
+ * <p>{@code rules -> FindingRow, Notice PLANNED (store) -> Notifier -> LetterWriter -> Outbox (SMTP) -> Notice DELIVERED,
+ * FindingRow TOLD (store)}. {@code Main} builds a {@link io.fairwatch.collector.notice.Notifier} and calls it from a timer
+ * on a worker thread; nobody else imports from here.
+ *
+ * <p>Decisions:
+ *
+ * <ul>
+ *   <li><b>At most once.</b> SMTP cannot say "did you take this already?", so a mail can be lost or doubled when a process
+ *       or a connection dies at the wrong instant. A person who is told twice stops reading; a mail that got lost is seen
+ *       by staff, because its notice stands as UNCONFIRMED. So SENDING is durable before the first byte leaves, and
+ *       whatever is found SENDING later is never sent again. The same holds for a connection that breaks between the
+ *       moment when the letter is handed to the mail client and the mail server's answer. Before that moment, and after any
+ *       answer of the server that is not yes, the mail has certainly not been taken, and it may be tried again.
+ *   <li><b>The id of a notice is computed</b> from run, rule, beginning of the episode and step. Whoever plans an episode
+ *       again, after a crash or by mistake, meets the notice that is there.
+ *   <li><b>Mails are off by default</b> ({@code record}): notices are kept as WITHHELD and nothing is sent, so that staff
+ *       can see for a week what would have been sent. A notice that was withheld stays so; switching mails on does not send
+ *       what was withheld.
+ *   <li><b>Late is worse than never.</b> When the run has ended or the condition with it, nothing is sent. While the
+ *       condition is seen not to hold, but the episode is not over, the mail waits. So a mail server that is away for a
+ *       night does not send a hundred stale mails in the morning, and retries need no other end.
+ *   <li><b>A rehearsal tells nobody.</b> With {@code redirectAllTo} mails are really sent, but to that address; the finding
+ *       is then not marked as told, because a later step may only follow a warning that its owner got.
+ *   <li><b>Refused for good</b> is only what the mail server says of this recipient or this letter. A refused password or
+ *       sender is the site's fault: it is an error in the log and tried again, or a typing error in the configuration would
+ *       use up everybody's one mail.
+ *   <li><b>Names are hostile.</b> Users choose job names, and who may create accounts chooses user names. Addresses must
+ *       pass a strict test, see {@link io.fairwatch.collector.notice.Addresses}; texts lose control characters and marks
+ *       that turn the direction of writing before they are used, and are escaped in HTML.
+ *   <li>{@code Auto-Submitted: auto-generated} (RFC 3834) and {@code X-Auto-Response-Suppress} (Exchange) keep vacation
+ *       notes from answering. No {@code Precedence: bulk}: it is one letter to one person, and relays may put off bulk.
+ *   <li>No connection is kept and commands are not pipelined: mails are few, and one at a time leaves nothing to be
+ *       confused about.
+ * </ul>
+ *
+ * <p>Nothing here logs letters or secrets. The mail client logs the whole conversation at debug: leave {@code
+ * io.vertx.ext.mail} above that.
+ */
+@NullMarked
+package io.fairwatch.collector.notice;
+
+import org.jspecify.annotations.NullMarked;
