@@ -46,7 +46,7 @@ public final class Judge {
 
     private final Store store;
     private final RuleSet rules;
-    private final Function<FindingRow, Notice> planner;
+    private final Planner planner;
     private final InstantSource clock;
     private final Settings settings;
     private final JsonMapper json = JsonMapper.builder().build();
@@ -69,6 +69,13 @@ public final class Judge {
      */
     public record Cycle(int judged, int findings, int unknown, Optional<String> skipped) {}
 
+    /** Makes the notice for a finding whose owner is to be told. */
+    @FunctionalInterface
+    public interface Planner {
+        /** The notice, to be stored together with the finding; empty if this episode has one already. */
+        Optional<Notice> plan(FindingRow finding) throws StoreException;
+    }
+
     /** A run under a rule. */
     private record Subject(RunKey run, String rule) {}
 
@@ -76,7 +83,7 @@ public final class Judge {
      * @param planner makes the notice for a finding whose owner is to be told; it is stored together with the finding
      */
     public Judge(
-            Store store, RuleSet rules, Function<FindingRow, Notice> planner, InstantSource clock, Settings settings) {
+            Store store, RuleSet rules, Planner planner, InstantSource clock, Settings settings) {
         this.store = store;
         this.rules = rules;
         this.planner = planner;
@@ -128,13 +135,13 @@ public final class Judge {
                 unknown += verdict instanceof Verdict.Unknown ? 1 : 0;
                 Optional<FindingRow> before = Optional.ofNullable(open.get(new Subject(run.key(), rule.name())));
                 Escalation.Step step = Escalation.step(before.map(Judge::episode), verdict, rule.timing(), now);
-                step.episode().ifPresent(episode -> {
-                    FindingRow row = row(run, rule, episode, verdict, before);
+                if (step.episode().isPresent()) {
+                    FindingRow row = row(run, rule, step.episode().get(), verdict, before);
                     findings.add(row);
                     if (step.actions().contains(Escalation.Action.TELL_OWNER)) {
-                        notices.add(planner.apply(row));
+                        planner.plan(row).ifPresent(notices::add);
                     }
-                });
+                }
             }
         }
         store.saveFindings(findings, notices);

@@ -1,0 +1,168 @@
+package io.fairwatch.collector;
+
+import io.fairwatch.agent.config.ConfigFile.Default;
+import io.fairwatch.agent.config.ConfigFile.Range;
+import io.fairwatch.agent.config.ConfigFile.Size;
+import io.fairwatch.collector.notice.Notifier;
+import io.fairwatch.collector.notice.SmtpOutbox;
+import java.net.URI;
+import java.nio.file.Path;
+import java.time.DateTimeException;
+import java.time.Duration;
+import java.time.ZoneId;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * The collector's configuration, with all defaults; {@code deploy/collector.example.yml} explains each key to an
+ * administrator. Immutable.
+ *
+ * @param listen where agents and people reach it
+ * @param ingest what agents send
+ * @param store where everything is kept
+ * @param slurm how Slurm is asked
+ * @param rules what is judged
+ * @param mail how owners are told
+ * @param site names of things
+ */
+record CollectorConfig(
+        Listen listen, Ingest ingest, Keep store, Slurm slurm, Rules rules, Mail mail, Site site) {
+
+    /**
+     * Where agents and people reach it.
+     *
+     * @param address to listen on
+     * @param port to listen on
+     * @param certificateFile PEM file with the server's certificate chain; present exactly with keyFile
+     * @param keyFile PEM file with its private key
+     */
+    record Listen(
+            @Default("0.0.0.0") String address,
+            @Default("7480") @Range(from = "1", to = "65535") int port,
+            Optional<Path> certificateFile,
+            Optional<Path> keyFile) {
+        Listen {
+            if (certificateFile.isPresent() != keyFile.isPresent()) {
+                throw new IllegalArgumentException("certificateFile: comes without keyFile, or the other way round"
+                        + " (expected: both or none)");
+            }
+        }
+    }
+
+    /**
+     * What agents send.
+     *
+     * @param tokenFile file with the token that agents must show; absent: anybody may send
+     */
+    record Ingest(Optional<Path> tokenFile) {}
+
+    /**
+     * Where everything is kept.
+     *
+     * @param directory of the embedded store
+     * @param memory most memory that the database takes, beside the Java heap
+     */
+    record Keep(
+            @Default("/var/lib/fairwatch-collector") Path directory,
+            @Default("512MiB") @Range(from = "64MiB", to = "1TiB") Size memory) {}
+
+    /**
+     * How Slurm is asked.
+     *
+     * @param binaries directory of squeue and the others; absent: found by PATH
+     * @param prefix words put before each command
+     * @param slurmConf path of slurm.conf; absent: Slurm's own default
+     * @param cluster ClusterName; absent: asked from Slurm
+     * @param every how often live jobs and nodes are read
+     * @param accountingEvery how often ended jobs are read
+     * @param timeout how long one command may take
+     * @param maxOutput how much one command may print
+     * @param history how far back the first reading of accounting goes
+     */
+    record Slurm(
+            Optional<Path> binaries,
+            List<String> prefix,
+            Optional<Path> slurmConf,
+            Optional<String> cluster,
+            @Default("15s") @Range(from = "1s", to = "10m") Duration every,
+            @Default("60s") @Range(from = "1s", to = "1h") Duration accountingEvery,
+            @Default("30s") @Range(from = "1s", to = "10m") Duration timeout,
+            @Default("256MiB") @Range(from = "1MiB", to = "1GiB") Size maxOutput,
+            @Default("30d") @Range(from = "1h", to = "3660d") Duration history) {
+        /** From when on Slurm's answers are called stale. */
+        Duration staleAfter() {
+            return every.multipliedBy(3).plus(timeout);
+        }
+    }
+
+    /**
+     * What is judged.
+     *
+     * @param directory of the site's own rule files; absent: only the shipped ones
+     * @param every how often
+     * @param busyAboveRatio a reading above this counts as busy in lookups, letters and reports
+     * @param settings what the site changes in rules, by rule and key
+     */
+    record Rules(
+            Optional<Path> directory,
+            @Default("60s") @Range(from = "1s", to = "1h") Duration every,
+            @Default("0.01") @Range(from = "0", to = "1") double busyAboveRatio,
+            Map<String, Map<String, Object>> settings) {}
+
+    /**
+     * How owners are told.
+     *
+     * @param mode {@code record}: everything is decided and kept, nothing is sent; {@code notify}: mails are sent
+     * @param userTemplate address of a user whose name is none, e.g. {@code %u@example.org}; absent: such users have none
+     * @param redirectAllTo all mails go there instead: for rehearsals
+     * @param mostPerDay most mails to one person within 24 hours
+     * @param retryFirst wait before a second attempt
+     * @param retryMost longest wait between attempts
+     */
+    record Mail(
+            @Default("record") Notifier.Mode mode,
+            @Default("localhost") String host,
+            @Default("25") @Range(from = "1", to = "65535") int port,
+            @Default("optional") SmtpOutbox.StartTls startTls,
+            Optional<Path> caFile,
+            Optional<String> username,
+            Optional<Path> passwordFile,
+            @Default("fairwatch@localhost.localdomain") String from,
+            Optional<String> replyTo,
+            @Default("30s") @Range(from = "1s", to = "10m") Duration timeout,
+            Optional<String> userTemplate,
+            Optional<String> redirectAllTo,
+            @Default("10") @Range(from = "1", to = "1000") int mostPerDay,
+            @Default("1m") @Range(from = "1s", to = "1d") Duration retryFirst,
+            @Default("1h") @Range(from = "1s", to = "7d") Duration retryMost) {}
+
+    /**
+     * Names of things.
+     *
+     * @param name what people call the cluster
+     * @param support address of the people who can help
+     * @param url where people reach the collector; absent: not told
+     * @param zone zone of all times that people read; absent: the system's
+     */
+    record Site(
+            @Default("the cluster") String name,
+            @Default("root@localhost.localdomain") String support,
+            Optional<URI> url,
+            Optional<String> zone) {
+        Site {
+            if (zone.isPresent()) {
+                try {
+                    ZoneId.of(zone.get());
+                } catch (DateTimeException e) {
+                    throw new IllegalArgumentException(
+                            "zone: " + zone.get() + " (expected: a name such as Europe/Copenhagen)", e);
+                }
+            }
+        }
+
+        ZoneId zoneId() {
+            return zone.map(ZoneId::of).orElseGet(ZoneId::systemDefault);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+package io.fairwatch.collector;
+
+import io.vertx.core.Vertx;
+import io.vertx.core.WorkerExecutor;
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Repeats something that blocks, on a worker thread of its own, never twice at a time: the next round begins a period
+ * after the last one began, or at once when that took longer. What a round throws is logged, and the next one comes.
+ */
+final class Every {
+    private static final Logger LOG = LoggerFactory.getLogger(Every.class);
+
+    private final Vertx vertx;
+    private final WorkerExecutor worker;
+    private final String name;
+    private final Duration period;
+    private final Round round;
+    private volatile boolean stopped;
+
+    /** What is repeated. */
+    @FunctionalInterface
+    interface Round {
+        void run() throws Exception;
+    }
+
+    Every(Vertx vertx, String name, Duration period, Round round) {
+        this.vertx = vertx;
+        this.worker = vertx.createSharedWorkerExecutor(name, 1, 1, TimeUnit.HOURS);
+        this.name = name;
+        this.period = period;
+        this.round = round;
+    }
+
+    /** Begins the first round now. */
+    void start() {
+        if (stopped) {
+            return;
+        }
+        long began = System.nanoTime();
+        worker.executeBlocking(() -> {
+                    round.run();
+                    return true;
+                })
+                .onComplete(done -> {
+                    if (done.failed() && !stopped) {
+                        LOG.error("a round of {} failed; the next one comes in {}", name, period, done.cause());
+                    }
+                    long took = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - began);
+                    vertx.setTimer(Math.max(1, period.toMillis() - took), timer -> start());
+                });
+    }
+
+    /** No further round begins; one that runs is interrupted when its worker is closed. */
+    void stop() {
+        stopped = true;
+    }
+}

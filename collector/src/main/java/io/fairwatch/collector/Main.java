@@ -1,0 +1,263 @@
+package io.fairwatch.collector;
+
+import io.fairwatch.agent.config.ConfigFile;
+import io.fairwatch.agent.config.ConfigFile.ConfigException;
+import io.fairwatch.collector.ingest.IngestHandler;
+import io.fairwatch.collector.judge.Judge;
+import io.fairwatch.collector.lookup.JobLookup;
+import io.fairwatch.collector.notice.Addresses;
+import io.fairwatch.collector.notice.LetterWriter;
+import io.fairwatch.collector.notice.Notifier;
+import io.fairwatch.collector.notice.SmtpOutbox;
+import io.fairwatch.collector.report.ReportMaker;
+import io.fairwatch.collector.slurm.SlurmSettings;
+import io.fairwatch.collector.slurm.SlurmSync;
+import io.fairwatch.collector.store.DuckDbStore;
+import io.fairwatch.collector.store.Store;
+import io.fairwatch.collector.store.Store.StoreException;
+import io.fairwatch.collector.usage.GpuTranslation;
+import io.fairwatch.collector.web.Api;
+import io.fairwatch.collector.web.HealthCheck;
+import io.fairwatch.rules.Rule;
+import io.fairwatch.rules.RuleSet;
+import io.fairwatch.rules.RuleSet.Overrides;
+import io.fairwatch.rules.RuleSet.RuleException;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.prometheusmetrics.PrometheusConfig;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import io.vertx.core.Vertx;
+import io.vertx.core.VertxOptions;
+import io.vertx.core.http.HttpServerOptions;
+import io.vertx.core.net.PemKeyCertOptions;
+import io.vertx.ext.web.Router;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.time.ZoneId;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Option;
+
+/** The collector: what agents send goes in at the top, what people read comes out at the bottom. */
+@Command(
+        name = "fairwatch-collector",
+        mixinStandardHelpOptions = true,
+        versionProvider = Main.Version.class,
+        description = "Takes what agents send, joins it with Slurm, judges, tells owners, answers questions.",
+        exitCodeListHeading = "%nExit codes:%n",
+        exitCodeList = {"0: ended as asked", "1: could not go on", "2: wrong configuration or words"})
+public final class Main implements Callable<Integer> {
+    private static final Logger LOG = LoggerFactory.getLogger(Main.class);
+
+    @Option(names = "--config", required = true, paramLabel = "FILE", description = "The configuration, YAML.")
+    private Path configFile = Path.of("/etc/fairwatch/collector.yml");
+
+    @Option(names = "--check", description = "Reads configuration and rules, says what is wrong with them, and ends.")
+    private boolean checkOnly;
+
+    public static void main(String[] arguments) {
+        System.exit(new CommandLine(new Main()).execute(arguments));
+    }
+
+    @Override
+    public Integer call() throws Exception {
+        CollectorConfig config;
+        RuleSet rules;
+        try {
+            config = ConfigFile.read(configFile, CollectorConfig.class);
+            rules = RuleFiles.read(
+                    config.rules().directory(), new Overrides(configFile.toString(), config.rules().settings()));
+        } catch (ConfigException | RuleException wrong) {
+            System.err.println(wrong.getMessage());
+            return 2;
+        } catch (IOException unreadable) {
+            System.err.println("rules cannot be read: " + unreadable);
+            return 2;
+        }
+        if (checkOnly) {
+            System.out.println(configFile + ": good; " + rules.rules().size() + " rules");
+            return 0;
+        }
+        Path directory = config.store().directory();
+        CountDownLatch closed = new CountDownLatch(1);
+        try (Store store = DuckDbStore.open(directory, storeSettings(config))) {
+            return run(config, rules, store, closed);
+        } catch (StoreException e) {
+            LOG.error("the store in {} cannot be used: {}", directory, e.getMessage());
+            return 1;
+        } finally {
+            closed.countDown();
+        }
+    }
+
+    private static int run(CollectorConfig config, RuleSet rules, Store store, CountDownLatch closed)
+            throws Exception {
+        CountDownLatch end = new CountDownLatch(1);
+        InstantSource clock = Clock.systemUTC();
+        ZoneId zone = config.site().zoneId();
+        Duration staleAfter = config.slurm().staleAfter();
+        double busyAbove = config.rules().busyAboveRatio();
+        PrometheusMeterRegistry meters = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+        Vertx vertx = Vertx.vertx(new VertxOptions().setPreferNativeTransport(false));
+
+        // what nodes send, and what Slurm says
+        IngestHandler ingest = ingest(config, vertx, store, clock, meters);
+        SlurmSync slurm = new SlurmSync(slurmSettings(config), store, new GpuTranslation(store, clock), clock);
+
+        // what is found, and who hears of it
+        try (SmtpOutbox outbox = new SmtpOutbox(vertx, smtpSettings(config))) {
+            Notifier notifier = notifier(config, rules, store, outbox, clock);
+            Judge judge = new Judge(store, rules, notifier::plan, clock, new Judge.Settings(busyAbove, staleAfter));
+            JudgingRound round = new JudgingRound(judge, notifier, meters);
+
+            // what people ask
+            JobLookup jobs = new JobLookup(store, clock, new JobLookup.Settings(busyAbove, staleAfter));
+            ReportMaker reports = new ReportMaker(store, busyAbove);
+            HealthCheck health =
+                    new HealthCheck(store, clock, staleAfter, Version.text(), () -> troubles(slurm, round));
+
+            Router router = Router.router(vertx);
+            ingest.mount(router);
+            new Api(vertx, jobs, reports, health, zone, clock).mount(router);
+            router.get("/metrics").handler(context -> context.response()
+                    .putHeader("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+                    .end(meters.scrape()));
+
+            Every sync = new Every(vertx, "slurm", config.slurm().every(), slurm::cycle);
+            Every judging = new Every(vertx, "judge", config.rules().every(), round::run);
+            vertx.createHttpServer(serverOptions(config))
+                    .requestHandler(router)
+                    .listen()
+                    .toCompletionStage()
+                    .toCompletableFuture()
+                    .get(30, TimeUnit.SECONDS);
+            LOG.info(
+                    "collector version={} listens on {}:{} rules={} mail={}",
+                    Version.text(),
+                    config.listen().address(),
+                    config.listen().port(),
+                    rules.rules().stream().map(Rule::name).toList(),
+                    config.mail().mode());
+            Runtime.getRuntime().addShutdownHook(new Thread(() -> endInOrder(List.of(sync, judging), end, closed)));
+            sync.start();
+            judging.start();
+            end.await();
+        }
+        return 0;
+    }
+
+    /** No new rounds, then the main thread closes what it opened, the store last; the machine may stop us after that. */
+    private static void endInOrder(List<Every> rounds, CountDownLatch end, CountDownLatch closed) {
+        rounds.forEach(Every::stop);
+        end.countDown();
+        try {
+            if (!closed.await(20, TimeUnit.SECONDS)) {
+                LOG.warn("ended before everything was closed; nothing that was acknowledged is lost");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private static List<String> troubles(SlurmSync slurm, JudgingRound round) {
+        List<String> troubles = new ArrayList<>(round.troubles());
+        Map<String, SlurmSync.Part> parts = new LinkedHashMap<>();
+        parts.put("squeue", slurm.status().jobs());
+        parts.put("sinfo", slurm.status().nodes());
+        parts.put("sacct", slurm.status().accounting());
+        parts.forEach((name, part) -> {
+            part.failure().ifPresent(failure -> troubles.add(
+                    "Slurm's " + name + " fails since " + failure.since() + ": " + failure.message()));
+            part.problems().forEach(problem -> troubles.add("Slurm's " + name + ": " + problem));
+        });
+        return troubles;
+    }
+
+    private static IngestHandler ingest(
+            CollectorConfig config, Vertx vertx, Store store, InstantSource clock, MeterRegistry meters)
+            throws IOException {
+        return null;
+    }
+
+    private static Notifier notifier(
+            CollectorConfig config, RuleSet rules, Store store, SmtpOutbox outbox, InstantSource clock) {
+        CollectorConfig.Mail mail = config.mail();
+        Map<String, Duration> windows = rules.rules().stream()
+                .collect(Collectors.toMap(Rule::name, rule -> rule.timing().window()));
+        return new Notifier(
+                store,
+                outbox,
+                new Addresses(mail.userTemplate()),
+                new LetterWriter(new LetterWriter.Site(
+                        config.site().name(),
+                        config.site().support(),
+                        config.site().url(),
+                        config.site().zoneId())),
+                finding -> windows.getOrDefault(finding.rule(), Duration.ofHours(1)),
+                new Notifier.Settings(
+                        mail.mode(),
+                        mail.redirectAllTo(),
+                        mail.mostPerDay(),
+                        mail.retryFirst(),
+                        mail.retryMost(),
+                        config.rules().busyAboveRatio()),
+                clock);
+    }
+
+    private static SmtpOutbox.Settings smtpSettings(CollectorConfig config) {
+        CollectorConfig.Mail mail = config.mail();
+        return new SmtpOutbox.Settings(
+                mail.host(), mail.port(), mail.startTls(), mail.caFile(), mail.username(), mail.passwordFile(),
+                mail.from(), mail.replyTo(), mail.timeout());
+    }
+
+    private static SlurmSettings slurmSettings(CollectorConfig config) {
+        CollectorConfig.Slurm slurm = config.slurm();
+        return new SlurmSettings(
+                slurm.binaries(), slurm.prefix(), slurm.slurmConf(), slurm.cluster(), slurm.every(),
+                slurm.accountingEvery(), slurm.timeout(), slurm.maxOutput().bytes(),
+                SlurmSettings.DEFAULTS.overlap(), slurm.history());
+    }
+
+    private static DuckDbStore.Settings storeSettings(CollectorConfig config) {
+        return DuckDbStore.Settings.DEFAULTS;
+    }
+
+    private static HttpServerOptions serverOptions(CollectorConfig config) {
+        CollectorConfig.Listen listen = config.listen();
+        HttpServerOptions options = new HttpServerOptions().setHost(listen.address()).setPort(listen.port());
+        if (listen.certificateFile().isPresent() && listen.keyFile().isPresent()) {
+            options.setSsl(true)
+                    .setKeyCertOptions(new PemKeyCertOptions()
+                            .setCertPath(listen.certificateFile().get().toString())
+                            .setKeyPath(listen.keyFile().get().toString()));
+        }
+        return options;
+    }
+
+    /** What this jar was built as. */
+    static final class Version implements IVersionProvider {
+        static String text() {
+            String version = Main.class.getPackage().getImplementationVersion();
+            return version == null ? "unreleased" : version;
+        }
+
+        @Override
+        public String[] getVersion() {
+            return new String[] {"fairwatch-collector " + text()};
+        }
+    }
+}
