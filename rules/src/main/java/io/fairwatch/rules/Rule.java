@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 
 /** A rule as read from its file, the site's overrides applied. Data only; {@link RuleSet#judge} asks it. Immutable.
  *
@@ -98,13 +99,14 @@ public record Rule(
 
     /** The expressions of a rule as written, to be shown to people.
      *
-     * @param select CEL of type bool over {@code gpu}: is this GPU affected?
+     * @param select CEL of type bool over {@code gpu}: is this GPU affected? Absent: the rule is about the job as a
+     *     whole, and selects no GPUs
      * @param condition CEL of type bool over the selected GPUs and all GPUs: is it a finding?
      * @param evidence CEL by name: the numbers that a finding keeps
      * @param summary text with {@code {{ CEL }}} inserts
      * @param fix text with {@code {{ CEL }}} inserts */
     public record Expressions(
-            String select, String condition, Map<String, String> evidence, String summary, String fix) {
+            Optional<String> select, String condition, Map<String, String> evidence, String summary, String fix) {
         /** Copies the map, keeping the order. */
         public Expressions {
             evidence = Collections.unmodifiableMap(new LinkedHashMap<>(evidence));

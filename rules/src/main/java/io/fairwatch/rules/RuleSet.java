@@ -1,11 +1,21 @@
 package io.fairwatch.rules;
 
+import io.fairwatch.rules.RuleReader.Loaded;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
 /** Rules that have been read, checked and compiled, ready to judge. Immutable and thread-safe. */
 public final class RuleSet {
-    private RuleSet() {}
+    private final Map<String, Loaded> byName;
+    private final Map<String, Rule> enabled;
+
+    private RuleSet(Map<String, Loaded> byName, Map<String, Rule> enabled) {
+        this.byName = Collections.unmodifiableMap(byName);
+        this.enabled = Collections.unmodifiableMap(enabled);
+    }
 
     /** One rule file.
      *
@@ -67,10 +77,39 @@ public final class RuleSet {
      *
      * @throws RuleException with everything that is wrong, in any of the files or overrides */
     public static RuleSet read(List<RuleFile> files, Overrides overrides) throws RuleException {
-        if (!files.isEmpty()) {
-            throw new UnsupportedOperationException("not written yet: " + files + overrides);
+        List<Problem> problems = new ArrayList<>();
+        Map<String, Loaded> byName = new LinkedHashMap<>();
+        for (RuleFile file : files) {
+            new RuleReader(file, problems).read().ifPresent(loaded -> {
+                Loaded other = byName.putIfAbsent(loaded.rule().name(), loaded);
+                if (other != null) {
+                    problems.add(new Problem(
+                            loaded.file(),
+                            loaded.line(),
+                            "the rule " + loaded.rule().name() + " is also in " + other.file(),
+                            "one rule of each name; change single settings by overrides"));
+                }
+            });
         }
-        return new RuleSet();
+        boolean complete = problems.isEmpty();
+        Map<String, Rule> enabled = new LinkedHashMap<>();
+        for (Loaded loaded : byName.values()) {
+            Map<String, Object> changes =
+                    overrides.byRule().getOrDefault(loaded.rule().name(), Map.of());
+            new RuleOverride(overrides.source(), loaded.rule(), loaded.enabled(), problems)
+                    .apply(changes)
+                    .ifPresent(rule -> enabled.put(rule.name(), rule));
+        }
+        for (String name : overrides.byRule().keySet()) {
+            if (complete && !byName.containsKey(name)) {
+                problems.add(new Problem(
+                        overrides.source(), 0, "unknown rule " + name, "one of " + String.join(", ", byName.keySet())));
+            }
+        }
+        if (!problems.isEmpty()) {
+            throw new RuleException(problems);
+        }
+        return new RuleSet(byName, enabled);
     }
 
     /** Reads rules as they are, without overrides. */
@@ -80,7 +119,7 @@ public final class RuleSet {
 
     /** The rules, in the order of their files; those that are not enabled are left out. */
     public List<Rule> rules() {
-        return List.of();
+        return List.copyOf(enabled.values());
     }
 
     /** Asks one rule about one job. Never throws for what is in the facts: an error of the rule is an Unknown that
@@ -88,11 +127,23 @@ public final class RuleSet {
      *
      * @throws IllegalArgumentException if the rule is not one of {@link #rules()} */
     public Verdict judge(Rule rule, JobFacts facts) {
-        return new Verdict.Unknown("not written yet: " + rule.name() + facts.from());
+        Loaded loaded = byName.get(rule.name());
+        if (loaded == null || !rule.equals(enabled.get(rule.name()))) {
+            throw new IllegalArgumentException("rule: " + rule.name() + " (expected: one of this set)");
+        }
+        return loaded.compiled().judge(rule, facts);
     }
 
     /** Runs the cases of every rule, against the rule as its file has it, without the overrides. */
     public List<CaseFailure> runCases() {
-        return List.of();
+        List<CaseFailure> failures = new ArrayList<>();
+        for (Loaded loaded : byName.values()) {
+            for (RuleCase one : loaded.cases()) {
+                one.complaint(loaded.compiled().judge(loaded.rule(), one.facts()))
+                        .ifPresent(got -> failures.add(new CaseFailure(
+                                loaded.rule().name(), one.name(), loaded.file(), one.line(), one.expectation(), got)));
+            }
+        }
+        return failures;
     }
 }

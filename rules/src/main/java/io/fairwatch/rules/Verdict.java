@@ -17,7 +17,7 @@ public sealed interface Verdict {
      * @param selected the GPUs that are meant, never empty for a rule that selects GPUs and requires one
      * @param evidence the numbers behind it, by name: what the rule's {@code evidence} computed (what was not known is
      *     left out) and the rule's parameters. Values are Long, Double, Boolean, String, or List of String
-     * @param summary one or two sentences for the owner; plain text, not escaped for any markup
+     * @param summary one paragraph for the owner; plain text, not escaped for any markup
      * @param fix what the owner can do about it; plain text, may have several lines */
     record Finding(List<GpuFacts> selected, Map<String, Object> evidence, String summary, String fix)
             implements Verdict {

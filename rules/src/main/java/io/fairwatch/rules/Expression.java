@@ -1,0 +1,141 @@
+package io.fairwatch.rules;
+
+import dev.cel.bundle.Cel;
+import dev.cel.bundle.CelBuilder;
+import dev.cel.bundle.CelFactory;
+import dev.cel.common.CelAbstractSyntaxTree;
+import dev.cel.common.CelIssue;
+import dev.cel.common.CelOptions;
+import dev.cel.common.CelValidationException;
+import dev.cel.common.types.CelType;
+import dev.cel.common.types.ListType;
+import dev.cel.common.types.SimpleType;
+import dev.cel.common.types.StructTypeReference;
+import dev.cel.parser.CelStandardMacro;
+import dev.cel.runtime.CelAttribute;
+import dev.cel.runtime.CelEvaluationException;
+import dev.cel.runtime.CelUnknownSet;
+import dev.cel.runtime.Program;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
+
+/** A compiled CEL expression. Immutable and thread-safe. */
+final class Expression {
+    /** Bounds what one expression may cost: it cannot loop except over lists, and not longer than this in all. */
+    private static final CelOptions OPTIONS = CelOptions.current()
+            .enableUnknownTracking(true)
+            .enableHeterogeneousNumericComparisons(true)
+            .maxExpressionCodePointSize(10_000)
+            .maxParseRecursionDepth(50)
+            .maxRegexProgramSize(1_000)
+            .comprehensionMaxIterations(100_000)
+            .build();
+
+    private final Program program;
+
+    private Expression(Program program) {
+        this.program = program;
+    }
+
+    /** What an expression says. */
+    sealed interface Answer {
+        /** It has this value. */
+        record Value(Object value) implements Answer {}
+
+        /** It depends on these facts, which are absent. */
+        record Missing(List<String> facts) implements Answer {}
+
+        /** It cannot be computed. */
+        record Failed(String why) implements Answer {}
+    }
+
+    /** Why an expression cannot be compiled. */
+    static final class ExpressionException extends Exception {
+        private final int line;
+
+        private ExpressionException(String message, int line) {
+            super(message);
+            this.line = line;
+        }
+
+        /** Line within the expression, from 1. */
+        int line() {
+            return line;
+        }
+    }
+
+    /** Compiles the expressions of one rule. */
+    static final class Compiler {
+        private final Cel perGpu;
+        private final Cel perJob;
+
+        /** Makes a compiler for a rule with parameters of these types. */
+        Compiler(Map<String, CelType> parameters) {
+            perGpu =
+                    common(parameters).addVar("gpu", Vocabulary.GPU.reference()).build();
+            perJob = common(parameters)
+                    .addVar("gpus", ListType.create(Vocabulary.GPU.reference()))
+                    .addVar("selected", ListType.create(Vocabulary.GPU.reference()))
+                    .addVar("coverage", SimpleType.DOUBLE)
+                    .build();
+        }
+
+        /** Compiles something that is asked once per GPU. */
+        Expression perGpu(String source, List<CelType> wanted) throws ExpressionException {
+            return compile(perGpu, source, wanted);
+        }
+
+        /** Compiles something that is asked once per job. */
+        Expression perJob(String source, List<CelType> wanted) throws ExpressionException {
+            return compile(perJob, source, wanted);
+        }
+
+        private static CelBuilder common(Map<String, CelType> parameters) {
+            CelBuilder builder = CelFactory.plannerCelBuilder()
+                    .setOptions(OPTIONS)
+                    .setStandardMacros(CelStandardMacro.STANDARD_MACROS)
+                    .setTypeProvider(Vocabulary.types(parameters))
+                    .addVar("job", Vocabulary.JOB.reference())
+                    .addVar("params", StructTypeReference.create("Params"))
+                    .addVar("window_seconds", SimpleType.INT);
+            TextFunctions.addTo(builder);
+            return builder;
+        }
+
+        private static Expression compile(Cel cel, String source, List<CelType> wanted) throws ExpressionException {
+            try {
+                CelAbstractSyntaxTree tree = cel.compile(source).getAst();
+                if (!wanted.contains(tree.getResultType())) {
+                    throw new ExpressionException(
+                            "the expression is of type " + tree.getResultType().name(), 1);
+                }
+                return new Expression(cel.createProgram(tree));
+            } catch (CelValidationException e) {
+                CelIssue first = e.getErrors().get(0);
+                throw new ExpressionException(
+                        first.getMessage(), first.getSourceLocation().getLine());
+            } catch (CelEvaluationException e) {
+                throw new ExpressionException(String.valueOf(e.getMessage()), 1);
+            }
+        }
+    }
+
+    /** Computes it. Never throws: whatever goes wrong is an answer. */
+    Answer answer(Map<String, Object> variables) {
+        try {
+            Object value = program.eval(variables);
+            if (value instanceof CelUnknownSet unknown) {
+                TreeSet<String> facts = new TreeSet<>();
+                for (CelAttribute attribute : unknown.attributes()) {
+                    facts.add(attribute.toString());
+                }
+                return new Answer.Missing(new ArrayList<>(facts));
+            }
+            return new Answer.Value(value);
+        } catch (CelEvaluationException | RuntimeException e) {
+            return new Answer.Failed(String.valueOf(e.getMessage()));
+        }
+    }
+}
