@@ -1,0 +1,81 @@
+package io.fairwatch.collector.store;
+
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+
+/** The cells of one row of an answer, from left to right; NULL comes back absent. Confined to the reading thread. */
+final class Cells {
+    private final ResultSet result;
+    private int column;
+
+    Cells(ResultSet result) {
+        this.result = result;
+    }
+
+    String text() throws SQLException {
+        return result.getString(++column);
+    }
+
+    Optional<String> maybeText() throws SQLException {
+        return Optional.ofNullable(result.getString(++column));
+    }
+
+    <E extends Enum<E>> E word(Class<E> type) throws SQLException {
+        return Enum.valueOf(type, text());
+    }
+
+    int integer() throws SQLException {
+        return result.getInt(++column);
+    }
+
+    OptionalInt maybeInteger() throws SQLException {
+        int value = result.getInt(++column);
+        return result.wasNull() ? OptionalInt.empty() : OptionalInt.of(value);
+    }
+
+    long number() throws SQLException {
+        return result.getLong(++column);
+    }
+
+    OptionalLong maybeNumber() throws SQLException {
+        long value = result.getLong(++column);
+        return result.wasNull() ? OptionalLong.empty() : OptionalLong.of(value);
+    }
+
+    double real() throws SQLException {
+        return result.getDouble(++column);
+    }
+
+    OptionalDouble maybeReal() throws SQLException {
+        double value = result.getDouble(++column);
+        return result.wasNull() ? OptionalDouble.empty() : OptionalDouble.of(value);
+    }
+
+    boolean flag() throws SQLException {
+        return result.getBoolean(++column);
+    }
+
+    Instant time() throws SQLException {
+        return Instant.ofEpochMilli(number());
+    }
+
+    Optional<Instant> maybeTime() throws SQLException {
+        OptionalLong value = maybeNumber();
+        return value.isPresent() ? Optional.of(Instant.ofEpochMilli(value.getAsLong())) : Optional.empty();
+    }
+
+    Duration length() throws SQLException {
+        return Duration.ofMillis(number());
+    }
+
+    Optional<Duration> maybeLength() throws SQLException {
+        OptionalLong value = maybeNumber();
+        return value.isPresent() ? Optional.of(Duration.ofMillis(value.getAsLong())) : Optional.empty();
+    }
+}

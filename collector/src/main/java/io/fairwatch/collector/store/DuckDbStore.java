@@ -1,0 +1,466 @@
+package io.fairwatch.collector.store;
+
+import io.fairwatch.agent.wire.NodeSnapshot;
+import io.fairwatch.collector.run.Run;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.Properties;
+import java.util.Set;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import org.duckdb.DuckDBConnection;
+import org.duckdb.DuckDBDriver;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Everything in one DuckDB file. Thread-safe: writers take turns in one session, and each reader has its own for the
+ * length of one call, with autocommit on so that it holds no old state.
+ *
+ * <p>The directory belongs to the store alone and to its owner alone. One process may open it at a time. Times are kept
+ * to the millisecond; NUL and half surrogate pairs in texts become U+FFFD.
+ *
+ * <p>When the database fails for good, e.g. because the disk is full, the call says so and nothing of it is kept; the
+ * next call opens the database anew, so that the store recovers by itself once there is space.
+ */
+public final class DuckDbStore implements Store {
+    private static final Logger LOG = LoggerFactory.getLogger(DuckDbStore.class);
+    private static final String FILE = "fairwatch.duckdb";
+    private static final Set<PosixFilePermission> OWNER_ONLY_DIRECTORY = PosixFilePermissions.fromString("rwx------");
+    private static final Set<PosixFilePermission> OWNER_ONLY_FILE = PosixFilePermissions.fromString("rw-------");
+
+    /**
+     * What the database may use. Immutable.
+     *
+     * @param threads threads of the database itself; one is enough below about 2,000 nodes
+     * @param memoryLimitMib memory of the database, outside the Java heap, in MiB
+     * @param checkpointMib size of the log in MiB at which it is folded into the file
+     * @param queryTimeout how long one query may take
+     */
+    public record Settings(int threads, int memoryLimitMib, int checkpointMib, Duration queryTimeout) {
+        public static final Settings DEFAULTS = new Settings(1, 512, 128, Duration.ofSeconds(60));
+
+        public Settings {
+            atLeast("threads", threads, 1);
+            atLeast("memoryLimitMib", memoryLimitMib, 64);
+            atLeast("checkpointMib", checkpointMib, 1);
+            if (queryTimeout.compareTo(Duration.ofSeconds(1)) < 0) {
+                throw new IllegalArgumentException("queryTimeout: " + queryTimeout + " (expected: one second or more)");
+            }
+        }
+
+        private static void atLeast(String what, int value, int least) {
+            if (value < least) {
+                throw new IllegalArgumentException(what + ": " + value + " (expected: " + least + " or more)");
+            }
+        }
+    }
+
+    private interface Use<T> {
+        T with(Database open) throws StoreException;
+    }
+
+    private interface Reading<T> {
+        T read(Session session) throws SQLException;
+    }
+
+    private interface Writing<T> {
+        T write(Session session, Received received) throws SQLException;
+    }
+
+    /** An open database. Confined to whoever holds the lock. */
+    private record Database(DuckDBConnection root, Session writer, Received received) implements AutoCloseable {
+        @Override
+        public void close() throws SQLException {
+            try {
+                writer.close();
+            } finally {
+                root.close();
+            }
+        }
+    }
+
+    private final Path directory;
+    private final Settings settings;
+    private final FileChannel lockFile;
+    private final ReadWriteLock life = new ReentrantReadWriteLock();
+    private final ReentrantLock turn = new ReentrantLock(true);
+
+    /** Absent once the store is closed. Written under the write lock of {@code life}. */
+    private volatile @Nullable Database database;
+
+    /** Whether the database must be opened anew before it is used again. */
+    private volatile boolean broken;
+
+    private DuckDbStore(Path directory, Settings settings, FileChannel lockFile) {
+        this.directory = directory;
+        this.settings = settings;
+        this.lockFile = lockFile;
+    }
+
+    /**
+     * Opens the store in a directory, which is made if it is missing.
+     *
+     * @throws StoreException if another process has it open, it is not readable, or a newer version wrote it
+     */
+    public static DuckDbStore open(Path directory, Settings settings) throws StoreException {
+        FileChannel lockFile = lock(directory);
+        DuckDbStore store = new DuckDbStore(directory, settings, lockFile);
+        try {
+            store.database = store.openDatabase();
+            return store;
+        } catch (SQLException e) {
+            store.unlock();
+            throw store.failure("open", e);
+        } catch (StoreException e) {
+            store.unlock();
+            throw e;
+        }
+    }
+
+    private static FileChannel lock(Path directory) throws StoreException {
+        try {
+            Files.createDirectories(directory, PosixFilePermissions.asFileAttribute(OWNER_ONLY_DIRECTORY));
+            Files.setPosixFilePermissions(directory, OWNER_ONLY_DIRECTORY);
+            FileChannel channel = FileChannel.open(
+                    directory.resolve("lock"),
+                    Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE),
+                    PosixFilePermissions.asFileAttribute(OWNER_ONLY_FILE));
+            try {
+                FileLock lock = channel.tryLock();
+                if (lock != null) {
+                    return channel;
+                }
+            } catch (OverlappingFileLockException expected) {
+                // held by this very process: the same answer as for any other
+            }
+            channel.close();
+        } catch (IOException e) {
+            throw new StoreException("store: " + directory + " cannot be used: " + e, e);
+        }
+        throw new StoreException("store: " + directory + " is in use by another collector; only one may open it");
+    }
+
+    private Database openDatabase() throws SQLException, StoreException {
+        Properties options = new Properties();
+        options.setProperty("threads", Integer.toString(settings.threads()));
+        options.setProperty("memory_limit", settings.memoryLimitMib() + "MiB");
+        options.setProperty("checkpoint_threshold", settings.checkpointMib() + "MiB");
+        // never ask the network for anything
+        options.setProperty("autoinstall_known_extensions", "false");
+        options.setProperty("autoload_known_extensions", "false");
+        Path file = directory.resolve(FILE);
+        DuckDBConnection root =
+                new DuckDBDriver().connect("jdbc:duckdb:" + file, options).unwrap(DuckDBConnection.class);
+        try {
+            Session writer = session(root);
+            Schema.prepare(writer);
+            Files.setPosixFilePermissions(file, OWNER_ONLY_FILE);
+            return new Database(root, writer, Received.load(writer));
+        } catch (SQLException | StoreException | RuntimeException e) {
+            root.close();
+            throw e;
+        } catch (IOException e) {
+            root.close();
+            throw new StoreException("store: permissions of " + file + " cannot be set: " + e, e);
+        }
+    }
+
+    private Session session(DuckDBConnection root) throws SQLException {
+        synchronized (root) {
+            return new Session(root.duplicate(), settings.queryTimeout());
+        }
+    }
+
+    // ---- readings
+
+    @Override
+    public int append(Collection<NodeSnapshot> snapshots) throws StoreException {
+        if (snapshots.isEmpty()) {
+            return 0;
+        }
+        return write("append", (session, received) -> {
+            List<NodeSnapshot> fresh = new ArrayList<>(snapshots.size());
+            for (NodeSnapshot snapshot : snapshots) {
+                if (received.add(snapshot)) {
+                    fresh.add(snapshot);
+                }
+            }
+            if (!fresh.isEmpty()) {
+                SnapshotTables.append(session, fresh);
+                received.write(session);
+            }
+            return fresh.size();
+        });
+    }
+
+    @Override
+    public List<NodeState> nodes() throws StoreException {
+        return read("nodes", SnapshotTables::nodes);
+    }
+
+    @Override
+    public List<GpuSeen> gpus() throws StoreException {
+        return read("gpus", SnapshotTables::gpus);
+    }
+
+    @Override
+    public List<GpuReadingAt> newestReadings(Collection<String> uuids, Instant at) throws StoreException {
+        return read("newestReadings", session -> SnapshotTables.newestReadings(session, Set.copyOf(uuids), at));
+    }
+
+    @Override
+    public List<JobOnGpu> jobsOnGpus(Instant from, Instant to) throws StoreException {
+        return read("jobsOnGpus", session -> SnapshotTables.jobsOnGpus(session, from, to));
+    }
+
+    // ---- Slurm
+
+    @Override
+    public void saveView(SlurmView view) throws StoreException {
+        write("saveView", (session, received) -> {
+            RunTables.saveView(session, view);
+            return true;
+        });
+    }
+
+    @Override
+    public void saveRuns(Collection<Run> runs) throws StoreException {
+        write("saveRuns", (session, received) -> {
+            RunTables.saveRuns(session, runs);
+            return true;
+        });
+    }
+
+    @Override
+    public Optional<SlurmView> view() throws StoreException {
+        return read("view", RunTables::view);
+    }
+
+    @Override
+    public List<Run> liveRuns() throws StoreException {
+        return read("liveRuns", RunTables::liveRuns);
+    }
+
+    @Override
+    public List<Run> runsOf(long jobId) throws StoreException {
+        return read("runsOf", session -> RunTables.runsOf(session, jobId));
+    }
+
+    @Override
+    public List<Run> runsWithin(Instant from, Instant to) throws StoreException {
+        return read("runsWithin", session -> RunTables.runsWithin(session, from, to));
+    }
+
+    @Override
+    public Optional<Instant> accountingUntil() throws StoreException {
+        return read("accountingUntil", RunTables::accountingUntil);
+    }
+
+    @Override
+    public void saveAccountingUntil(Instant until) throws StoreException {
+        write("saveAccountingUntil", (session, received) -> {
+            RunTables.saveAccountingUntil(session, until);
+            return true;
+        });
+    }
+
+    // ---- allocated and used, joined
+
+    @Override
+    public List<GpuUse> gpuUse(Collection<RunSpan> spans, double busyAboveRatio) throws StoreException {
+        return read("gpuUse", session -> UseQueries.gpuUse(session, List.copyOf(spans), busyAboveRatio));
+    }
+
+    @Override
+    public List<JobUse> jobUse(Collection<RunSpan> spans) throws StoreException {
+        return read("jobUse", session -> UseQueries.jobUse(session, List.copyOf(spans)));
+    }
+
+    // ---- findings and notices
+
+    @Override
+    public List<FindingRow> openFindings() throws StoreException {
+        return read("openFindings", FindingTables::open);
+    }
+
+    @Override
+    public List<FindingRow> findingsOf(long jobId) throws StoreException {
+        return read("findingsOf", session -> FindingTables.of(session, jobId));
+    }
+
+    @Override
+    public List<Notice> noticesOf(long jobId) throws StoreException {
+        return read("noticesOf", session -> FindingTables.noticesOf(session, jobId));
+    }
+
+    @Override
+    public List<Notice> noticesIn(Collection<Notice.State> states) throws StoreException {
+        return read("noticesIn", session -> FindingTables.noticesIn(session, states));
+    }
+
+    @Override
+    public void saveFindings(Collection<FindingRow> findings, Collection<Notice> notices) throws StoreException {
+        write("saveFindings", (session, received) -> {
+            FindingTables.save(session, findings, notices);
+            return true;
+        });
+    }
+
+    // ---- sessions and transactions
+
+    private <T> T read(String what, Reading<T> reading) throws StoreException {
+        return use(what, open -> {
+            try (Session session = session(open.root())) {
+                // one transaction, so that all queries of one call see the same state; nothing of it is kept
+                session.begin();
+                return reading.read(session);
+            } catch (SQLException e) {
+                if (isInvalidated(e)) {
+                    broken = true;
+                }
+                throw failure(what, e);
+            }
+        });
+    }
+
+    /** Whether DuckDB says that it will answer no more until it is opened anew. It has no code for that. */
+    private static boolean isInvalidated(SQLException e) {
+        String message = String.valueOf(e.getMessage()).toLowerCase(Locale.ROOT);
+        return message.contains("has been invalidated") || message.startsWith("fatal error");
+    }
+
+    private <T> T write(String what, Writing<T> writing) throws StoreException {
+        return use(what, open -> {
+            turn.lock();
+            try {
+                return transaction(open, writing);
+            } catch (SQLException e) {
+                broken = true; // whether it was committed is not certain: look again at what the file says
+                LOG.warn("store could not write what={} directory={}", what, directory, e);
+                throw failure(what, e);
+            } finally {
+                turn.unlock();
+            }
+        });
+    }
+
+    private static <T> T transaction(Database open, Writing<T> writing) throws SQLException {
+        boolean committed = false;
+        open.writer().begin();
+        try {
+            T result = writing.write(open.writer(), open.received());
+            open.writer().commit();
+            committed = true;
+            return result;
+        } finally {
+            if (committed) {
+                open.received().committed();
+            } else {
+                open.received().rolledBack();
+                rollBack(open.writer());
+            }
+        }
+    }
+
+    private static void rollBack(Session session) {
+        try {
+            session.rollback();
+        } catch (SQLException e) {
+            LOG.debug("nothing to roll back", e); // a failed commit has done so already
+        }
+    }
+
+    private <T> T use(String what, Use<T> use) throws StoreException {
+        if (broken) {
+            reopen(what);
+        }
+        life.readLock().lock();
+        try {
+            Database open = database;
+            if (open == null) {
+                throw new StoreException("store: " + what + ": the store is closed");
+            }
+            return use.with(open);
+        } finally {
+            life.readLock().unlock();
+        }
+    }
+
+    /** Waits until nobody uses the failed database, closes it and opens it anew. */
+    private void reopen(String what) throws StoreException {
+        life.writeLock().lock();
+        try {
+            Database failed = database;
+            if (broken && failed != null) {
+                closeQuietly(failed);
+                database = openDatabase();
+                broken = false;
+                LOG.info("store opened again directory={}", directory);
+            }
+        } catch (SQLException e) {
+            throw failure(what, e);
+        } finally {
+            life.writeLock().unlock();
+        }
+    }
+
+    private StoreException failure(String what, SQLException e) {
+        String reason = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
+        return new StoreException("store: " + directory + ": " + what + ": " + reason, e);
+    }
+
+    @Override
+    public void close() throws StoreException {
+        life.writeLock().lock();
+        try {
+            Database open = database;
+            database = null;
+            if (open == null) {
+                return;
+            }
+            try (open) {
+                open.writer().execute("CHECKPOINT"); // so that the next start has no log to replay
+            } catch (SQLException e) {
+                throw failure("close", e);
+            } finally {
+                unlock();
+            }
+        } finally {
+            life.writeLock().unlock();
+        }
+    }
+
+    private void closeQuietly(Database failed) {
+        try {
+            failed.close();
+        } catch (SQLException e) {
+            LOG.debug("failed database closed with an error directory={}", directory, e);
+        }
+    }
+
+    private void unlock() {
+        try {
+            lockFile.close();
+        } catch (IOException e) {
+            LOG.debug("lock file closed with an error directory={}", directory, e);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+package io.fairwatch.collector.store;
+
+import java.sql.SQLException;
+import java.time.Instant;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** Findings and notices into tables and back. Immutable; every method works within the given session. */
+final class FindingTables {
+    private static final String FINDING = """
+            SELECT cluster, job_id, start_ms, rule, since_ms, state, last_seen_ms, clear_since_ms, told_ms, user_name,
+            summary, fix, evidence FROM finding""";
+
+    private static final String NOTICE = """
+            SELECT id, cluster, job_id, start_ms, rule, since_ms, user_name, address, state, created_ms, changed_ms,
+            attempts, detail FROM notice""";
+
+    private FindingTables() {}
+
+    static void save(Session session, Collection<FindingRow> findings, Collection<Notice> notices) throws SQLException {
+        record Episode(Object run, String rule, Instant since) {}
+        if (!findings.isEmpty()) {
+            Map<Episode, FindingRow> newest = new LinkedHashMap<>();
+            for (FindingRow finding : findings) {
+                newest.put(
+                        new Episode(
+                                RunTables.stored(finding.run()),
+                                Rows.clean(finding.rule()),
+                                Instant.ofEpochMilli(finding.since().toEpochMilli())),
+                        finding);
+            }
+            try (Rows rows = Schema.stage(session, "finding")) {
+                for (FindingRow finding : newest.values()) {
+                    RunTables.key(rows, finding.run());
+                    rows.text(finding.rule())
+                            .time(finding.since())
+                            .word(finding.state())
+                            .time(finding.lastSeen())
+                            .time(finding.clearSince())
+                            .time(finding.toldAt())
+                            .text(finding.user())
+                            .text(finding.summary())
+                            .text(finding.fix())
+                            .text(finding.evidence())
+                            .end();
+                }
+            }
+            Schema.replace(session, "finding", "cluster", "job_id", "start_ms", "rule", "since_ms");
+        }
+        if (!notices.isEmpty()) {
+            Map<String, Notice> newest = new LinkedHashMap<>();
+            notices.forEach(notice -> newest.put(Rows.clean(notice.id()), notice));
+            try (Rows rows = Schema.stage(session, "notice")) {
+                for (Notice notice : newest.values()) {
+                    rows.text(notice.id());
+                    RunTables.key(rows, notice.run());
+                    rows.text(notice.rule())
+                            .time(notice.since())
+                            .text(notice.user())
+                            .text(notice.address())
+                            .word(notice.state())
+                            .time(notice.createdAt())
+                            .time(notice.changedAt())
+                            .number(notice.attempts())
+                            .text(notice.detail())
+                            .end();
+                }
+            }
+            Schema.replace(session, "notice", "id");
+        }
+    }
+
+    static List<FindingRow> open(Session session) throws SQLException {
+        return session.query(
+                FINDING + " WHERE state <> 'RESOLVED' ORDER BY since_ms, job_id, rule", FindingTables::finding);
+    }
+
+    static List<FindingRow> of(Session session, long jobId) throws SQLException {
+        return session.query(
+                FINDING + " WHERE job_id = ? ORDER BY since_ms DESC, start_ms DESC, rule",
+                FindingTables::finding,
+                jobId);
+    }
+
+    static List<Notice> noticesOf(Session session, long jobId) throws SQLException {
+        return session.query(NOTICE + " WHERE job_id = ? ORDER BY created_ms DESC, id", FindingTables::notice, jobId);
+    }
+
+    static List<Notice> noticesIn(Session session, Collection<Notice.State> states) throws SQLException {
+        if (states.isEmpty()) {
+            return List.of();
+        }
+        Object[] names = states.stream().map(Enum::name).toArray();
+        String marks = "?" + ", ?".repeat(names.length - 1);
+        return session.query(
+                NOTICE + " WHERE state IN (" + marks + ") ORDER BY created_ms, id", FindingTables::notice, names);
+    }
+
+    private static FindingRow finding(Cells cells) throws SQLException {
+        return new FindingRow(
+                RunTables.key(cells),
+                cells.text(),
+                cells.time(),
+                cells.word(FindingRow.State.class),
+                cells.time(),
+                cells.maybeTime(),
+                cells.maybeTime(),
+                cells.text(),
+                cells.text(),
+                cells.text(),
+                cells.text());
+    }
+
+    private static Notice notice(Cells cells) throws SQLException {
+        return new Notice(
+                cells.text(),
+                RunTables.key(cells),
+                cells.text(),
+                cells.time(),
+                cells.text(),
+                cells.maybeText(),
+                cells.word(Notice.State.class),
+                cells.time(),
+                cells.time(),
+                cells.integer(),
+                cells.text());
+    }
+}

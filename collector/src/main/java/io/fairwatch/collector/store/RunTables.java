@@ -1,0 +1,324 @@
+package io.fairwatch.collector.store;
+
+import io.fairwatch.collector.run.AllocatedGpu;
+import io.fairwatch.collector.run.JobState;
+import io.fairwatch.collector.run.PendingJob;
+import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.run.SlurmNode;
+import io.fairwatch.collector.store.Store.SlurmView;
+import java.sql.SQLException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** Slurm's answers into tables and back. Immutable; every method works within the given session. */
+final class RunTables {
+    private static final String VIEW_AT = "view_at_ms";
+    private static final String VIEW_CLUSTER = "view_cluster";
+    private static final String ACCOUNTING_UNTIL = "accounting_until_ms";
+
+    private static final String COLUMNS = """
+            r.cluster, r.job_id, r.start_ms, r.array_job_id, r.array_task_id, r.het_job_id, r.het_offset,
+            r.user_name, r.uid, r.account, r.partition_name, r.qos, r.name, r.interactive, r.submit_ms, r.end_ms,
+            r.time_limit_ms, r.suspended_ms, r.state, r.state_text, r.nodes, r.cpus, r.memory_bytes, r.gpus, r.tres,
+            r.as_of_ms""";
+
+    private RunTables() {}
+
+    static void saveView(Session session, SlurmView view) throws SQLException {
+        saveRuns(session, view.runs());
+        session.execute("DELETE FROM pending");
+        try (Rows rows = session.append("pending")) {
+            int place = 0;
+            for (PendingJob job : view.pending()) {
+                rows.number(place++).text(job.cluster()).number(job.jobId()).text(job.displayId());
+                owner(rows, job.owner());
+                rows.text(job.name())
+                        .time(job.submit())
+                        .text(job.reason())
+                        .text(job.request())
+                        .end();
+            }
+        }
+        session.execute("DELETE FROM slurm_node");
+        try (Rows rows = session.append("slurm_node")) {
+            int place = 0;
+            for (SlurmNode node : view.nodes()) {
+                rows.number(place++)
+                        .text(node.name())
+                        .text(node.state())
+                        .number(node.cpus())
+                        .number(node.memoryBytes())
+                        .number(node.gpus())
+                        .text(node.gres())
+                        .end();
+            }
+        }
+        saveValue(session, VIEW_AT, Long.toString(view.at().toEpochMilli()));
+        saveValue(session, VIEW_CLUSTER, view.cluster());
+    }
+
+    static void saveRuns(Session session, Collection<Run> saved) throws SQLException {
+        if (saved.isEmpty()) {
+            return;
+        }
+        Map<RunKey, Run> runs = new LinkedHashMap<>();
+        for (Run run : saved) {
+            RunKey key = stored(run.key());
+            runs.merge(key, run, (before, after) -> after.withGpus(kept(before.gpus(), after.gpus())));
+        }
+        try (Rows rows = Schema.stage(session, "run")) {
+            for (Run run : runs.values()) {
+                run(rows, run);
+            }
+        }
+        Map<RunKey, List<AllocatedGpu>> known = gpus(
+                session,
+                "JOIN staged_run r ON r.cluster = g.cluster AND r.job_id = g.job_id AND r.start_ms = g.start_ms");
+        Schema.replace(session, "run", "cluster", "job_id", "start_ms");
+        try (Rows rows = Schema.stage(session, "run_gpu")) {
+            for (Map.Entry<RunKey, Run> entry : runs.entrySet()) {
+                int place = 0;
+                List<AllocatedGpu> before = known.getOrDefault(entry.getKey(), List.of());
+                for (AllocatedGpu gpu : kept(before, entry.getValue().gpus())) {
+                    key(rows, entry.getKey());
+                    rows.number(place++)
+                            .text(gpu.node())
+                            .number(gpu.gresIndex())
+                            .text(gpu.type())
+                            .text(gpu.uuid())
+                            .word(gpu.confidence())
+                            .end();
+                }
+            }
+        }
+        Schema.replace(session, "run_gpu", "cluster", "job_id", "start_ms");
+    }
+
+    /** What is known of a run's GPUs after {@code now} was said, when {@code before} was known. */
+    private static List<AllocatedGpu> kept(List<AllocatedGpu> before, List<AllocatedGpu> now) {
+        if (now.isEmpty()) {
+            return before;
+        }
+        record Place(String node, int gresIndex) {}
+        Map<Place, AllocatedGpu> known = new HashMap<>();
+        before.forEach(gpu -> known.put(new Place(gpu.node(), gpu.gresIndex()), gpu));
+        List<AllocatedGpu> kept = new ArrayList<>(now.size());
+        for (AllocatedGpu gpu : now) {
+            AllocatedGpu old = known.get(new Place(gpu.node(), gpu.gresIndex()));
+            kept.add(
+                    old == null || gpu.uuid().isPresent()
+                            ? gpu
+                            : new AllocatedGpu(
+                                    gpu.node(),
+                                    gpu.gresIndex(),
+                                    gpu.type().or(old::type),
+                                    old.uuid(),
+                                    old.confidence()));
+        }
+        return kept;
+    }
+
+    static Optional<SlurmView> view(Session session) throws SQLException {
+        Optional<Instant> at = instant(session, VIEW_AT);
+        Optional<String> cluster = value(session, VIEW_CLUSTER);
+        if (at.isEmpty() || cluster.isEmpty()) {
+            return Optional.empty();
+        }
+        List<PendingJob> pending = session.query(
+                """
+                SELECT cluster, job_id, display_id, user_name, uid, account, partition_name, qos, name, submit_ms, reason,
+                request FROM pending ORDER BY place""",
+                cells -> new PendingJob(
+                        cells.text(),
+                        cells.number(),
+                        cells.text(),
+                        owner(cells),
+                        cells.text(),
+                        cells.time(),
+                        cells.text(),
+                        cells.text()));
+        List<SlurmNode> nodes = session.query(
+                "SELECT name, state, cpus, memory_bytes, gpus, gres FROM slurm_node ORDER BY place",
+                cells -> new SlurmNode(
+                        cells.text(),
+                        cells.text(),
+                        cells.maybeInteger(),
+                        cells.maybeNumber(),
+                        cells.maybeInteger(),
+                        cells.text()));
+        return Optional.of(new SlurmView(at.get(), cluster.get(), List.of(), pending, nodes));
+    }
+
+    static List<Run> liveRuns(Session session) throws SQLException {
+        return runs(session, "r.end_ms IS NULL", "r.start_ms, r.job_id");
+    }
+
+    static List<Run> runsOf(Session session, long jobId) throws SQLException {
+        return runs(
+                session,
+                "(r.job_id = ? OR r.array_job_id = ? OR r.het_job_id = ?)",
+                "r.start_ms DESC, r.job_id DESC",
+                jobId,
+                jobId,
+                jobId);
+    }
+
+    static List<Run> runsWithin(Session session, Instant from, Instant to) throws SQLException {
+        return runs(
+                session,
+                "r.start_ms < ? AND (r.end_ms IS NULL OR r.end_ms > ?)",
+                "r.start_ms, r.job_id",
+                to.toEpochMilli(),
+                from.toEpochMilli());
+    }
+
+    private static List<Run> runs(Session session, String where, String order, Object... parameters)
+            throws SQLException {
+        List<Run> runs = session.query(
+                "SELECT " + COLUMNS + " FROM run r WHERE " + where + " ORDER BY " + order, RunTables::run, parameters);
+        Map<RunKey, List<AllocatedGpu>> gpus = gpus(
+                session,
+                "JOIN run r ON r.cluster = g.cluster AND r.job_id = g.job_id AND r.start_ms = g.start_ms WHERE "
+                        + where,
+                parameters);
+        runs.replaceAll(run -> run.withGpus(gpus.getOrDefault(run.key(), List.of())));
+        return runs;
+    }
+
+    private static Map<RunKey, List<AllocatedGpu>> gpus(Session session, String joined, Object... parameters)
+            throws SQLException {
+        Map<RunKey, List<AllocatedGpu>> gpus = new HashMap<>();
+        session.query(
+                """
+                SELECT g.cluster, g.job_id, g.start_ms, g.node, g.gres_index, g.type, g.uuid, g.confidence
+                FROM run_gpu g
+                """ + joined + " ORDER BY g.place",
+                cells -> gpus.computeIfAbsent(key(cells), key -> new ArrayList<>())
+                        .add(new AllocatedGpu(
+                                cells.text(),
+                                cells.integer(),
+                                cells.maybeText(),
+                                cells.maybeText(),
+                                cells.word(AllocatedGpu.Confidence.class))),
+                parameters);
+        return gpus;
+    }
+
+    private static void run(Rows rows, Run run) throws SQLException {
+        key(rows, run.key());
+        rows.number(run.ids().arrayJobId())
+                .number(run.ids().arrayTaskId())
+                .number(run.ids().hetJobId())
+                .number(run.ids().hetOffset());
+        owner(rows, run.owner());
+        rows.text(run.name())
+                .flag(run.interactive())
+                .time(run.submit())
+                .time(run.end())
+                .length(run.timeLimit())
+                .length(run.suspended())
+                .word(run.state())
+                .text(run.stateText())
+                .text(Json.write(run.allocation().nodes()))
+                .number(run.allocation().cpus())
+                .number(run.allocation().memoryBytes())
+                .number(run.allocation().gpus())
+                .text(run.allocation().tres())
+                .time(run.asOf())
+                .end();
+    }
+
+    private static Run run(Cells cells) throws SQLException {
+        RunKey key = key(cells);
+        Run.JobIds ids =
+                new Run.JobIds(cells.maybeNumber(), cells.maybeNumber(), cells.maybeNumber(), cells.maybeInteger());
+        Run.Owner owner = owner(cells);
+        String name = cells.text();
+        boolean interactive = cells.flag();
+        Instant submit = cells.time();
+        Optional<Instant> end = cells.maybeTime();
+        var timeLimit = cells.maybeLength();
+        var suspended = cells.length();
+        JobState state = cells.word(JobState.class);
+        String stateText = cells.text();
+        Run.Allocation allocation = new Run.Allocation(
+                Arrays.asList(Json.read(cells.text(), String[].class)),
+                cells.maybeInteger(),
+                cells.maybeNumber(),
+                cells.maybeInteger(),
+                cells.text());
+        return new Run(
+                key,
+                ids,
+                owner,
+                name,
+                interactive,
+                submit,
+                end,
+                timeLimit,
+                suspended,
+                state,
+                stateText,
+                allocation,
+                List.of(),
+                cells.time());
+    }
+
+    /** The key as it comes back from a table. */
+    static RunKey stored(RunKey key) {
+        return new RunKey(
+                Rows.clean(key.cluster()),
+                key.jobId(),
+                Instant.ofEpochMilli(key.start().toEpochMilli()));
+    }
+
+    static void key(Rows rows, RunKey key) throws SQLException {
+        rows.text(key.cluster()).number(key.jobId()).time(key.start());
+    }
+
+    static RunKey key(Cells cells) throws SQLException {
+        return new RunKey(cells.text(), cells.number(), cells.time());
+    }
+
+    private static void owner(Rows rows, Run.Owner owner) throws SQLException {
+        rows.text(owner.user())
+                .number(owner.uid())
+                .text(owner.account())
+                .text(owner.partition())
+                .text(owner.qos());
+    }
+
+    private static Run.Owner owner(Cells cells) throws SQLException {
+        return new Run.Owner(cells.text(), cells.maybeInteger(), cells.text(), cells.text(), cells.text());
+    }
+
+    static Optional<Instant> accountingUntil(Session session) throws SQLException {
+        return instant(session, ACCOUNTING_UNTIL);
+    }
+
+    static void saveAccountingUntil(Session session, Instant until) throws SQLException {
+        saveValue(session, ACCOUNTING_UNTIL, Long.toString(until.toEpochMilli()));
+    }
+
+    private static Optional<Instant> instant(Session session, String name) throws SQLException {
+        return value(session, name).map(ms -> Instant.ofEpochMilli(Long.parseLong(ms)));
+    }
+
+    private static Optional<String> value(Session session, String name) throws SQLException {
+        return session.query("SELECT value FROM meta WHERE name = ?", Cells::text, name).stream()
+                .findFirst();
+    }
+
+    private static void saveValue(Session session, String name, String value) throws SQLException {
+        session.update("DELETE FROM meta WHERE name = ?", name);
+        session.update("INSERT INTO meta (name, value) VALUES (?, ?)", name, value);
+    }
+}

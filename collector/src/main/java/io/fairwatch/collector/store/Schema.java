@@ -1,0 +1,197 @@
+package io.fairwatch.collector.store;
+
+import io.fairwatch.collector.store.Store.StoreException;
+import java.sql.SQLException;
+import java.util.List;
+
+/**
+ * The tables. Immutable.
+ *
+ * <p>Times are BIGINT milliseconds since 1970, lengths BIGINT milliseconds, absent is NULL. No table has a key or an
+ * index: those are what broke DuckDB's files after a kill, and rows are replaced by delete and insert in one transaction
+ * instead. Tables of readings are only ever appended to, so that whole hours of them can be sealed.
+ */
+final class Schema {
+    /** The version that this code writes and the newest that it reads. */
+    static final int VERSION = 1;
+
+    private static final List<String> TABLES = List.of(
+            // single values
+            """
+            CREATE TABLE IF NOT EXISTS meta (
+              name VARCHAR NOT NULL, value VARCHAR NOT NULL)""",
+
+            // ---- readings, appended only
+
+            // one row for each snapshot
+            """
+            CREATE TABLE IF NOT EXISTS node_reading (
+              node VARCHAR NOT NULL, at_ms BIGINT NOT NULL, period_ms BIGINT NOT NULL,
+              boot_id VARCHAR NOT NULL, sequence BIGINT NOT NULL,
+              logical_cpus INTEGER, cpu_busy_ratio DOUBLE, memory_total_bytes BIGINT, memory_available_bytes BIGINT,
+              load_average DOUBLE,
+              agent_started_ms BIGINT NOT NULL, agent_dropped BIGINT NOT NULL, agent_cpu_seconds DOUBLE,
+              agent_resident_bytes BIGINT)""",
+            // one row for each GPU of each snapshot; process_count is NULL when the driver did not tell
+            """
+            CREATE TABLE IF NOT EXISTS gpu_reading (
+              uuid VARCHAR NOT NULL, at_ms BIGINT NOT NULL, period_ms BIGINT NOT NULL, node VARCHAR NOT NULL,
+              utilization_mean DOUBLE, utilization_max DOUBLE, utilization_last DOUBLE, utilization_samples INTEGER,
+              utilization_source VARCHAR,
+              memory_utilization_mean DOUBLE, memory_utilization_max DOUBLE, memory_utilization_last DOUBLE,
+              memory_utilization_samples INTEGER, memory_utilization_source VARCHAR,
+              memory_used_bytes BIGINT, memory_reserved_bytes BIGINT,
+              power_watts DOUBLE, power_limit_watts DOUBLE, energy_joules DOUBLE,
+              temperature_celsius DOUBLE, sm_clock_hertz DOUBLE, process_count INTEGER)""",
+            // one row for each process on each GPU of each snapshot
+            """
+            CREATE TABLE IF NOT EXISTS gpu_process (
+              uuid VARCHAR NOT NULL, at_ms BIGINT NOT NULL, node VARCHAR NOT NULL, pid INTEGER NOT NULL,
+              kind VARCHAR NOT NULL, uid INTEGER, job_id BIGINT, step VARCHAR, evidence VARCHAR,
+              memory_used_bytes BIGINT, utilization_ratio DOUBLE)""",
+            // one row for each job's cgroup of each snapshot
+            """
+            CREATE TABLE IF NOT EXISTS job_reading (
+              node VARCHAR NOT NULL, job_id BIGINT NOT NULL, at_ms BIGINT NOT NULL, period_ms BIGINT NOT NULL,
+              sluid VARCHAR, uid INTEGER, processes INTEGER, cpu_seconds DOUBLE, memory_used_bytes BIGINT,
+              memory_current_bytes BIGINT, memory_peak_bytes BIGINT, memory_limit_bytes BIGINT)""",
+            // one row for each user of each snapshot
+            """
+            CREATE TABLE IF NOT EXISTS user_reading (
+              node VARCHAR NOT NULL, at_ms BIGINT NOT NULL, period_ms BIGINT NOT NULL, uid INTEGER NOT NULL,
+              user_name VARCHAR, processes INTEGER NOT NULL, processes_in_jobs INTEGER NOT NULL,
+              cpu_seconds DOUBLE, resident_bytes BIGINT NOT NULL)""",
+
+            // ---- what is newest
+
+            // which snapshots have come: ranges of sequences, both ends included
+            """
+            CREATE TABLE IF NOT EXISTS received (
+              node VARCHAR NOT NULL, boot_id VARCHAR NOT NULL, first_sequence BIGINT NOT NULL,
+              last_sequence BIGINT NOT NULL)""",
+            // one row for each node; state and scratch are JSON of its newest snapshot
+            """
+            CREATE TABLE IF NOT EXISTS node (
+              node VARCHAR NOT NULL, first_at_ms BIGINT NOT NULL, last_at_ms BIGINT NOT NULL,
+              boot_id VARCHAR NOT NULL, sequence BIGINT NOT NULL, period_ms BIGINT NOT NULL,
+              agent_version VARCHAR NOT NULL, state VARCHAR NOT NULL, scratch VARCHAR NOT NULL)""",
+            // one row for each GPU
+            """
+            CREATE TABLE IF NOT EXISTS gpu (
+              uuid VARCHAR NOT NULL, node VARCHAR NOT NULL, last_at_ms BIGINT NOT NULL, nvml_index INTEGER NOT NULL,
+              minor_number INTEGER, pci_bus_id VARCHAR, name VARCHAR NOT NULL, memory_total_bytes BIGINT)""",
+
+            // ---- Slurm
+
+            // one row for each run; nodes is a JSON array
+            """
+            CREATE TABLE IF NOT EXISTS run (
+              cluster VARCHAR NOT NULL, job_id BIGINT NOT NULL, start_ms BIGINT NOT NULL,
+              array_job_id BIGINT, array_task_id BIGINT, het_job_id BIGINT, het_offset INTEGER,
+              user_name VARCHAR NOT NULL, uid INTEGER, account VARCHAR NOT NULL, partition_name VARCHAR NOT NULL,
+              qos VARCHAR NOT NULL, name VARCHAR NOT NULL, interactive BOOLEAN NOT NULL, submit_ms BIGINT NOT NULL,
+              end_ms BIGINT, time_limit_ms BIGINT, suspended_ms BIGINT NOT NULL, state VARCHAR NOT NULL,
+              state_text VARCHAR NOT NULL, nodes VARCHAR NOT NULL, cpus INTEGER, memory_bytes BIGINT, gpus INTEGER,
+              tres VARCHAR NOT NULL, as_of_ms BIGINT NOT NULL)""",
+            // one row for each GPU of each run; place keeps Slurm's order
+            """
+            CREATE TABLE IF NOT EXISTS run_gpu (
+              cluster VARCHAR NOT NULL, job_id BIGINT NOT NULL, start_ms BIGINT NOT NULL, place INTEGER NOT NULL,
+              node VARCHAR NOT NULL, gres_index INTEGER NOT NULL, type VARCHAR, uuid VARCHAR,
+              confidence VARCHAR NOT NULL)""",
+            """
+            CREATE TABLE IF NOT EXISTS pending (
+              place INTEGER NOT NULL, cluster VARCHAR NOT NULL, job_id BIGINT NOT NULL, display_id VARCHAR NOT NULL,
+              user_name VARCHAR NOT NULL, uid INTEGER, account VARCHAR NOT NULL, partition_name VARCHAR NOT NULL,
+              qos VARCHAR NOT NULL, name VARCHAR NOT NULL, submit_ms BIGINT NOT NULL, reason VARCHAR NOT NULL,
+              request VARCHAR NOT NULL)""",
+            """
+            CREATE TABLE IF NOT EXISTS slurm_node (
+              place INTEGER NOT NULL, name VARCHAR NOT NULL, state VARCHAR NOT NULL, cpus INTEGER,
+              memory_bytes BIGINT, gpus INTEGER, gres VARCHAR NOT NULL)""",
+
+            // ---- judgements
+
+            """
+            CREATE TABLE IF NOT EXISTS finding (
+              cluster VARCHAR NOT NULL, job_id BIGINT NOT NULL, start_ms BIGINT NOT NULL, rule VARCHAR NOT NULL,
+              since_ms BIGINT NOT NULL, state VARCHAR NOT NULL, last_seen_ms BIGINT NOT NULL, clear_since_ms BIGINT,
+              told_ms BIGINT, user_name VARCHAR NOT NULL, summary VARCHAR NOT NULL, fix VARCHAR NOT NULL,
+              evidence VARCHAR NOT NULL)""",
+            """
+            CREATE TABLE IF NOT EXISTS notice (
+              id VARCHAR NOT NULL, cluster VARCHAR NOT NULL, job_id BIGINT NOT NULL, start_ms BIGINT NOT NULL,
+              rule VARCHAR NOT NULL, since_ms BIGINT NOT NULL, user_name VARCHAR NOT NULL, address VARCHAR,
+              state VARCHAR NOT NULL, created_ms BIGINT NOT NULL, changed_ms BIGINT NOT NULL,
+              attempts INTEGER NOT NULL, detail VARCHAR NOT NULL)""");
+
+    private Schema() {}
+
+    /**
+     * Makes what is missing, and leaves no definition in the log: it is the log's definitions that could not always be
+     * replayed after a kill.
+     *
+     * @throws StoreException if a newer version wrote this database
+     */
+    static void prepare(Session session) throws SQLException, StoreException {
+        boolean fresh = session.query(
+                        "SELECT 1 FROM information_schema.tables WHERE table_name = 'meta'", Cells::integer)
+                .isEmpty();
+        if (!fresh) {
+            List<String> versions = session.query("SELECT value FROM meta WHERE name = 'schema_version'", Cells::text);
+            int version = versions.isEmpty() ? 0 : Integer.parseInt(versions.get(0));
+            if (version > VERSION) {
+                throw new StoreException("store: written by a newer collector (schema " + version
+                        + ", this one knows up to " + VERSION + "); start that collector, or restore an older copy");
+            }
+            if (version == VERSION) {
+                return;
+            }
+        }
+        session.begin();
+        for (String table : TABLES) {
+            session.execute(table);
+        }
+        session.execute("DELETE FROM meta WHERE name = 'schema_version'");
+        session.update("INSERT INTO meta (name, value) VALUES ('schema_version', ?)", Integer.toString(VERSION));
+        session.commit();
+        session.execute("CHECKPOINT");
+    }
+
+    /**
+     * Appends to an empty temporary twin of a table. It is made anew each time, because rows deleted from a temporary
+     * table keep their memory.
+     */
+    static Rows stage(Session session, String table) throws SQLException {
+        session.execute(
+                "CREATE OR REPLACE TEMPORARY TABLE staged_" + table + " AS SELECT * FROM " + table + " LIMIT 0");
+        return session.appendTemporary("staged_" + table);
+    }
+
+    /** Replaces the rows that agree in {@code keys} with a staged one by the staged rows. */
+    static void replace(Session session, String table, String... keys) throws SQLException {
+        remove(session, table, keys);
+        insert(session, table);
+    }
+
+    /** Removes the rows that agree in {@code keys} with a staged one. */
+    static void remove(Session session, String table, String... keys) throws SQLException {
+        StringBuilder same = new StringBuilder();
+        for (String key : keys) {
+            same.append(same.isEmpty() ? "" : " AND ")
+                    .append("s.")
+                    .append(key)
+                    .append(" = ")
+                    .append(table)
+                    .append('.')
+                    .append(key);
+        }
+        session.execute(
+                "DELETE FROM " + table + " WHERE EXISTS (SELECT 1 FROM staged_" + table + " s WHERE " + same + ")");
+    }
+
+    /** Inserts the staged rows. */
+    static void insert(Session session, String table) throws SQLException {
+        session.execute("INSERT INTO " + table + " SELECT * FROM staged_" + table);
+    }
+}

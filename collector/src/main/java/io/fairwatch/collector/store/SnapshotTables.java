@@ -1,0 +1,437 @@
+package io.fairwatch.collector.store;
+
+import io.fairwatch.agent.wire.GpuDevice;
+import io.fairwatch.agent.wire.GpuProcess;
+import io.fairwatch.agent.wire.GpuReading;
+import io.fairwatch.agent.wire.HostReading;
+import io.fairwatch.agent.wire.JobCgroup;
+import io.fairwatch.agent.wire.JobRef;
+import io.fairwatch.agent.wire.NodeSnapshot;
+import io.fairwatch.agent.wire.ProbeOutcome;
+import io.fairwatch.agent.wire.ScratchUse;
+import io.fairwatch.agent.wire.UserUse;
+import io.fairwatch.agent.wire.Utilization;
+import java.sql.SQLException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Function;
+
+/** Snapshots into tables, and what is newest out of them. Immutable; every method works within the given session. */
+final class SnapshotTables {
+    /** Which of two snapshots of one node is newer, so that the order in which they come does not matter. */
+    private static final Comparator<NodeSnapshot> NEWNESS = Comparator.comparingLong(
+                    (NodeSnapshot snapshot) -> snapshot.at().toEpochMilli())
+            .thenComparing(NodeSnapshot::bootId)
+            .thenComparingLong(NodeSnapshot::sequence);
+
+    /** The part of a node's newest snapshot that is kept as JSON. */
+    private record State(
+            Optional<String> driver,
+            Optional<String> simulated,
+            Optional<HostReading> host,
+            Map<String, ProbeOutcome> probes) {}
+
+    private record Found(GpuDevice device, String node, long atMs) {}
+
+    private static final String READING_COLUMNS = """
+            r.node, r.at_ms, r.utilization_mean, r.utilization_max, r.utilization_last, r.utilization_samples,
+            r.utilization_source, r.memory_utilization_mean, r.memory_utilization_max, r.memory_utilization_last,
+            r.memory_utilization_samples, r.memory_utilization_source, r.memory_used_bytes, r.memory_reserved_bytes,
+            r.power_watts, r.power_limit_watts, r.energy_joules, r.temperature_celsius, r.sm_clock_hertz,
+            """;
+
+    private static final String DEVICE_COLUMNS =
+            "g.uuid, g.nvml_index, g.minor_number, g.pci_bus_id, g.name, g.memory_total_bytes";
+
+    private SnapshotTables() {}
+
+    /** Keeps snapshots of which none was there before. */
+    static void append(Session session, Collection<NodeSnapshot> snapshots) throws SQLException {
+        appendNodes(session, snapshots);
+        appendGpus(session, snapshots);
+        appendProcesses(session, snapshots);
+        appendJobs(session, snapshots);
+        appendUsers(session, snapshots);
+        replaceNodes(session, snapshots);
+        replaceGpus(session, snapshots);
+    }
+
+    private static void appendNodes(Session session, Collection<NodeSnapshot> snapshots) throws SQLException {
+        try (Rows rows = session.append("node_reading")) {
+            for (NodeSnapshot snapshot : snapshots) {
+                rows.text(snapshot.node())
+                        .time(snapshot.at())
+                        .length(snapshot.period())
+                        .text(snapshot.bootId())
+                        .number(snapshot.sequence());
+                if (snapshot.host().isPresent()) {
+                    HostReading host = snapshot.host().get();
+                    rows.number(host.logicalCpus())
+                            .real(host.cpuBusyRatio())
+                            .number(host.memoryTotalBytes())
+                            .number(host.memoryAvailableBytes())
+                            .real(host.loadAverage());
+                } else {
+                    rows.none().none().none().none().none();
+                }
+                rows.time(snapshot.agent().startedAt())
+                        .number(snapshot.agent().droppedSnapshots())
+                        .real(snapshot.agent().cpuSeconds())
+                        .number(snapshot.agent().residentBytes())
+                        .end();
+            }
+        }
+    }
+
+    private static void appendGpus(Session session, Collection<NodeSnapshot> snapshots) throws SQLException {
+        try (Rows rows = session.append("gpu_reading")) {
+            for (NodeSnapshot snapshot : snapshots) {
+                for (GpuReading gpu : gpus(snapshot)) {
+                    rows.text(gpu.device().uuid())
+                            .time(snapshot.at())
+                            .length(snapshot.period())
+                            .text(snapshot.node());
+                    utilization(rows, gpu.utilization());
+                    utilization(rows, gpu.memoryUtilization());
+                    rows.number(gpu.memoryUsedBytes())
+                            .number(gpu.memoryReservedBytes())
+                            .real(gpu.powerWatts())
+                            .real(gpu.powerLimitWatts())
+                            .real(gpu.energyJoules())
+                            .real(gpu.temperatureCelsius())
+                            .real(gpu.smClockHertz());
+                    if (gpu.processes().isPresent()) {
+                        rows.number(
+                                distinct(gpu.processes().get(), GpuProcess::pid).size());
+                    } else {
+                        rows.none();
+                    }
+                    rows.end();
+                }
+            }
+        }
+    }
+
+    private static void utilization(Rows rows, Optional<Utilization> utilization) throws SQLException {
+        if (utilization.isPresent()) {
+            Utilization known = utilization.get();
+            rows.real(known.meanRatio())
+                    .real(known.maxRatio())
+                    .real(known.lastRatio())
+                    .number(known.samples())
+                    .word(known.source());
+        } else {
+            rows.none().none().none().none().none();
+        }
+    }
+
+    private static void appendProcesses(Session session, Collection<NodeSnapshot> snapshots) throws SQLException {
+        try (Rows rows = session.append("gpu_process")) {
+            for (NodeSnapshot snapshot : snapshots) {
+                for (GpuReading gpu : gpus(snapshot)) {
+                    for (GpuProcess process : distinct(gpu.processes().orElse(List.of()), GpuProcess::pid)) {
+                        Optional<JobRef> job = process.job();
+                        rows.text(gpu.device().uuid())
+                                .time(snapshot.at())
+                                .text(snapshot.node())
+                                .number(process.pid())
+                                .word(process.kind())
+                                .number(process.uid());
+                        if (job.isPresent()) {
+                            rows.number(job.get().jobId())
+                                    .text(job.get().step())
+                                    .word(job.get().evidence());
+                        } else {
+                            rows.none().none().none();
+                        }
+                        rows.number(process.memoryUsedBytes())
+                                .real(process.utilizationRatio())
+                                .end();
+                    }
+                }
+            }
+        }
+    }
+
+    private static void appendJobs(Session session, Collection<NodeSnapshot> snapshots) throws SQLException {
+        try (Rows rows = session.append("job_reading")) {
+            for (NodeSnapshot snapshot : snapshots) {
+                for (JobCgroup job : distinct(snapshot.jobs(), JobCgroup::jobId)) {
+                    rows.text(snapshot.node())
+                            .number(job.jobId())
+                            .time(snapshot.at())
+                            .length(snapshot.period())
+                            .text(job.sluid())
+                            .number(job.uid())
+                            .number(job.processes())
+                            .real(job.cpuSeconds())
+                            .number(job.memoryUsedBytes())
+                            .number(job.memoryCurrentBytes())
+                            .number(job.memoryPeakBytes())
+                            .number(job.memoryLimitBytes())
+                            .end();
+                }
+            }
+        }
+    }
+
+    private static void appendUsers(Session session, Collection<NodeSnapshot> snapshots) throws SQLException {
+        try (Rows rows = session.append("user_reading")) {
+            for (NodeSnapshot snapshot : snapshots) {
+                for (UserUse user : distinct(snapshot.users(), UserUse::uid)) {
+                    rows.text(snapshot.node())
+                            .time(snapshot.at())
+                            .length(snapshot.period())
+                            .number(user.uid())
+                            .text(user.name())
+                            .number(user.processes())
+                            .number(user.processesInJobs())
+                            .real(user.cpuSeconds())
+                            .number(user.residentBytes())
+                            .end();
+                }
+            }
+        }
+    }
+
+    private static void replaceNodes(Session session, Collection<NodeSnapshot> snapshots) throws SQLException {
+        Map<String, NodeSnapshot> newest = new LinkedHashMap<>();
+        Map<String, Instant> first = new HashMap<>();
+        for (NodeSnapshot snapshot : snapshots) {
+            newest.merge(snapshot.node(), snapshot, (a, b) -> NEWNESS.compare(a, b) >= 0 ? a : b);
+            first.merge(snapshot.node(), snapshot.at(), (a, b) -> a.isBefore(b) ? a : b);
+        }
+        try (Rows rows = Schema.stage(session, "node")) {
+            for (NodeSnapshot snapshot : newest.values()) {
+                State state = new State(
+                        snapshot.gpuDriver().map(driver -> driver.version()),
+                        snapshot.gpuDriver().flatMap(driver -> driver.simulated()),
+                        snapshot.host(),
+                        snapshot.probes());
+                rows.text(snapshot.node())
+                        .time(first.getOrDefault(snapshot.node(), snapshot.at()))
+                        .time(snapshot.at())
+                        .text(snapshot.bootId())
+                        .number(snapshot.sequence())
+                        .length(snapshot.period())
+                        .text(snapshot.agent().version())
+                        .text(Json.write(state))
+                        .text(Json.write(snapshot.scratch()))
+                        .end();
+            }
+        }
+        // a late snapshot may be the first one, but never takes the place of a newer one
+        session.execute("""
+                UPDATE node SET first_at_ms = (SELECT s.first_at_ms FROM staged_node s WHERE s.node = node.node)
+                WHERE EXISTS (SELECT 1 FROM staged_node s WHERE s.node = node.node AND s.first_at_ms < node.first_at_ms)""");
+        session.execute("""
+                DELETE FROM staged_node WHERE EXISTS (
+                  SELECT 1 FROM node n WHERE n.node = staged_node.node
+                    AND (n.last_at_ms, n.boot_id, n.sequence)
+                      > (staged_node.last_at_ms, staged_node.boot_id, staged_node.sequence))""");
+        session.execute("""
+                UPDATE staged_node SET first_at_ms = (SELECT n.first_at_ms FROM node n WHERE n.node = staged_node.node)
+                WHERE EXISTS (SELECT 1 FROM node n WHERE n.node = staged_node.node)""");
+        Schema.replace(session, "node", "node");
+    }
+
+    private static void replaceGpus(Session session, Collection<NodeSnapshot> snapshots) throws SQLException {
+        Map<String, Found> newest = new LinkedHashMap<>();
+        for (NodeSnapshot snapshot : snapshots.stream().sorted(NEWNESS).toList()) {
+            for (GpuReading gpu : gpus(snapshot)) {
+                newest.merge(
+                        gpu.device().uuid(),
+                        new Found(gpu.device(), snapshot.node(), snapshot.at().toEpochMilli()),
+                        (a, b) -> a.atMs() == b.atMs() && a.node().compareTo(b.node()) > 0 ? a : b);
+            }
+        }
+        try (Rows rows = Schema.stage(session, "gpu")) {
+            for (Found found : newest.values()) {
+                GpuDevice device = found.device();
+                rows.text(device.uuid())
+                        .text(found.node())
+                        .number(found.atMs())
+                        .number(device.index())
+                        .number(device.minorNumber())
+                        .text(device.pciBusId())
+                        .text(device.name())
+                        .number(device.memoryTotalBytes())
+                        .end();
+            }
+        }
+        session.execute("""
+                DELETE FROM staged_gpu WHERE EXISTS (
+                  SELECT 1 FROM gpu g WHERE g.uuid = staged_gpu.uuid
+                    AND (g.last_at_ms, g.node) > (staged_gpu.last_at_ms, staged_gpu.node))""");
+        Schema.replace(session, "gpu", "uuid");
+    }
+
+    private static List<GpuReading> gpus(NodeSnapshot snapshot) {
+        return distinct(snapshot.gpus(), gpu -> gpu.device().uuid());
+    }
+
+    /** The list without those whose key came before: one node says one thing of one GPU, process, job or user at a time. */
+    private static <T> List<T> distinct(List<T> list, Function<T, Object> key) {
+        Set<Object> seen = new HashSet<>();
+        List<T> kept = new ArrayList<>(list.size());
+        for (T element : list) {
+            if (seen.add(key.apply(element))) {
+                kept.add(element);
+            }
+        }
+        return kept;
+    }
+
+    static List<NodeState> nodes(Session session) throws SQLException {
+        return session.query("""
+                SELECT node, first_at_ms, last_at_ms, period_ms, agent_version, state, scratch FROM node
+                ORDER BY node""", cells -> {
+            String node = cells.text();
+            Instant first = cells.time();
+            Instant last = cells.time();
+            var period = cells.length();
+            String agent = cells.text();
+            State state = Json.read(cells.text(), State.class);
+            ScratchUse[] scratch = Json.read(cells.text(), ScratchUse[].class);
+            return new NodeState(
+                    node,
+                    first,
+                    last,
+                    period,
+                    agent,
+                    state.driver(),
+                    state.simulated(),
+                    state.host(),
+                    state.probes(),
+                    Arrays.asList(scratch));
+        });
+    }
+
+    static List<GpuSeen> gpus(Session session) throws SQLException {
+        return session.query(
+                "SELECT g.node, " + DEVICE_COLUMNS + ", g.last_at_ms FROM gpu g ORDER BY g.node, g.nvml_index, g.uuid",
+                cells -> new GpuSeen(cells.text(), device(cells), cells.time()));
+    }
+
+    static List<GpuReadingAt> newestReadings(Session session, Set<String> uuids, Instant at) throws SQLException {
+        // almost always the newest reading is minutes old; only GPUs that have none there are sought in all of the past
+        Map<String, GpuReadingAt> found = new LinkedHashMap<>();
+        for (long from : new long[] {at.toEpochMilli() - 15 * 60_000, Long.MIN_VALUE}) {
+            Set<String> missing = new HashSet<>(uuids);
+            missing.removeAll(found.keySet());
+            if (!missing.isEmpty()) {
+                newestReadings(session, missing, from, at.toEpochMilli(), found);
+            }
+        }
+        return List.copyOf(found.values());
+    }
+
+    private static void newestReadings(
+            Session session, Set<String> uuids, long fromMs, long atMs, Map<String, GpuReadingAt> found)
+            throws SQLException {
+        session.execute("CREATE OR REPLACE TEMPORARY TABLE wanted (uuid VARCHAR NOT NULL)");
+        try (Rows rows = session.appendTemporary("wanted")) {
+            for (String uuid : uuids) {
+                rows.text(uuid).end();
+            }
+        }
+        session.query(
+                "SELECT " + READING_COLUMNS + DEVICE_COLUMNS + """
+
+                        FROM gpu_reading r JOIN (
+                          SELECT x.uuid, max(x.at_ms) AS at_ms FROM gpu_reading x JOIN wanted w ON w.uuid = x.uuid
+                          WHERE x.at_ms >= ? AND x.at_ms <= ? GROUP BY x.uuid
+                        ) n ON n.uuid = r.uuid AND n.at_ms = r.at_ms
+                        JOIN gpu g ON g.uuid = r.uuid
+                        WHERE r.at_ms >= ? AND r.at_ms <= ?
+                        ORDER BY r.node, g.nvml_index, g.uuid""",
+                cells -> {
+                    GpuReadingAt reading = reading(cells);
+                    return found.putIfAbsent(reading.reading().device().uuid(), reading) == null;
+                },
+                fromMs,
+                atMs,
+                fromMs,
+                atMs);
+    }
+
+    private static GpuReadingAt reading(Cells cells) throws SQLException {
+        String node = cells.text();
+        Instant at = cells.time();
+        Optional<Utilization> utilization = utilization(cells);
+        Optional<Utilization> memoryUtilization = utilization(cells);
+        var memoryUsed = cells.maybeNumber();
+        var memoryReserved = cells.maybeNumber();
+        var power = cells.maybeReal();
+        var powerLimit = cells.maybeReal();
+        var energy = cells.maybeReal();
+        var temperature = cells.maybeReal();
+        var clock = cells.maybeReal();
+        return new GpuReadingAt(
+                node,
+                at,
+                new GpuReading(
+                        device(cells),
+                        utilization,
+                        memoryUtilization,
+                        memoryUsed,
+                        memoryReserved,
+                        power,
+                        powerLimit,
+                        energy,
+                        temperature,
+                        clock,
+                        Optional.empty()));
+    }
+
+    private static Optional<Utilization> utilization(Cells cells) throws SQLException {
+        var mean = cells.maybeReal();
+        double max = cells.real();
+        double last = cells.real();
+        int samples = cells.integer();
+        Optional<String> source = cells.maybeText();
+        return mean.isPresent() && source.isPresent()
+                ? Optional.of(new Utilization(
+                        mean.getAsDouble(), max, last, samples, Utilization.Source.valueOf(source.get())))
+                : Optional.empty();
+    }
+
+    /** Reads {@link #DEVICE_COLUMNS}. */
+    private static GpuDevice device(Cells cells) throws SQLException {
+        return new GpuDevice(
+                cells.text(),
+                cells.integer(),
+                cells.maybeInteger(),
+                cells.maybeText(),
+                cells.text(),
+                cells.maybeNumber());
+    }
+
+    /** All devices by uuid. */
+    static Map<String, GpuSeen> devices(Session session) throws SQLException {
+        Map<String, GpuSeen> devices = new HashMap<>();
+        gpus(session).forEach(seen -> devices.put(seen.device().uuid(), seen));
+        return devices;
+    }
+
+    static List<JobOnGpu> jobsOnGpus(Session session, Instant from, Instant to) throws SQLException {
+        return session.query(
+                """
+                SELECT job_id, node, uuid, min(at_ms), max(at_ms) FROM gpu_process
+                WHERE job_id IS NOT NULL AND at_ms >= ? AND at_ms < ?
+                GROUP BY job_id, node, uuid ORDER BY job_id, node, uuid""",
+                cells -> new JobOnGpu(cells.number(), cells.text(), cells.text(), cells.time(), cells.time()),
+                from.toEpochMilli(),
+                to.toEpochMilli());
+    }
+}

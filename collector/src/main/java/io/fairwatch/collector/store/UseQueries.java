@@ -1,0 +1,311 @@
+package io.fairwatch.collector.store;
+
+import io.fairwatch.agent.wire.GpuDevice;
+import io.fairwatch.collector.run.AllocatedGpu;
+import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.store.Store.RunSpan;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.TreeMap;
+
+/**
+ * Allocated and used, joined: a fixed number of queries for any number of spans. Immutable; every method works within
+ * the given session.
+ *
+ * <p>Two kinds of readings lie differently in a span {@code (from, to)}. What was measured <em>over</em> a period (how
+ * busy) belongs to it as far as the period overlaps it. What was read <em>at</em> an instant (memory, processes, the
+ * energy counter) belongs to it if {@code from < at <= to}, so that the next owner's memory is never the last one's.
+ */
+final class UseQueries {
+    /** A job that only a process's environment names could be anybody's invention: its owner must agree. */
+    private static final String GPU_USE = """
+            WITH snapshot_of_job AS (
+              SELECT s.no, p.uuid, p.node, p.at_ms, count(*) AS processes
+              FROM span s JOIN gpu_process p ON p.job_id = s.job_id AND p.at_ms > s.from_ms AND p.at_ms <= s.to_ms
+              WHERE p.at_ms > ? AND p.at_ms <= ?
+                AND (p.evidence <> 'ENVIRON' OR p.uid IS NULL OR s.uid IS NULL OR p.uid = s.uid)
+              GROUP BY s.no, p.uuid, p.node, p.at_ms
+            ), seen AS (
+              SELECT no, uuid, min(node) AS node, max(processes) AS processes
+              FROM snapshot_of_job GROUP BY no, uuid
+            ), pair AS (
+              SELECT no, uuid FROM span_gpu UNION SELECT no, uuid FROM seen
+            ), part AS (
+              SELECT s.no, r.uuid, r.at_ms, s.to_ms,
+                CASE WHEN r.at_ms < s.to_ms THEN r.at_ms ELSE s.to_ms END
+                  - CASE WHEN r.at_ms - r.period_ms > s.from_ms THEN r.at_ms - r.period_ms ELSE s.from_ms END
+                  AS covered_ms,
+                r.utilization_mean, r.utilization_max,
+                CASE WHEN r.at_ms <= s.to_ms THEN r.memory_used_bytes END AS memory,
+                CASE WHEN r.at_ms <= s.to_ms THEN r.process_count END AS told
+              FROM gpu_reading r
+              JOIN pair p ON p.uuid = r.uuid
+              JOIN span s ON s.no = p.no AND r.at_ms > s.from_ms AND r.at_ms - r.period_ms < s.to_ms
+              WHERE r.at_ms > ? AND r.at_ms < ?
+            ), reading AS (
+              SELECT no, uuid, count(*) AS samples, sum(covered_ms) AS covered_ms,
+                sum(CASE WHEN utilization_mean IS NOT NULL THEN utilization_mean * covered_ms END)
+                  AS busy_ms,
+                sum(CASE WHEN utilization_mean IS NOT NULL THEN covered_ms END) AS measured_ms,
+                max(utilization_max) AS utilization_max,
+                max(CASE WHEN utilization_max > ? THEN
+                  CASE WHEN at_ms < to_ms THEN at_ms ELSE to_ms END END) AS busy_at_ms,
+                max(memory) AS memory, count(told) AS told
+              FROM part GROUP BY no, uuid
+            )
+            SELECT p.no, p.uuid, seen.node, CAST(seen.processes AS INTEGER), CAST(reading.samples AS INTEGER),
+              CAST(reading.covered_ms AS BIGINT),
+              reading.busy_ms / NULLIF(reading.measured_ms, 0), reading.utilization_max, reading.busy_at_ms,
+              reading.memory, CAST(reading.told AS INTEGER)
+            FROM pair p
+            LEFT JOIN seen ON seen.no = p.no AND seen.uuid = p.uuid
+            LEFT JOIN reading ON reading.no = p.no AND reading.uuid = p.uuid""";
+
+    private static final String GPU_ENERGY = """
+            WITH step AS (
+              SELECT p.no, p.uuid, r.energy_joules
+                - lag(r.energy_joules) OVER (PARTITION BY p.no, p.uuid ORDER BY r.at_ms) AS joules
+              FROM gpu_reading r
+              JOIN used p ON p.uuid = r.uuid
+              JOIN span s ON s.no = p.no AND r.at_ms > s.from_ms AND r.at_ms <= s.to_ms
+              WHERE r.at_ms > ? AND r.at_ms <= ? AND r.energy_joules IS NOT NULL
+            )
+            SELECT no, uuid, sum(CASE WHEN joules > 0 THEN joules ELSE 0 END) FROM step
+            WHERE joules IS NOT NULL GROUP BY no, uuid""";
+
+    private static final String JOB_USE = """
+            WITH part AS (
+              SELECT s.no, r.node, r.at_ms, r.period_ms, r.processes, r.memory_used_bytes, r.cpu_seconds
+                - lag(r.cpu_seconds) OVER (PARTITION BY s.no, r.node ORDER BY r.at_ms) AS cpu_seconds
+              FROM span s JOIN job_reading r ON r.job_id = s.job_id AND r.at_ms > s.from_ms AND r.at_ms <= s.to_ms
+              WHERE r.at_ms > ? AND r.at_ms <= ?
+            ), whole AS (
+              SELECT no, count(DISTINCT node) AS nodes, max(period_ms) AS width_ms,
+                sum(CASE WHEN cpu_seconds > 0 THEN cpu_seconds WHEN cpu_seconds IS NOT NULL THEN 0 END) AS cpu_seconds
+              FROM part GROUP BY no
+            ), slot AS (
+              SELECT p.no, p.node, p.at_ms - p.at_ms % w.width_ms AS slot_ms,
+                max(p.memory_used_bytes) AS memory, max(p.processes) AS processes
+              FROM part p JOIN whole w ON w.no = p.no
+              GROUP BY p.no, p.node, p.at_ms - p.at_ms % w.width_ms
+            ), most AS (
+              SELECT no, max(memory) AS memory, max(processes) AS processes FROM (
+                SELECT no, slot_ms, sum(memory) AS memory, sum(processes) AS processes FROM slot
+                GROUP BY no, slot_ms) x
+              GROUP BY no
+            )
+            SELECT w.no, CAST(w.nodes AS INTEGER), w.cpu_seconds, CAST(m.memory AS BIGINT), CAST(m.processes AS INTEGER)
+            FROM whole w JOIN most m ON m.no = w.no ORDER BY w.no""";
+
+    /** The longest period that a snapshot may have. */
+    private static final long LONGEST_PERIOD_MS = Duration.ofDays(1).toMillis();
+
+    private record Pair(int no, String uuid) {}
+
+    /** A row of {@link #GPU_USE}. */
+    private record Used(
+            Optional<String> node,
+            OptionalInt processes,
+            int samples,
+            long coveredMs,
+            OptionalDouble mean,
+            OptionalDouble max,
+            Optional<Instant> busyAt,
+            OptionalLong memory,
+            int told) {
+        static final Used NOTHING = new Used(
+                Optional.empty(),
+                OptionalInt.empty(),
+                0,
+                0,
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                Optional.empty(),
+                OptionalLong.empty(),
+                0);
+
+        OptionalInt processesMax() {
+            return processes.isPresent() || told == 0 ? processes : OptionalInt.of(0);
+        }
+    }
+
+    private UseQueries() {}
+
+    static List<GpuUse> gpuUse(Session session, List<RunSpan> spans, double busyAboveRatio) throws SQLException {
+        if (spans.isEmpty()) {
+            return List.of();
+        }
+        stage(session, spans);
+        long earliest = earliest(spans);
+        long latest = latest(spans);
+        List<Map<String, Used>> used = new ArrayList<>();
+        spans.forEach(span -> used.add(new TreeMap<>()));
+        session.query(
+                GPU_USE,
+                cells -> used.get(cells.integer()).put(cells.text(), used(cells)) == null,
+                earliest,
+                latest,
+                earliest,
+                latest + LONGEST_PERIOD_MS,
+                busyAboveRatio);
+        Map<Pair, Double> energy = energy(session, used, earliest, latest);
+        Map<String, GpuSeen> devices = SnapshotTables.devices(session);
+        List<GpuUse> uses = new ArrayList<>();
+        for (int no = 0; no < spans.size(); no++) {
+            RunSpan span = spans.get(no);
+            Set<String> allocated = new HashSet<>();
+            for (AllocatedGpu gpu : span.run().gpus()) {
+                String uuid = gpu.uuid().map(Rows::clean).orElse("");
+                allocated.add(uuid);
+                uses.add(use(
+                        span,
+                        gpu.node(),
+                        Optional.of(gpu),
+                        Optional.ofNullable(devices.get(uuid)),
+                        used.get(no).getOrDefault(uuid, Used.NOTHING),
+                        Optional.ofNullable(energy.get(new Pair(no, uuid)))));
+            }
+            for (Map.Entry<String, Used> other : used.get(no).entrySet()) {
+                String uuid = other.getKey();
+                if (!allocated.contains(uuid)) {
+                    uses.add(use(
+                            span,
+                            other.getValue().node().orElse(""),
+                            Optional.empty(),
+                            Optional.ofNullable(devices.get(uuid)),
+                            other.getValue(),
+                            Optional.ofNullable(energy.get(new Pair(no, uuid)))));
+                }
+            }
+        }
+        return uses;
+    }
+
+    private static GpuUse use(
+            RunSpan span,
+            String node,
+            Optional<AllocatedGpu> allocated,
+            Optional<GpuSeen> seen,
+            Used used,
+            Optional<Double> energy) {
+        Optional<GpuDevice> device = seen.map(GpuSeen::device);
+        long lengthMs = Math.max(0, span.to().toEpochMilli() - span.from().toEpochMilli());
+        return new GpuUse(
+                span.run().key(),
+                node,
+                allocated,
+                device,
+                span.from(),
+                span.to(),
+                used.samples(),
+                Math.min(used.coveredMs(), lengthMs) / 1000.0,
+                used.mean(),
+                used.max(),
+                used.busyAt(),
+                used.memory(),
+                used.processesMax(),
+                energy.isPresent() ? OptionalDouble.of(energy.get()) : OptionalDouble.empty());
+    }
+
+    private static Used used(Cells cells) throws SQLException {
+        return new Used(
+                cells.maybeText(),
+                cells.maybeInteger(),
+                cells.integer(),
+                cells.number(),
+                cells.maybeReal(),
+                cells.maybeReal(),
+                cells.maybeTime(),
+                cells.maybeNumber(),
+                cells.integer());
+    }
+
+    private static Map<Pair, Double> energy(Session session, List<Map<String, Used>> used, long earliest, long latest)
+            throws SQLException {
+        session.execute("CREATE OR REPLACE TEMPORARY TABLE used (no INTEGER NOT NULL, uuid VARCHAR NOT NULL)");
+        try (Rows rows = session.appendTemporary("used")) {
+            for (int no = 0; no < used.size(); no++) {
+                for (String uuid : used.get(no).keySet()) {
+                    rows.number(no).text(uuid).end();
+                }
+            }
+        }
+        Map<Pair, Double> energy = new HashMap<>();
+        session.query(
+                GPU_ENERGY,
+                cells -> {
+                    Pair pair = new Pair(cells.integer(), cells.text());
+                    return energy.put(pair, cells.real()) == null;
+                },
+                earliest,
+                latest);
+        return energy;
+    }
+
+    static List<JobUse> jobUse(Session session, List<RunSpan> spans) throws SQLException {
+        if (spans.isEmpty()) {
+            return List.of();
+        }
+        stage(session, spans);
+        return session.query(
+                JOB_USE,
+                cells -> new JobUse(
+                        spans.get(cells.integer()).run().key(),
+                        cells.integer(),
+                        cells.maybeReal(),
+                        cells.maybeNumber(),
+                        cells.maybeInteger()),
+                earliest(spans),
+                latest(spans));
+    }
+
+    private static void stage(Session session, List<RunSpan> spans) throws SQLException {
+        session.execute("""
+                CREATE OR REPLACE TEMPORARY TABLE span (
+                  no INTEGER NOT NULL, job_id BIGINT NOT NULL, uid INTEGER, from_ms BIGINT NOT NULL,
+                  to_ms BIGINT NOT NULL)""");
+        session.execute("CREATE OR REPLACE TEMPORARY TABLE span_gpu (no INTEGER NOT NULL, uuid VARCHAR NOT NULL)");
+        try (Rows rows = session.appendTemporary("span")) {
+            for (int no = 0; no < spans.size(); no++) {
+                Run run = spans.get(no).run();
+                rows.number(no)
+                        .number(run.key().jobId())
+                        .number(run.owner().uid())
+                        .time(spans.get(no).from())
+                        .time(spans.get(no).to())
+                        .end();
+            }
+        }
+        try (Rows rows = session.appendTemporary("span_gpu")) {
+            for (int no = 0; no < spans.size(); no++) {
+                for (AllocatedGpu gpu : spans.get(no).run().gpus()) {
+                    if (gpu.uuid().isPresent()) {
+                        rows.number(no).text(gpu.uuid().get()).end();
+                    }
+                }
+            }
+        }
+    }
+
+    private static long earliest(List<RunSpan> spans) {
+        return spans.stream()
+                .mapToLong(span -> span.from().toEpochMilli())
+                .min()
+                .orElse(0);
+    }
+
+    private static long latest(List<RunSpan> spans) {
+        return spans.stream().mapToLong(span -> span.to().toEpochMilli()).max().orElse(0);
+    }
+}

@@ -1,0 +1,716 @@
+package io.fairwatch.collector.store;
+
+import static io.fairwatch.collector.store.Given.BOOT;
+import static io.fairwatch.collector.store.Given.NOON;
+import static io.fairwatch.collector.store.Given.allocated;
+import static io.fairwatch.collector.store.Given.at;
+import static io.fairwatch.collector.store.Given.cgroup;
+import static io.fairwatch.collector.store.Given.device;
+import static io.fairwatch.collector.store.Given.gpu;
+import static io.fairwatch.collector.store.Given.process;
+import static io.fairwatch.collector.store.Given.run;
+import static io.fairwatch.collector.store.Given.silent;
+import static io.fairwatch.collector.store.Given.snapshot;
+import static io.fairwatch.collector.store.Given.untranslated;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import io.fairwatch.agent.wire.AgentState;
+import io.fairwatch.agent.wire.GpuReading;
+import io.fairwatch.agent.wire.JobRef;
+import io.fairwatch.agent.wire.NodeSnapshot;
+import io.fairwatch.agent.wire.ProbeOutcome;
+import io.fairwatch.agent.wire.ScratchUse;
+import io.fairwatch.agent.wire.UserUse;
+import io.fairwatch.collector.run.AllocatedGpu;
+import io.fairwatch.collector.run.PendingJob;
+import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.run.SlurmNode;
+import io.fairwatch.collector.store.Store.RunSpan;
+import io.fairwatch.collector.store.Store.SlurmView;
+import io.fairwatch.collector.store.Store.StoreException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What every store promises. */
+abstract class StoreContract {
+    private static final String A = "GPU-a";
+    private static final String B = "GPU-b";
+
+    private Path directory;
+    private Store store;
+
+    /** Opens the store that lies in a directory, or a fresh one. */
+    abstract Store open(Path directory) throws StoreException;
+
+    @BeforeEach
+    void openStore(@TempDir Path temporary) throws StoreException {
+        directory = temporary;
+        store = open(directory);
+    }
+
+    @AfterEach
+    void closeStore() throws StoreException {
+        store.close();
+    }
+
+    private void reopen() throws StoreException {
+        store.close();
+        store = open(directory);
+    }
+
+    private int append(NodeSnapshot... snapshots) throws StoreException {
+        return store.append(List.of(snapshots));
+    }
+
+    // ---- readings
+
+    @Test
+    @DisplayName("a fresh store knows nothing")
+    void knowsNothing() throws StoreException {
+        assertEquals(List.of(), store.nodes());
+        assertEquals(List.of(), store.gpus());
+        assertEquals(Optional.empty(), store.view());
+        assertEquals(Optional.empty(), store.accountingUntil());
+        assertEquals(List.of(), store.liveRuns());
+        assertEquals(List.of(), store.gpuUse(List.of(), 0));
+        assertEquals(List.of(), store.jobUse(List.of()));
+        assertEquals(List.of(), store.newestReadings(List.of(), NOON));
+        assertEquals(0, store.append(List.of()));
+    }
+
+    @Test
+    @DisplayName("a reading comes back as it was sent, without its processes")
+    void readingComesBack() throws StoreException {
+        GpuReading sent = gpu(A, 0.94, 5211034311.2, process(40123, 83549));
+        append(snapshot("node-a", 1, at(30), sent));
+        GpuReading expected = new GpuReading(
+                sent.device(),
+                sent.utilization(),
+                sent.memoryUtilization(),
+                sent.memoryUsedBytes(),
+                sent.memoryReservedBytes(),
+                sent.powerWatts(),
+                sent.powerLimitWatts(),
+                sent.energyJoules(),
+                sent.temperatureCelsius(),
+                sent.smClockHertz(),
+                Optional.empty());
+        assertEquals(List.of(new GpuReadingAt("node-a", at(30), expected)), store.newestReadings(List.of(A), at(30)));
+    }
+
+    @Test
+    @DisplayName("an absent reading comes back absent, not zero")
+    void absentStaysAbsent() throws StoreException {
+        append(snapshot("node-a", 1, at(30), silent(A)));
+        assertEquals(List.of(new GpuReadingAt("node-a", at(30), silent(A))), store.newestReadings(List.of(A), at(60)));
+        GpuUse use = store.gpuUse(List.of(new RunSpan(run(1, allocated("node-a", 0, A)), NOON, at(30))), 0)
+                .get(0);
+        assertEquals(1, use.samples());
+        assertEquals(OptionalDouble.empty(), use.utilizationMeanRatio());
+        assertEquals(OptionalDouble.empty(), use.utilizationMaxRatio());
+        assertEquals(Optional.empty(), use.lastBusyAt());
+        assertEquals(OptionalLong.empty(), use.memoryUsedMaxBytes());
+        assertEquals(OptionalInt.empty(), use.processesMax());
+        assertEquals(OptionalDouble.empty(), use.energyJoules());
+    }
+
+    @Test
+    @DisplayName("a snapshot that comes twice is kept once: in one batch, in two, after a restart")
+    void keptOnce() throws StoreException {
+        NodeSnapshot first = snapshot("node-a", 1, at(30), gpu(A, 0.5, 0));
+        assertEquals(1, append(first, first));
+        assertEquals(0, append(first));
+        reopen();
+        assertEquals(0, append(first));
+        assertEquals(2, append(first, snapshot("node-a", 2, at(60)), snapshot("node-b", 1, at(30))));
+        assertEquals(1, append(snapshot("node-a", "another-boot", 1, at(90), List.of(), List.of())));
+        assertEquals(
+                1,
+                store.gpuUse(List.of(new RunSpan(run(1, allocated("node-a", 0, A)), NOON, at(60))), 0)
+                        .get(0)
+                        .samples());
+    }
+
+    @Test
+    @DisplayName("sequences with gaps are told apart, whatever order they come in")
+    void gaps() throws StoreException {
+        Random random = new Random(4711);
+        List<Long> sequences = new ArrayList<>();
+        for (long sequence = 1; sequence <= 60; sequence++) {
+            if (sequence % 7 != 0) {
+                sequences.add(sequence);
+            }
+        }
+        sequences.add(Long.MAX_VALUE);
+        sequences.add(Long.MAX_VALUE - 1);
+        Collections.shuffle(sequences, random);
+        for (long sequence : sequences) {
+            assertEquals(
+                    1, append(snapshot("node-a", sequence, at((double) (sequence % 1000)))), () -> "new: " + sequence);
+        }
+        reopen();
+        for (long sequence : sequences) {
+            assertEquals(
+                    0,
+                    append(snapshot("node-a", sequence, at((double) (sequence % 1000)))),
+                    () -> "again: " + sequence);
+        }
+        assertEquals(1, append(snapshot("node-a", 7, at(7))));
+        assertEquals(0, append(snapshot("node-a", 7, at(7))));
+    }
+
+    @Test
+    @DisplayName("the order of appends does not matter")
+    void orderDoesNotMatter() throws StoreException {
+        List<NodeSnapshot> snapshots = new ArrayList<>();
+        for (int i = 1; i <= 12; i++) {
+            snapshots.add(snapshot("node-a", i, at(30 * i), gpu(A, i / 20.0, 100.0 * i, process(i, 1))));
+        }
+        Collections.shuffle(snapshots, new Random(1));
+        for (NodeSnapshot snapshot : snapshots) {
+            append(snapshot);
+        }
+        NodeState node = store.nodes().get(0);
+        assertEquals(at(30), node.firstAt());
+        assertEquals(at(360), node.lastAt());
+        assertEquals(at(360), store.gpus().get(0).lastAt());
+        GpuUse use = store.gpuUse(List.of(new RunSpan(run(1, allocated("node-a", 0, A)), NOON, at(360))), 0.29)
+                .get(0);
+        assertEquals(12, use.samples());
+        assertEquals(360, use.coveredSeconds());
+        assertEquals(0.325, use.utilizationMeanRatio().orElseThrow(), 1e-9);
+        assertEquals(OptionalDouble.of(1100), use.energyJoules());
+        assertEquals(Optional.of(at(360)), use.lastBusyAt());
+    }
+
+    @Test
+    @DisplayName("a node is what its newest snapshot says; a late one only moves its beginning")
+    void newestSnapshotWins() throws StoreException {
+        append(snapshot("node-a", 2, at(60), gpu(A, 0.5, 0)));
+        append(snapshot("node-a", 1, at(30), silent(A)));
+        assertEquals(List.of(new GpuSeen("node-a", device(A), at(60))), store.gpus());
+        NodeState node = store.nodes().get(0);
+        assertEquals(at(30), node.firstAt());
+        assertEquals(at(60), node.lastAt());
+        assertEquals(Optional.of("535.183.01"), node.driver());
+        // a GPU that moved
+        append(snapshot("node-b", 1, at(90), gpu(A, 0.5, 0)));
+        assertEquals(List.of(new GpuSeen("node-b", device(A), at(90))), store.gpus());
+    }
+
+    @Test
+    @DisplayName("everything that a node says of itself comes back")
+    void nodeComesBack() throws StoreException {
+        ScratchUse raid = new ScratchUse(
+                "/raid",
+                30_000,
+                20_000,
+                10_000,
+                OptionalLong.empty(),
+                OptionalLong.empty(),
+                Optional.of(List.of(new ScratchUse.DirectoryUse(
+                        "o'neil \"x\" \uD83D\uDE00", OptionalInt.of(5), Optional.empty(), 7, 8, Optional.of(at(-5))))),
+                Optional.of(at(-60)),
+                Optional.of("walk"));
+        ScratchUse uncounted = new ScratchUse(
+                "/scratch",
+                1,
+                1,
+                0,
+                OptionalLong.of(5),
+                OptionalLong.of(0),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty());
+        Map<String, ProbeOutcome> probes = Map.of(
+                "nvml",
+                new ProbeOutcome.Failed("the driver's 'answer' did not come", Duration.ofSeconds(5)),
+                "scratch",
+                new ProbeOutcome.Nothing("none configured"));
+        NodeSnapshot sent = new NodeSnapshot(
+                1,
+                "node-a",
+                BOOT,
+                1,
+                at(30),
+                Duration.ofSeconds(5),
+                new AgentState("0.1.0", NOON, 3, OptionalDouble.empty(), OptionalLong.of(5)),
+                probes,
+                Optional.empty(),
+                Optional.empty(),
+                List.of(),
+                List.of(),
+                List.of(new UserUse(5, Optional.empty(), 1, 0, OptionalDouble.empty(), 9)),
+                List.of(raid, uncounted));
+        append(sent);
+        reopen();
+        assertEquals(
+                List.of(new NodeState(
+                        "node-a",
+                        at(30),
+                        at(30),
+                        Duration.ofSeconds(5),
+                        "0.1.0",
+                        Optional.empty(),
+                        Optional.empty(),
+                        Optional.empty(),
+                        probes,
+                        List.of(raid, uncounted))),
+                store.nodes());
+    }
+
+    @Test
+    @DisplayName("the newest reading is the newest at or before the asked instant, however old")
+    void newestReading() throws StoreException {
+        append(
+                snapshot("node-a", 1, at(-100_000), gpu(B, 0.1, 0)),
+                snapshot("node-a", 2, at(30), gpu(A, 0.2, 0)),
+                snapshot("node-a", 3, at(60), gpu(A, 0.3, 0)),
+                snapshot("node-a", 4, at(90), gpu(A, 0.4, 0)));
+        List<GpuReadingAt> newest = store.newestReadings(List.of(A, B, "GPU-unknown", A), at(60));
+        assertEquals(
+                Map.of(A, at(60), B, at(-100_000)),
+                Map.of(
+                        newest.get(0).reading().device().uuid(),
+                        newest.get(0).at(),
+                        newest.get(1).reading().device().uuid(),
+                        newest.get(1).at()));
+        assertEquals(2, newest.size());
+    }
+
+    @Test
+    @DisplayName("which job was seen on which GPU, by the half-open interval")
+    void jobsOnGpus() throws StoreException {
+        append(
+                snapshot("node-a", 1, at(30), gpu(A, 0, 0, process(1, 7), process(2, 7)), gpu(B, 0, 0, process(3, 8))),
+                snapshot("node-a", 2, at(60), gpu(A, 0, 0, process(1, 7))),
+                snapshot("node-a", 3, at(90), gpu(A, 0, 0, process(1, 7))));
+        assertEquals(
+                List.of(new JobOnGpu(7, "node-a", A, at(30), at(60)), new JobOnGpu(8, "node-a", B, at(30), at(30))),
+                store.jobsOnGpus(at(30), at(90)));
+    }
+
+    // ---- allocated and used
+
+    private GpuUse use(Run run, Instant from, Instant to) throws StoreException {
+        List<GpuUse> uses = store.gpuUse(List.of(new RunSpan(run, from, to)), 0.05);
+        assertEquals(1, uses.size());
+        return uses.get(0);
+    }
+
+    @Test
+    @DisplayName("a period counts as far as it lies in the interval")
+    void clipped() throws StoreException {
+        append(
+                snapshot("node-a", 1, at(30), gpu(A, 1.0, 0)),
+                snapshot("node-a", 2, at(60), gpu(A, 0.0, 0)),
+                snapshot("node-a", 3, at(90), gpu(A, 0.5, 0)));
+        // 10 s of the first, 30 s of the second, 20 s of the third
+        GpuUse use = use(run(1, allocated("node-a", 0, A)), at(20), at(80));
+        assertEquals(3, use.samples());
+        assertEquals(60, use.coveredSeconds());
+        assertEquals(1, use.coverage());
+        assertEquals(
+                (10 * 1.0 + 30 * 0.0 + 20 * 0.5) / 60,
+                use.utilizationMeanRatio().orElseThrow(),
+                1e-9);
+        assertEquals(OptionalDouble.of(1), use.utilizationMaxRatio());
+        assertEquals(Optional.of(at(80)), use.lastBusyAt(), "clipped to the end of the interval");
+        // the third alone, whose end lies outside: how busy is known, what lay in memory at its end is not this run's
+        GpuUse short1 = use(run(1, allocated("node-a", 0, A)), at(60), at(80));
+        assertEquals(1, short1.samples());
+        assertEquals(OptionalLong.empty(), short1.memoryUsedMaxBytes());
+    }
+
+    @Test
+    @DisplayName("overlapping periods never cover more than the interval")
+    void overlapping() throws StoreException {
+        append(
+                snapshot("node-a", 1, at(30), gpu(A, 0.5, 0)),
+                snapshot("node-a", "boot-2", 1, at(30), List.of(gpu(A, 0.5, 0)), List.of()),
+                snapshot("node-a", 2, at(40), gpu(A, 0.5, 0)));
+        GpuUse use = use(run(1, allocated("node-a", 0, A)), NOON, at(40));
+        assertEquals(40, use.coveredSeconds());
+        assertEquals(0.5, use.utilizationMeanRatio().orElseThrow(), 1e-9);
+    }
+
+    @Test
+    @DisplayName("the mean is weighted over readings that have a utilization; the others only cover")
+    void meanOverKnown() throws StoreException {
+        append(snapshot("node-a", 1, at(30), gpu(A, 0.5, 0)), snapshot("node-a", 2, at(60), silent(A)));
+        GpuUse use = use(run(1, allocated("node-a", 0, A)), NOON, at(120));
+        assertEquals(OptionalDouble.of(0.5), use.utilizationMeanRatio());
+        assertEquals(60, use.coveredSeconds());
+        assertEquals(0.5, use.coverage());
+        assertEquals(2, use.samples());
+    }
+
+    @Test
+    @DisplayName("busy is above the threshold, not at it")
+    void busyAbove() throws StoreException {
+        append(
+                snapshot("node-a", 1, at(30), gpu(A, 0.06, 0)),
+                snapshot("node-a", 2, at(60), gpu(A, 0.05, 0)),
+                snapshot("node-a", 3, at(90), gpu(A, 0, 0)));
+        assertEquals(
+                Optional.of(at(30)),
+                use(run(1, allocated("node-a", 0, A)), NOON, at(90)).lastBusyAt());
+        assertEquals(
+                Optional.empty(),
+                use(run(1, allocated("node-a", 0, A)), at(30), at(90)).lastBusyAt());
+    }
+
+    @Test
+    @DisplayName("no process of the job on its GPU is zero when the list was told, absent when it never was")
+    void processes() throws StoreException {
+        append(
+                snapshot("node-a", 1, at(30), gpu(A, 0.5, 0, process(1, 1), process(2, 1), process(3, 99))),
+                snapshot("node-a", 2, at(60), gpu(A, 0.5, 0, process(1, 1))));
+        Run mine = run(1, allocated("node-a", 0, A));
+        assertEquals(OptionalInt.of(2), use(mine, NOON, at(60)).processesMax());
+        assertEquals(OptionalInt.of(1), use(mine, at(30), at(60)).processesMax());
+        assertEquals(
+                OptionalInt.of(0),
+                use(run(2, allocated("node-a", 0, A)), NOON, at(60)).processesMax());
+        append(snapshot("node-a", 3, at(90), silent(B)));
+        assertEquals(
+                OptionalInt.empty(),
+                use(run(2, allocated("node-a", 1, B)), NOON, at(90)).processesMax());
+    }
+
+    @Test
+    @DisplayName("a process that names a job by its environment alone counts only if it is the owner's")
+    void environment() throws StoreException {
+        append(snapshot(
+                "node-a",
+                1,
+                at(30),
+                gpu(A, 0.5, 0, process(1, 1, 666, JobRef.Evidence.ENVIRON)),
+                gpu(B, 0.5, 0, process(2, 1, 21001, JobRef.Evidence.ENVIRON))));
+        List<GpuUse> uses = store.gpuUse(List.of(new RunSpan(run(1), NOON, at(30))), 0);
+        assertEquals(1, uses.size());
+        assertEquals(B, uses.get(0).device().orElseThrow().uuid());
+    }
+
+    @Test
+    @DisplayName("energy is what the counter rose, from zero again where it fell")
+    void energy() throws StoreException {
+        append(
+                snapshot("node-a", 1, at(30), gpu(A, 0, 1000)),
+                snapshot("node-a", 2, at(60), gpu(A, 0, 1600)),
+                snapshot("node-a", 3, at(90), silent(A)),
+                snapshot("node-a", 4, at(120), gpu(A, 0, 1700)),
+                snapshot("node-a", 5, at(150), gpu(A, 0, 10)),
+                snapshot("node-a", 6, at(180), gpu(A, 0, 60)));
+        Run run = run(1, allocated("node-a", 0, A));
+        assertEquals(OptionalDouble.of(600 + 100 + 50), use(run, NOON, at(180)).energyJoules());
+        assertEquals(OptionalDouble.empty(), use(run, NOON, at(59)).energyJoules(), "one reading is no difference");
+    }
+
+    @Test
+    @DisplayName("a GPU that was given but never seen, and one whose device is not known, are there without readings")
+    void unseen() throws StoreException {
+        Run run = run(1, allocated("node-a", 0, "GPU-never-seen"), untranslated("node-a", 1));
+        List<GpuUse> uses = store.gpuUse(List.of(new RunSpan(run, NOON, at(60))), 0);
+        assertEquals(2, uses.size());
+        for (int i = 0; i < 2; i++) {
+            GpuUse use = uses.get(i);
+            assertEquals(Optional.of(run.gpus().get(i)), use.allocated());
+            assertEquals("node-a", use.node());
+            assertEquals(Optional.empty(), use.device());
+            assertEquals(0, use.samples());
+            assertEquals(0, use.coverage());
+            assertEquals(OptionalInt.empty(), use.processesMax());
+        }
+    }
+
+    @Test
+    @DisplayName("a GPU that a job uses without having been given it is there, with its device")
+    void unallocated() throws StoreException {
+        append(snapshot("node-a", 1, at(30), gpu(A, 0.9, 0), gpu(B, 0.9, 0, process(1, 1))));
+        List<GpuUse> uses = store.gpuUse(List.of(new RunSpan(run(1, allocated("node-a", 0, A)), NOON, at(30))), 0);
+        assertEquals(2, uses.size());
+        assertEquals(OptionalInt.of(0), uses.get(0).processesMax());
+        assertEquals(Optional.empty(), uses.get(1).allocated());
+        assertEquals(Optional.of(device(B)), uses.get(1).device());
+        assertEquals("node-a", uses.get(1).node());
+        assertEquals(OptionalInt.of(1), uses.get(1).processesMax());
+        assertEquals(OptionalDouble.of(0.9), uses.get(1).utilizationMeanRatio());
+    }
+
+    @Test
+    @DisplayName("two runs of one requeued job keep their own time, and two jobs on one GPU both have it")
+    void runsDoNotMerge() throws StoreException {
+        append(
+                snapshot("node-a", 1, at(30), gpu(A, 1.0, 0, process(1, 1))),
+                snapshot("node-a", 2, at(60), gpu(A, 0.5, 0, process(5, 1), process(6, 1), process(7, 2))),
+                snapshot("node-a", 3, at(90), gpu(A, 0.0, 0)));
+        Run before = run(1, NOON, Optional.of(at(30)), allocated("node-a", 0, A));
+        Run after = run(1, at(30), Optional.empty(), allocated("node-a", 0, A));
+        Run sharing = run(2, at(30), Optional.empty(), allocated("node-a", 0, A));
+        List<GpuUse> uses = store.gpuUse(
+                List.of(RunSpan.whole(before, at(90)), RunSpan.whole(after, at(90)), RunSpan.whole(sharing, at(90))),
+                0);
+        assertEquals(
+                List.of(before.key(), after.key(), sharing.key()),
+                uses.stream().map(GpuUse::run).toList());
+        assertEquals(
+                List.of(1.0, 0.25, 0.25),
+                uses.stream()
+                        .map(use -> use.utilizationMeanRatio().orElseThrow())
+                        .toList());
+        assertEquals(
+                List.of(1, 2, 1),
+                uses.stream().map(use -> use.processesMax().orElseThrow()).toList());
+    }
+
+    @Test
+    @DisplayName("CPU and memory of a job are summed over its nodes; a job that was not seen is left out")
+    void jobUse() throws StoreException {
+        append(
+                snapshot("node-a", BOOT, 1, at(30), List.of(), List.of(cgroup(1, 100, 1000, 3))),
+                snapshot("node-a", BOOT, 2, at(60), List.of(), List.of(cgroup(1, 130, 3000, 2))),
+                snapshot("node-b", BOOT, 1, at(40), List.of(), List.of(cgroup(1, 50, 500, 1))),
+                snapshot("node-b", BOOT, 2, at(70), List.of(), List.of(cgroup(1, 51, 400, 1), cgroup(9, 1, 1, 1))));
+        assertEquals(
+                List.of(new JobUse(run(1).key(), 2, OptionalDouble.of(31), OptionalLong.of(3400), OptionalInt.of(4))),
+                store.jobUse(List.of(new RunSpan(run(1), NOON, at(70)), new RunSpan(run(2), NOON, at(70)))));
+        assertEquals(
+                List.of(new JobUse(run(1).key(), 1, OptionalDouble.empty(), OptionalLong.of(1000), OptionalInt.of(3))),
+                store.jobUse(List.of(new RunSpan(run(1), NOON, at(30)))));
+    }
+
+    // ---- Slurm
+
+    private static SlurmView view(Instant at, Run... runs) {
+        return new SlurmView(at, "lab", List.of(runs), List.of(), List.of());
+    }
+
+    @Test
+    @DisplayName("a run comes back as it was saved")
+    void runComesBack() throws StoreException {
+        Run task = run(
+                12,
+                NOON,
+                Optional.empty(),
+                new Run.JobIds(OptionalLong.of(10), OptionalLong.of(2), OptionalLong.empty(), OptionalInt.empty()),
+                "a'; DROP TABLE run; --\n\u0001 \uD83D\uDE00",
+                allocated("node-b", 1, B),
+                untranslated("node-a", 0));
+        store.saveRuns(List.of(task));
+        reopen();
+        assertEquals(List.of(task), store.liveRuns());
+        assertEquals(List.of(task), store.runsOf(12));
+        assertEquals(List.of(task), store.runsOf(10));
+        assertEquals(List.of(), store.runsOf(2));
+    }
+
+    @Test
+    @DisplayName("texts that no database takes come back readable and break nothing")
+    void hostileTexts() throws StoreException {
+        String name = "a\0b\uD800c'\"\\%_;\r\n";
+        store.saveRuns(List.of(run(1, NOON, Optional.empty(), Run.JobIds.PLAIN, name)));
+        assertEquals("a\uFFFDb\uFFFDc'\"\\%_;\r\n", store.liveRuns().get(0).name());
+        assertEquals(List.of(), store.newestReadings(List.of("' OR 1=1 --", "\0"), NOON));
+        FindingRow finding = finding(1, "rule'\0", NOON, FindingRow.State.FOUND);
+        store.saveFindings(List.of(finding), List.of());
+        store.saveFindings(List.of(finding), List.of());
+        assertEquals(1, store.openFindings().size());
+    }
+
+    @Test
+    @DisplayName("runs of an array and of a het job are found by their leader, newest first")
+    void leaders() throws StoreException {
+        Run array = run(
+                11,
+                at(10),
+                Optional.empty(),
+                new Run.JobIds(OptionalLong.of(10), OptionalLong.of(1), OptionalLong.empty(), OptionalInt.empty()),
+                "x");
+        Run het = run(
+                21,
+                at(20),
+                Optional.empty(),
+                new Run.JobIds(OptionalLong.empty(), OptionalLong.empty(), OptionalLong.of(10), OptionalInt.of(1)),
+                "x");
+        Run first = run(10, at(0), Optional.of(at(5)));
+        Run again = run(10, at(30), Optional.empty());
+        store.saveRuns(List.of(array, het, first, again));
+        assertEquals(List.of(again, het, array, first), store.runsOf(10));
+    }
+
+    @Test
+    @DisplayName("runs within an interval are those that held something in it, by start")
+    void within() throws StoreException {
+        Run ended = run(1, at(0), Optional.of(at(10)));
+        Run live = run(2, at(5), Optional.empty());
+        Run later = run(3, at(20), Optional.of(at(30)));
+        store.saveRuns(List.of(later, live, ended));
+        assertEquals(List.of(ended, live), store.runsWithin(at(0), at(20)));
+        assertEquals(List.of(live), store.runsWithin(at(10), at(20)));
+        assertEquals(List.of(live, later), store.runsWithin(at(10), at(21)));
+    }
+
+    @Test
+    @DisplayName("a run that Slurm no longer shows stays live until its end is told")
+    void staysLive() throws StoreException {
+        Run live = run(1);
+        store.saveView(view(at(0), live));
+        store.saveView(view(at(30)));
+        assertEquals(List.of(live), store.liveRuns());
+        Run ended = run(1, NOON, Optional.of(at(40)));
+        store.saveRuns(List.of(ended));
+        assertEquals(List.of(), store.liveRuns());
+        assertEquals(List.of(ended), store.runsOf(1));
+    }
+
+    @Test
+    @DisplayName("GPUs once known are kept when a newer answer names none, or not their devices")
+    void gpusAreKept() throws StoreException {
+        AllocatedGpu known = allocated("node-a", 0, A);
+        store.saveView(view(at(0), run(1, known)));
+        store.saveView(view(at(30), run(1)));
+        assertEquals(List.of(known), store.liveRuns().get(0).gpus());
+        store.saveView(view(at(60), run(1, untranslated("node-a", 0), untranslated("node-a", 1))));
+        assertEquals(
+                List.of(known, untranslated("node-a", 1)),
+                store.liveRuns().get(0).gpus());
+        AllocatedGpu confirmed =
+                new AllocatedGpu("node-a", 0, Optional.empty(), Optional.of(B), AllocatedGpu.Confidence.CONFIRMED);
+        store.saveView(view(at(90), run(1, confirmed, untranslated("node-a", 1))));
+        store.saveRuns(List.of(run(1, NOON, Optional.of(at(100)))));
+        assertEquals(
+                List.of(confirmed, untranslated("node-a", 1)),
+                store.runsOf(1).get(0).gpus());
+    }
+
+    @Test
+    @DisplayName("the newest answer replaces what waits and the nodes, all of it")
+    void viewComesBack() throws StoreException {
+        PendingJob waits = new PendingJob(
+                "lab",
+                5,
+                "5_[3-4%2]",
+                new Run.Owner("eve", OptionalInt.empty(), "its", "batch", ""),
+                "x",
+                at(-10),
+                "Resources",
+                "cpu=1");
+        SlurmNode node = new SlurmNode(
+                "node-a", "idle+drain", OptionalInt.of(96), OptionalLong.empty(), OptionalInt.empty(), "");
+        store.saveView(new SlurmView(at(0), "lab", List.of(run(1)), List.of(waits), List.of(node)));
+        reopen();
+        assertEquals(Optional.of(new SlurmView(at(0), "lab", List.of(), List.of(waits), List.of(node))), store.view());
+        store.saveView(view(at(30)));
+        assertEquals(Optional.of(view(at(30))), store.view());
+    }
+
+    @Test
+    @DisplayName("until when the accounting is known survives a restart")
+    void accountingUntil() throws StoreException {
+        store.saveAccountingUntil(at(0));
+        store.saveAccountingUntil(at(60));
+        reopen();
+        assertEquals(Optional.of(at(60)), store.accountingUntil());
+    }
+
+    // ---- findings and notices
+
+    private static FindingRow finding(long jobId, String rule, Instant since, FindingRow.State state) {
+        return new FindingRow(
+                run(jobId).key(),
+                rule,
+                since,
+                state,
+                since.plusSeconds(60),
+                Optional.empty(),
+                Optional.of(at(99)),
+                "eve",
+                "Your job's GPU is idle.",
+                "scancel " + jobId,
+                "{\"gpus\":2}");
+    }
+
+    private static Notice notice(String id, long jobId, Notice.State state, Instant createdAt) {
+        return new Notice(
+                id,
+                run(jobId).key(),
+                "idle",
+                at(0),
+                "eve",
+                Optional.empty(),
+                state,
+                createdAt,
+                createdAt,
+                0,
+                "mailbox 'full'");
+    }
+
+    @Test
+    @DisplayName("a finding is one row through all its states; a new episode is another")
+    void findings() throws StoreException {
+        store.saveFindings(
+                List.of(
+                        finding(1, "idle", at(0), FindingRow.State.SUSPECTED),
+                        finding(2, "idle", at(0), FindingRow.State.SUSPECTED)),
+                List.of());
+        FindingRow resolved = finding(1, "idle", at(0), FindingRow.State.RESOLVED);
+        FindingRow again = finding(1, "idle", at(300), FindingRow.State.FOUND);
+        store.saveFindings(List.of(resolved, again), List.of());
+        reopen();
+        assertEquals(List.of(again, resolved), store.findingsOf(1));
+        assertEquals(List.of(finding(2, "idle", at(0), FindingRow.State.SUSPECTED), again), store.openFindings());
+    }
+
+    @Test
+    @DisplayName("a notice is one row through all its states, and is found by them, oldest first")
+    void notices() throws StoreException {
+        store.saveFindings(
+                List.of(),
+                List.of(
+                        notice("n2", 1, Notice.State.PLANNED, at(20)),
+                        notice("n1", 1, Notice.State.PLANNED, at(10)),
+                        notice("n3", 2, Notice.State.PLANNED, at(30))));
+        store.saveFindings(List.of(), List.of(notice("n3", 2, Notice.State.SENDING, at(30))));
+        assertEquals(
+                List.of("n1", "n2"),
+                store.noticesIn(List.of(Notice.State.PLANNED)).stream()
+                        .map(Notice::id)
+                        .toList());
+        assertEquals(
+                3,
+                store.noticesIn(List.of(Notice.State.PLANNED, Notice.State.SENDING))
+                        .size());
+        assertEquals(List.of(), store.noticesIn(List.of()));
+        assertEquals(
+                List.of(notice("n2", 1, Notice.State.PLANNED, at(20)), notice("n1", 1, Notice.State.PLANNED, at(10))),
+                store.noticesOf(1));
+    }
+
+    @Test
+    @DisplayName("a closed store says so, and closing it again does nothing")
+    void closed() throws StoreException {
+        store.close();
+        StoreException reading = assertThrows(StoreException.class, store::nodes);
+        assertEquals("store: nodes: the store is closed", reading.getMessage());
+        StoreException writing = assertThrows(StoreException.class, () -> append(snapshot("node-a", 1, at(30))));
+        assertEquals("store: append: the store is closed", writing.getMessage());
+        store.close();
+    }
+}
