@@ -1,0 +1,85 @@
+package io.fairwatch.collector.slurm;
+
+import com.fasterxml.jackson.annotation.JsonCreator;
+import com.fasterxml.jackson.annotation.JsonProperty;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How Slurm is read. Immutable.
+ *
+ * @param binaries directory of {@code squeue} and the others; absent: found by PATH
+ * @param prefix words put before each command, e.g. {@code [runuser, -u, gpuwatch, --]} to run it as another user; it must
+ *     pass the environment on
+ * @param slurmConf path of {@code slurm.conf}; absent: Slurm's own default
+ * @param cluster Slurm's {@code ClusterName}; absent: asked from Slurm
+ * @param every how often live jobs and nodes are read
+ * @param accountingEvery how often ended jobs are read
+ * @param timeout how long one command may take; with its controller down, squeue takes 9 s to say so
+ * @param maxOutputBytes how much one command may print; squeue tells 4 to 15 kB per job
+ * @param overlap how far each reading of accounting reaches back over the one before; covers records that come late
+ * @param history how far the very first reading of accounting reaches back
+ */
+public record SlurmSettings(
+        Optional<Path> binaries,
+        List<String> prefix,
+        Optional<Path> slurmConf,
+        Optional<String> cluster,
+        Duration every,
+        Duration accountingEvery,
+        Duration timeout,
+        long maxOutputBytes,
+        Duration overlap,
+        Duration history) {
+
+    /** For a cluster whose commands are on the PATH. */
+    public static final SlurmSettings DEFAULTS = of(null, null, null, null, null, null, null, null, null, null);
+
+    public SlurmSettings {
+        prefix = List.copyOf(prefix);
+        checkPositive("every", every);
+        checkPositive("accountingEvery", accountingEvery);
+        checkPositive("timeout", timeout);
+        checkPositive("overlap", overlap);
+        checkPositive("history", history);
+        if (maxOutputBytes < 1 || maxOutputBytes > Integer.MAX_VALUE - 16) {
+            throw new IllegalArgumentException(
+                    "maxOutputBytes: " + maxOutputBytes + " (expected: 1.." + (Integer.MAX_VALUE - 16) + ")");
+        }
+    }
+
+    /** Settings with defaults for what is not given. */
+    @JsonCreator
+    public static SlurmSettings of(
+            @JsonProperty("binaries") @Nullable Path binaries,
+            @JsonProperty("prefix") @Nullable List<String> prefix,
+            @JsonProperty("slurmConf") @Nullable Path slurmConf,
+            @JsonProperty("cluster") @Nullable String cluster,
+            @JsonProperty("every") @Nullable Duration every,
+            @JsonProperty("accountingEvery") @Nullable Duration accountingEvery,
+            @JsonProperty("timeout") @Nullable Duration timeout,
+            @JsonProperty("maxOutputBytes") @Nullable Long maxOutputBytes,
+            @JsonProperty("overlap") @Nullable Duration overlap,
+            @JsonProperty("history") @Nullable Duration history) {
+        return new SlurmSettings(
+                Optional.ofNullable(binaries),
+                prefix == null ? List.of() : prefix,
+                Optional.ofNullable(slurmConf),
+                Optional.ofNullable(cluster),
+                every == null ? Duration.ofSeconds(15) : every,
+                accountingEvery == null ? Duration.ofSeconds(60) : accountingEvery,
+                timeout == null ? Duration.ofSeconds(30) : timeout,
+                maxOutputBytes == null ? 256L << 20 : maxOutputBytes,
+                overlap == null ? Duration.ofMinutes(10) : overlap,
+                history == null ? Duration.ofDays(30) : history);
+    }
+
+    private static void checkPositive(String name, Duration value) {
+        if (value.isZero() || value.isNegative()) {
+            throw new IllegalArgumentException(name + ": " + value + " (expected: more than 0)");
+        }
+    }
+}

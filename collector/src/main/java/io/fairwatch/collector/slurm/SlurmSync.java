@@ -1,0 +1,394 @@
+package io.fairwatch.collector.slurm;
+
+import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.run.SlurmNode;
+import io.fairwatch.collector.slurm.SlurmCommand.SlurmException;
+import io.fairwatch.collector.store.Store;
+import io.fairwatch.collector.store.Store.SlurmView;
+import io.fairwatch.collector.store.Store.StoreException;
+import java.nio.charset.StandardCharsets;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.Set;
+import java.util.function.UnaryOperator;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Keeps the store's picture of Slurm up to date. Its three parts fail on their own: live jobs, nodes (the ones known last
+ * are kept), and accounting of ended jobs. {@link #cycle} blocks and is made for a timer on a worker thread; it is
+ * synchronised. {@link #status} may be called from any thread and never waits.
+ */
+public final class SlurmSync {
+    private static final Logger LOG = LoggerFactory.getLogger(SlurmSync.class);
+
+    /** {@code ClusterName             = lab} */
+    private static final Pattern CLUSTER_NAME = Pattern.compile("(?m)^ClusterName\\s*=\\s*(\\S+)\\s*$");
+
+    /** One call of sacct never asks for more than this, so that catching up stays within the deadline. */
+    private static final Duration MAX_WINDOW = Duration.ofDays(1);
+
+    /** As many as fit easily into one command line; the newest go first. */
+    private static final int MAX_VANISHED = 500;
+
+    private final SlurmSettings settings;
+    private final SlurmCommand command;
+    private final Store store;
+    private final UnaryOperator<List<Run>> translateGpus;
+    private final InstantSource clock;
+    private final SecureRandom random = new SecureRandom();
+
+    private final PartState jobs = new PartState("jobs");
+    private final PartState nodes = new PartState("nodes");
+    private final PartState accounting = new PartState("accounting");
+    private volatile Status status = new Status(Part.NEVER, Part.NEVER, Part.NEVER);
+
+    private @Nullable String cluster;
+    private @Nullable List<SlurmNode> lastNodes;
+    private Instant accountingDue = Instant.MIN;
+    private Instant vanishedDue = Instant.MIN;
+
+    /**
+     * Ended runs as accounting told them. Accounting knows more (who cancelled, the sum of suspensions), so what squeue
+     * still remembers of them must not overwrite it. Kept while squeue remembers them.
+     */
+    private Set<RunKey> accounted = new HashSet<>();
+
+    private Set<RunKey> endedInView = new HashSet<>();
+
+    /**
+     * @param translateGpus finds the devices behind Slurm's numbers; called with all runs of a view before they are saved
+     */
+    public SlurmSync(SlurmSettings settings, Store store, UnaryOperator<List<Run>> translateGpus, InstantSource clock) {
+        this.settings = settings;
+        this.command = new SlurmCommand(settings);
+        this.store = store;
+        this.translateGpus = translateGpus;
+        this.clock = clock;
+    }
+
+    /**
+     * How reading Slurm goes. Immutable.
+     *
+     * @param jobs live and waiting jobs, from {@code squeue}
+     * @param nodes nodes, from {@code sinfo} or {@code scontrol}
+     * @param accounting ended jobs, from {@code sacct}
+     */
+    public record Status(Part jobs, Part nodes, Part accounting) {}
+
+    /**
+     * How one part goes. Immutable.
+     *
+     * @param lastSuccess the instant that the newest saved answer describes; absent before the first
+     * @param failure absent while it works
+     * @param problems what the newest answer held that could not be read, one sentence each
+     */
+    public record Part(Optional<Instant> lastSuccess, Optional<Failure> failure, List<String> problems) {
+        static final Part NEVER = new Part(Optional.empty(), Optional.empty(), List.of());
+
+        public Part {
+            problems = List.copyOf(problems);
+        }
+    }
+
+    /**
+     * Why a part does not work. Immutable.
+     *
+     * @param since the first failed try since it worked
+     * @param message why the newest try failed, a sentence
+     */
+    public record Failure(Instant since, String message) {}
+
+    /** How reading Slurm goes, by the newest cycle. */
+    public Status status() {
+        return status;
+    }
+
+    /**
+     * Reads live jobs and nodes, and ended jobs when that is due, and saves them. Failures are in {@link #status}, and
+     * logged when they begin and end.
+     *
+     * @throws InterruptedException if interrupted while waiting for Slurm; what was saved stays saved
+     */
+    public synchronized void cycle() throws InterruptedException {
+        Instant now = clock.instant();
+        attempt(jobs, now, () -> readJobs(now));
+        if (!now.isBefore(accountingDue)) {
+            accountingDue = now.plus(settings.accountingEvery());
+            attempt(accounting, now, () -> readAccounting(now));
+        }
+    }
+
+    // ---- live jobs and nodes
+
+    private List<String> readJobs(Instant now) throws SlurmException, StoreException, InterruptedException {
+        String name = cluster(now);
+        SqueueParser.Jobs answer = SqueueParser.parse(command.run("squeue", SqueueParser.ARGUMENTS), name, now);
+        attempt(nodes, now, () -> readNodes(answer.release()));
+
+        Set<RunKey> ended = new HashSet<>();
+        List<Run> runs = new ArrayList<>();
+        for (Run run : answer.runs()) {
+            if (run.end().isPresent()) {
+                ended.add(run.key());
+            }
+            if (run.end().isEmpty() || !accounted.contains(run.key())) {
+                runs.add(run);
+            }
+        }
+        List<Run> translated = translateGpus.apply(List.copyOf(runs));
+        store.saveView(new SlurmView(now, name, translated, answer.pending(), knownNodes()));
+        endedInView = ended;
+        return answer.problems();
+    }
+
+    private List<String> readNodes(Optional<String> release) throws SlurmException, InterruptedException {
+        List<String> words = SinfoParser.command(release);
+        SinfoParser.Nodes answer = SinfoParser.parse(command.run(words.get(0), words.subList(1, words.size())));
+        lastNodes = answer.nodes();
+        return answer.problems();
+    }
+
+    /** The nodes as told last: a failing sinfo must not hide the jobs. */
+    private List<SlurmNode> knownNodes() throws StoreException {
+        if (lastNodes == null) {
+            lastNodes = store.view().map(SlurmView::nodes).orElse(List.of());
+        }
+        return lastNodes;
+    }
+
+    /** Asked once: an idle cluster's squeue of 22.05 does not tell it. */
+    private String cluster(Instant now) throws SlurmException, StoreException, InterruptedException {
+        if (cluster == null && settings.cluster().isPresent()) {
+            cluster = settings.cluster().get();
+        }
+        if (cluster == null) {
+            String config;
+            try {
+                config = new String(command.run("scontrol", List.of("show", "config")), StandardCharsets.UTF_8);
+            } catch (SlurmException e) {
+                // Accounting answers without a controller, and needs the name too.
+                Optional<SlurmView> known = store.view();
+                if (known.isPresent()) {
+                    return known.get().cluster();
+                }
+                throw e;
+            }
+            Matcher matcher = CLUSTER_NAME.matcher(config);
+            if (!matcher.find()) {
+                throw new SlurmException("scontrol show config told no ClusterName; set slurm.cluster");
+            }
+            cluster = matcher.group(1);
+            LOG.info("slurm cluster={} at={}", cluster, now);
+        }
+        return cluster;
+    }
+
+    // ---- ended jobs
+
+    private List<String> readAccounting(Instant now) throws SlurmException, StoreException, InterruptedException {
+        String name = cluster(now);
+        Set<RunKey> told = new HashSet<>();
+        List<String> problems = new ArrayList<>();
+        Instant until = store.accountingUntil().orElse(now.minus(settings.history()));
+        until = until.isAfter(now) ? now : until;
+        do {
+            Instant from = until.minus(settings.overlap());
+            Instant to = until.plus(MAX_WINDOW).isBefore(now) ? until.plus(MAX_WINDOW) : now;
+            SacctParser parser = new SacctParser(nonce());
+            SacctParser.Ended ended = parser.parse(command.run("sacct", parser.window(from, to, now)), name, now);
+            save(ended.runs(), store.runsWithin(from, now), told);
+            problems.addAll(ended.problems());
+            store.saveAccountingUntil(to);
+            until = to;
+        } while (until.isBefore(now));
+
+        if (!now.isBefore(vanishedDue)) {
+            vanishedDue = now.plus(settings.overlap());
+            problems.addAll(readVanished(name, now, told));
+        }
+        accounted.retainAll(endedInView);
+        told.addAll(accounted);
+        accounted = told;
+        return problems;
+    }
+
+    /**
+     * Asks by number for runs that are open in the store and were not in the last view. Their end came to accounting
+     * later than the windows reach back, as after an outage of slurmdbd, or is lost.
+     */
+    private List<String> readVanished(String name, Instant now, Set<RunKey> told)
+            throws SlurmException, StoreException, InterruptedException {
+        Optional<Instant> viewed = store.view().map(SlurmView::at);
+        if (viewed.isEmpty()) {
+            return List.of();
+        }
+        Instant oldest = now.minus(settings.history());
+        List<Run> vanished = store.liveRuns().stream()
+                .filter(run -> run.asOf().isBefore(viewed.get()) && run.asOf().isAfter(oldest))
+                .sorted((a, b) -> b.key().start().compareTo(a.key().start()))
+                .limit(MAX_VANISHED)
+                .toList();
+        if (vanished.isEmpty()) {
+            return List.of();
+        }
+        SacctParser parser = new SacctParser(nonce());
+        List<Long> ids =
+                vanished.stream().map(run -> run.key().jobId()).distinct().toList();
+        SacctParser.Ended ended = parser.parse(command.run("sacct", parser.jobs(ids)), name, now);
+        Set<RunKey> open = vanished.stream().map(Run::key).collect(Collectors.toSet());
+        save(ended.runs().stream().filter(run -> open.contains(run.key())).toList(), vanished, told);
+        return ended.problems();
+    }
+
+    /** Saves what is news, joined with what is known of the same runs. */
+    private void save(List<Run> ended, List<Run> known, Set<RunKey> told) throws StoreException {
+        Map<RunKey, Run> byKey = new HashMap<>();
+        known.forEach(run -> byKey.put(run.key(), run));
+        List<Run> news = new ArrayList<>();
+        for (Run run : ended) {
+            told.add(run.key());
+            Run before = byKey.get(run.key());
+            Run after = before == null ? run : join(run, before);
+            if (!after.equals(before)) {
+                news.add(after);
+            }
+        }
+        if (!news.isEmpty()) {
+            store.saveRuns(news);
+        }
+    }
+
+    /**
+     * Accounting tells how a run ended; what squeue told while it ran is better for the rest: the name before slurmdbd
+     * changed its quotes, whether it was interactive, its GPUs, and their number where accounting does not track GPUs.
+     */
+    private static Run join(Run ended, Run known) {
+        Run.Allocation told = ended.allocation();
+        Run.Allocation before = known.allocation();
+        OptionalInt gpus = told.gpus().orElse(0) > 0 ? told.gpus() : before.gpus();
+        Run.Allocation allocation = new Run.Allocation(
+                // in the order in which the GPUs were told
+                Set.copyOf(told.nodes()).equals(Set.copyOf(before.nodes())) ? before.nodes() : told.nodes(),
+                told.cpus().isPresent() ? told.cpus() : before.cpus(),
+                told.memoryBytes().isPresent() ? told.memoryBytes() : before.memoryBytes(),
+                gpus.isPresent() ? gpus : told.gpus(),
+                told.tres().isEmpty() ? before.tres() : told.tres());
+        Run joined = new Run(
+                ended.key(),
+                ended.ids(),
+                ended.owner(),
+                known.name().isEmpty() ? ended.name() : known.name(),
+                known.interactive(),
+                ended.submit(),
+                ended.end(),
+                ended.timeLimit(),
+                ended.suspended(),
+                ended.state(),
+                ended.stateText(),
+                allocation,
+                known.gpus(),
+                known.asOf());
+        // Only when nothing else is new does it stay as it was said before.
+        return joined.equals(known) ? known : withAsOf(joined, ended.asOf());
+    }
+
+    private static Run withAsOf(Run run, Instant asOf) {
+        return new Run(
+                run.key(),
+                run.ids(),
+                run.owner(),
+                run.name(),
+                run.interactive(),
+                run.submit(),
+                run.end(),
+                run.timeLimit(),
+                run.suspended(),
+                run.state(),
+                run.stateText(),
+                run.allocation(),
+                run.gpus(),
+                asOf);
+    }
+
+    private String nonce() {
+        return Long.toString(random.nextLong() & Long.MAX_VALUE, Character.MAX_RADIX);
+    }
+
+    // ---- how it goes
+
+    private interface Reading {
+        /** Reads, saves, and returns what could not be read. */
+        List<String> read() throws SlurmException, StoreException, InterruptedException;
+    }
+
+    private void attempt(PartState part, Instant now, Reading reading) throws InterruptedException {
+        try {
+            part.succeeded(now, reading.read());
+        } catch (SlurmException | StoreException e) {
+            part.failed(now, String.valueOf(e.getMessage()), null);
+        } catch (RuntimeException e) {
+            part.failed(now, "a bug: " + e, e);
+        } finally {
+            status = new Status(jobs.part, nodes.part, accounting.part);
+        }
+    }
+
+    /** How one part goes; logs when that changes. Confined to {@link #cycle}. */
+    private static final class PartState {
+        private static final int SHOWN = 3;
+
+        final String name;
+        Part part = Part.NEVER;
+
+        PartState(String name) {
+            this.name = name;
+        }
+
+        void succeeded(Instant now, List<String> problems) {
+            part.failure()
+                    .ifPresent(
+                            failure -> LOG.info("slurm part={} answers again failed_since={}", name, failure.since()));
+            if (!problems.isEmpty() && problems.size() != part.problems().size()) {
+                LOG.warn(
+                        "slurm part={} unreadable={} first={}",
+                        name,
+                        problems.size(),
+                        problems.subList(0, Math.min(SHOWN, problems.size())));
+            }
+            part = new Part(Optional.of(now), Optional.empty(), problems);
+        }
+
+        void failed(Instant now, String message, @Nullable RuntimeException bug) {
+            Instant since = part.failure().map(Failure::since).orElse(now);
+            boolean news = part.failure().isEmpty();
+            part = new Part(part.lastSuccess(), Optional.of(new Failure(since, message)), part.problems());
+            if (!news) {
+                return;
+            }
+            if (bug != null) {
+                LOG.error("slurm part={} failed", name, bug);
+            } else {
+                LOG.warn(
+                        "slurm part={} failed why={} last_success={}",
+                        name,
+                        message,
+                        part.lastSuccess().map(Instant::toString).orElse("never"));
+            }
+        }
+    }
+}
