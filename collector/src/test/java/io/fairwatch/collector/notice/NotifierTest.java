@@ -1,0 +1,358 @@
+package io.fairwatch.collector.notice;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.icegreen.greenmail.util.GreenMail;
+import com.icegreen.greenmail.util.ServerSetup;
+import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.store.FindingRow;
+import io.fairwatch.collector.store.Notice;
+import io.fairwatch.collector.store.Store;
+import io.vertx.core.Vertx;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Test;
+
+class NotifierTest {
+    private static final Notifier.Settings ON = settings(Notifier.Mode.NOTIFY, Optional.empty(), 10);
+
+    private final MemoryStore store = new MemoryStore();
+    private final List<Outbox.Mail> sent = new ArrayList<>();
+    private final Run run = Samples.run(83549, Samples.USER, "train-llm");
+    private volatile Instant now = Samples.NOW;
+    private Function<Outbox.Mail, Outbox.Outcome> server = mail -> new Outbox.Outcome.Delivered("250 taken");
+
+    private static Notifier.Settings settings(Notifier.Mode mode, Optional<String> redirect, int mostPerDay) {
+        return new Notifier.Settings(mode, redirect, mostPerDay, Duration.ofMinutes(1), Duration.ofHours(1), 0);
+    }
+
+    private Notifier notifier(Notifier.Settings settings) {
+        return notifier(settings, mail -> {
+            sent.add(mail);
+            return server.apply(mail);
+        });
+    }
+
+    private Notifier notifier(Notifier.Settings settings, Outbox outbox) {
+        return new Notifier(
+                store,
+                outbox,
+                new Addresses(Optional.of("%u@example.org")),
+                new LetterWriter(Samples.SITE),
+                finding -> Duration.ofHours(1),
+                about -> Optional.empty(),
+                settings,
+                () -> now);
+    }
+
+    /** Keeps a run, its finding and its planned notice, as the collector does. */
+    private void found(Notifier notifier, Run about) throws Store.StoreException {
+        FindingRow finding = Samples.finding(about);
+        store.saveRuns(List.of(about));
+        store.saveFindings(List.of(finding), notifier.plan(finding).stream().toList());
+    }
+
+    private Notice notice() {
+        return store.noticesOf(83549).get(0);
+    }
+
+    private FindingRow finding() {
+        return store.findingsOf(83549).get(0);
+    }
+
+    @Test
+    @DisplayName("the owner gets one mail, and the finding says when")
+    void once() throws Exception {
+        Notifier notifier = notifier(ON);
+        found(notifier, run);
+        assertEquals(new Notifier.Round(1, 0, 0, 0, 0), notifier.deliverDue());
+        now = now.plusSeconds(60);
+        assertEquals(new Notifier.Round(0, 0, 0, 0, 0), notifier.deliverDue());
+
+        assertEquals(1, sent.size());
+        assertEquals(Samples.USER, sent.get(0).to());
+        assertEquals(List.of(Notice.State.PLANNED, Notice.State.SENDING, Notice.State.DELIVERED), store.history);
+        assertEquals("250 taken", notice().detail());
+        assertEquals(1, notice().attempts());
+        assertEquals(FindingRow.State.TOLD, finding().state());
+        assertEquals(Optional.of(Samples.NOW), finding().toldAt());
+    }
+
+    @Test
+    @DisplayName("an episode is planned once, by any collector; another episode has another id")
+    void planOnce() throws Exception {
+        Notifier notifier = notifier(ON);
+        found(notifier, run);
+        notifier.deliverDue();
+        assertEquals(Optional.empty(), notifier(ON).plan(Samples.finding(run)));
+        assertEquals(Notifier.id(run.key(), "gpu-idle", Samples.SINCE), notice().id());
+        assertNotEquals(notice().id(), Notifier.id(run.key(), "gpu-idle", Samples.SINCE.plusSeconds(1)));
+        assertNotEquals(notice().id(), Notifier.id(run.key(), "gpu-idle2", Samples.SINCE));
+    }
+
+    @Test
+    @DisplayName("a collector that dies while sending never sends it again")
+    void diedWhileSending() throws Exception {
+        server = mail -> {
+            throw new SimulatedDeath();
+        };
+        Notifier dying = notifier(ON);
+        found(dying, run);
+        assertThrows(SimulatedDeath.class, dying::deliverDue);
+        assertEquals(Notice.State.SENDING, notice().state());
+
+        server = mail -> new Outbox.Outcome.Delivered("250 taken");
+        Notifier next = notifier(ON);
+        assertEquals(1, next.recover());
+        next.deliverDue();
+        now = now.plus(Duration.ofDays(1));
+        next.deliverDue();
+        assertEquals(1, sent.size());
+        assertEquals(Notice.State.UNCONFIRMED, notice().state());
+        assertEquals(FindingRow.State.FOUND, finding().state());
+    }
+
+    @Test
+    @DisplayName("when the store fails before, nothing is sent; when it fails after, nothing is sent twice")
+    void storeFails() throws Exception {
+        Notifier notifier = notifier(ON);
+        found(notifier, run);
+        store.failing = notice -> notice.state() == Notice.State.SENDING;
+        assertThrows(Store.StoreException.class, notifier::deliverDue);
+        assertTrue(sent.isEmpty());
+
+        store.failing = notice -> notice.state() == Notice.State.DELIVERED;
+        assertThrows(Store.StoreException.class, notifier::deliverDue);
+        store.failing = notice -> false;
+        notifier.deliverDue();
+        assertEquals(1, sent.size());
+        assertEquals(Notice.State.UNCONFIRMED, notice().state());
+    }
+
+    @Test
+    @DisplayName("two calls at the same time send once")
+    void twoCalls() throws Exception {
+        CountDownLatch sending = new CountDownLatch(1);
+        CountDownLatch answer = new CountDownLatch(1);
+        server = mail -> {
+            sending.countDown();
+            await(answer);
+            return new Outbox.Outcome.Delivered("250 taken");
+        };
+        Notifier notifier = notifier(ON);
+        found(notifier, run);
+        ExecutorService other = Executors.newSingleThreadExecutor();
+        try {
+            Future<Notifier.Round> first = other.submit(notifier::deliverDue);
+            await(sending);
+            assertEquals(new Notifier.Round(0, 0, 0, 0, 0), notifier.deliverDue());
+            answer.countDown();
+            assertEquals(1, first.get(20, TimeUnit.SECONDS).delivered());
+        } finally {
+            other.shutdownNow();
+        }
+        assertEquals(1, sent.size());
+        assertEquals(Notice.State.DELIVERED, notice().state());
+    }
+
+    @Test
+    @DisplayName("what is taken later waits longer from one attempt to the next")
+    void backOff() throws Exception {
+        server = mail -> new Outbox.Outcome.TryAgain("451 greylisted", false);
+        Notifier notifier = notifier(ON);
+        found(notifier, run);
+        List<Integer> minutes = new ArrayList<>();
+        for (int minute = 0; minute < 200; minute++) {
+            now = Samples.NOW.plus(Duration.ofMinutes(minute));
+            if (notifier.deliverDue().postponed() == 1) {
+                minutes.add(minute);
+            }
+        }
+        assertEquals(List.of(0, 1, 3, 7, 15, 31, 63, 123, 183), minutes);
+        assertEquals(9, notice().attempts());
+        assertEquals(Notice.State.PLANNED, notice().state());
+
+        server = mail -> new Outbox.Outcome.Delivered("250 taken");
+        now = now.plus(Duration.ofHours(1));
+        notifier.deliverDue();
+        assertEquals(Notice.State.DELIVERED, notice().state());
+    }
+
+    @Test
+    @DisplayName("one bad mailbox does not stop the rest; a server that is away costs one attempt")
+    void oneBadMailbox() throws Exception {
+        Notifier notifier = notifier(ON);
+        found(notifier, run);
+        now = now.plusSeconds(1);
+        found(notifier, Samples.run(83550, "bob", "b"));
+        server = mail -> new Outbox.Outcome.TryAgain("no route", true);
+        assertEquals(new Notifier.Round(0, 0, 0, 0, 1), notifier.deliverDue());
+        server = mail -> mail.to().equals("bob@example.org")
+                ? new Outbox.Outcome.Delivered("250 taken")
+                : new Outbox.Outcome.Refused("550 no such user");
+        now = now.plusSeconds(60);
+        assertEquals(new Notifier.Round(1, 1, 0, 0, 0), notifier.deliverDue());
+        assertEquals(Notice.State.REFUSED, notice().state());
+        assertEquals(FindingRow.State.FOUND, finding().state());
+    }
+
+    @Test
+    @DisplayName("an answer that never came is not asked for again")
+    void noAnswer() throws Exception {
+        server = mail -> new Outbox.Outcome.Unknown("closed");
+        Notifier notifier = notifier(ON);
+        found(notifier, run);
+        notifier.deliverDue();
+        now = now.plus(Duration.ofDays(1));
+        notifier.deliverDue();
+        assertEquals(1, sent.size());
+        assertEquals(Notice.State.UNCONFIRMED, notice().state());
+    }
+
+    @Test
+    @DisplayName("by default nothing is sent, and what was withheld is not sent later")
+    void record() throws Exception {
+        Notifier notifier = notifier(Notifier.Settings.DEFAULT);
+        found(notifier, run);
+        assertEquals(1, notifier.deliverDue().withheld());
+        assertEquals(Notice.State.WITHHELD, notice().state());
+        assertEquals(FindingRow.State.FOUND, finding().state());
+        notifier(ON).deliverDue();
+        assertTrue(sent.isEmpty());
+    }
+
+    @Test
+    @DisplayName("a rehearsal writes to one address, marked, and tells no owner")
+    void rehearsal() throws Exception {
+        Notifier notifier = notifier(settings(Notifier.Mode.NOTIFY, Optional.of("admin@example.org"), 10));
+        found(notifier, run);
+        notifier.deliverDue();
+        assertEquals("admin@example.org", sent.get(0).to());
+        assertTrue(sent.get(0).letter().subject().startsWith("[rehearsal, for tlj@its.aau.dk] [AI Cloud] Job 83549"));
+        assertEquals(Optional.of("admin@example.org"), notice().address());
+        assertEquals(FindingRow.State.FOUND, finding().state());
+        assertEquals(Optional.empty(), finding().toldAt());
+    }
+
+    @Test
+    @DisplayName("a person gets no more than so many mails within 24 hours")
+    void cap() throws Exception {
+        Notifier notifier = notifier(settings(Notifier.Mode.NOTIFY, Optional.empty(), 3));
+        for (int job = 1; job <= 5; job++) {
+            found(notifier, Samples.run(job, "bob", "sweep"));
+        }
+        found(notifier, run);
+        assertEquals(new Notifier.Round(4, 0, 2, 0, 0), notifier.deliverDue());
+        now = now.plus(Duration.ofDays(1)).plusSeconds(1);
+        found(notifier, Samples.run(6, "bob", "sweep"));
+        assertEquals(1, notifier.deliverDue().delivered());
+    }
+
+    @Test
+    @DisplayName("what is over before it was sent is not sent")
+    void over() throws Exception {
+        Notifier notifier = notifier(ON);
+        found(notifier, run);
+        store.saveRuns(List.of(Samples.ended(run, now)));
+        notifier.deliverDue();
+        assertEquals(Notice.State.WITHHELD, notice().state());
+        assertEquals("over before it was sent", notice().detail());
+
+        Run other = Samples.run(83551, "bob", "b");
+        found(notifier, other);
+        store.saveFindings(
+                List.of(Samples.with(Samples.finding(other), FindingRow.State.RESOLVED, Optional.of(now))), List.of());
+        notifier.deliverDue();
+        assertEquals(Notice.State.WITHHELD, store.noticesOf(83551).get(0).state());
+        assertTrue(sent.isEmpty());
+    }
+
+    @Test
+    @DisplayName("while the condition does not hold just now, the mail waits")
+    void justClear() throws Exception {
+        Notifier notifier = notifier(ON);
+        found(notifier, run);
+        store.saveFindings(
+                List.of(Samples.with(Samples.finding(run), FindingRow.State.FOUND, Optional.of(now))), List.of());
+        notifier.deliverDue();
+        assertTrue(sent.isEmpty());
+        store.saveFindings(List.of(Samples.finding(run)), List.of());
+        notifier.deliverDue();
+        assertEquals(1, sent.size());
+    }
+
+    @Test
+    @DisplayName("a hostile user name gets no mail, with a reason")
+    void hostileName() throws Exception {
+        Notifier notifier = notifier(ON);
+        found(notifier, Samples.run(83549, "a@b.dk\r\nBcc: x@y.dk", "x"));
+        assertEquals(1, notifier.deliverDue().refused());
+        assertEquals(Notice.State.REFUSED, notice().state());
+        assertEquals(Optional.empty(), notice().address());
+        assertTrue(notice().detail().startsWith("the user name is not a valid address"), notice().detail());
+        assertTrue(sent.isEmpty());
+    }
+
+    @Test
+    @DisplayName("with a real mail server that is away and comes back, exactly one mail arrives")
+    void realServerComesBack() throws Exception {
+        int port;
+        try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            port = free.getLocalPort();
+        }
+        Vertx vertx = Vertx.vertx();
+        try (SmtpOutbox outbox =
+                new SmtpOutbox(vertx, SmtpOutbox.Settings.plain("127.0.0.1", port, "fairwatch@example.org"))) {
+            Notifier notifier = notifier(ON, outbox);
+            found(notifier, run);
+            assertEquals(1, notifier.deliverDue().postponed());
+
+            GreenMail green = new GreenMail(new ServerSetup(port, "127.0.0.1", ServerSetup.PROTOCOL_SMTP));
+            green.start();
+            try {
+                assertEquals(0, notifier.deliverDue().delivered());
+                now = now.plusSeconds(60);
+                assertEquals(1, notifier.deliverDue().delivered());
+                now = now.plusSeconds(600);
+                notifier.deliverDue();
+                assertEquals(1, green.getReceivedMessages().length);
+                assertEquals(
+                        "[AI Cloud] Job 83549: 2 of its 3 GPUs have not been used for 1 h 30 min",
+                        green.getReceivedMessages()[0].getSubject());
+                assertEquals("<" + notice().id() + "@example.org>", green.getReceivedMessages()[0].getMessageID());
+            } finally {
+                green.stop();
+            }
+        } finally {
+            vertx.close().toCompletionStage().toCompletableFuture().join();
+        }
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            assertTrue(latch.await(20, TimeUnit.SECONDS));
+        } catch (InterruptedException stopped) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** What a kill looks like from inside. */
+    private static final class SimulatedDeath extends Error {
+        private static final long serialVersionUID = 1L;
+    }
+}
