@@ -35,8 +35,9 @@ bob              21004  cs,es
 gpuwatch         21090  cs
 "
 
-# Mail is taken for these; a user name without @ gets the first.
+# Mail is taken for these; a user name without @ gets the first. Besides the users' mailboxes there are some more.
 LAB_MAIL_DOMAINS="lab.example its.aau.dk es.aau.dk student.aau.dk"
+LAB_MAILBOXES="support@its.aau.dk support@lab.example postmaster@lab.example"
 
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
@@ -54,6 +55,7 @@ need_up() { [ -e "$LAB/run/up" ] || die "the lab is not up (expected: $LAB/run/u
 # node_field NODE COLUMN: one cell of the table above
 node_field() { awk -v n="$1" -v c="$2" '$1 == n { print $c }' <<<"$LAB_NODES"; }
 node_names() { awk 'NF { print $1 }' <<<"$LAB_NODES"; }
+mail_address() { case $1 in *@*) echo "$1" ;; *) echo "$1@${LAB_MAIL_DOMAINS%% *}" ;; esac; }
 user_names() { awk 'NF { print $1 }' <<<"$LAB_USERS"; }
 
 # start_time PID: when a process began, which together with its number names it for ever
