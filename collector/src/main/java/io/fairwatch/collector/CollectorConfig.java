@@ -3,8 +3,10 @@ package io.fairwatch.collector;
 import io.fairwatch.agent.config.ConfigFile.Default;
 import io.fairwatch.agent.config.ConfigFile.Range;
 import io.fairwatch.agent.config.ConfigFile.Size;
+import io.fairwatch.collector.notice.Addresses;
 import io.fairwatch.collector.notice.Notifier;
 import io.fairwatch.collector.notice.SmtpOutbox;
+import io.fairwatch.collector.slurm.SlurmSettings;
 import java.net.URI;
 import java.nio.file.Path;
 import java.time.DateTimeException;
@@ -70,6 +72,7 @@ record CollectorConfig(
     /**
      * How Slurm is asked.
      *
+     * @param enabled whether there is a Slurm to ask
      * @param binaries directory of squeue and the others; absent: found by PATH
      * @param prefix words put before each command
      * @param slurmConf path of slurm.conf; absent: Slurm's own default
@@ -81,6 +84,7 @@ record CollectorConfig(
      * @param history how far back the first reading of accounting goes
      */
     record Slurm(
+            @Default("true") boolean enabled,
             Optional<Path> binaries,
             List<String> prefix,
             Optional<Path> slurmConf,
@@ -90,6 +94,20 @@ record CollectorConfig(
             @Default("30s") @Range(from = "1s", to = "10m") Duration timeout,
             @Default("256MiB") @Range(from = "1MiB", to = "1GiB") Size maxOutput,
             @Default("30d") @Range(from = "1h", to = "3660d") Duration history) {
+        SlurmSettings settings() {
+            return new SlurmSettings(
+                    binaries,
+                    prefix,
+                    slurmConf,
+                    cluster,
+                    every,
+                    accountingEvery,
+                    timeout,
+                    maxOutput.bytes(),
+                    SlurmSettings.DEFAULTS.overlap(),
+                    history);
+        }
+
         /** From when on Slurm's answers are called stale. */
         Duration staleAfter() {
             return every.multipliedBy(3).plus(timeout);
@@ -135,7 +153,24 @@ record CollectorConfig(
             Optional<String> redirectAllTo,
             @Default("10") @Range(from = "1", to = "1000") int mostPerDay,
             @Default("1m") @Range(from = "1s", to = "1d") Duration retryFirst,
-            @Default("1h") @Range(from = "1s", to = "7d") Duration retryMost) {}
+            @Default("1h") @Range(from = "1s", to = "7d") Duration retryMost) {
+        Mail {
+            // refused here, where a line of the file can be named, and not when the parts are made
+            new SmtpOutbox.Settings(
+                    host, port, startTls, caFile, username, passwordFile, from, replyTo, timeout);
+            new Notifier.Settings(mode, redirectAllTo, mostPerDay, retryFirst, retryMost, 0);
+            new Addresses(userTemplate);
+        }
+
+        SmtpOutbox.Settings smtp() {
+            return new SmtpOutbox.Settings(
+                    host, port, startTls, caFile, username, passwordFile, from, replyTo, timeout);
+        }
+
+        Notifier.Settings notifier(double busyAboveRatio) {
+            return new Notifier.Settings(mode, redirectAllTo, mostPerDay, retryFirst, retryMost, busyAboveRatio);
+        }
+    }
 
     /**
      * Names of things.

@@ -10,7 +10,6 @@ import io.fairwatch.collector.notice.LetterWriter;
 import io.fairwatch.collector.notice.Notifier;
 import io.fairwatch.collector.notice.SmtpOutbox;
 import io.fairwatch.collector.report.ReportMaker;
-import io.fairwatch.collector.slurm.SlurmSettings;
 import io.fairwatch.collector.slurm.SlurmSync;
 import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.Store;
@@ -115,10 +114,10 @@ public final class Main implements Callable<Integer> {
 
         // what nodes send, and what Slurm says
         IngestHandler ingest = ingest(config, vertx, store, clock, meters);
-        SlurmSync slurm = new SlurmSync(slurmSettings(config), store, new GpuTranslation(store, clock), clock);
+        SlurmSync slurm = new SlurmSync(config.slurm().settings(), store, new GpuTranslation(store, clock), clock);
 
         // what is found, and who hears of it
-        try (SmtpOutbox outbox = new SmtpOutbox(vertx, smtpSettings(config))) {
+        try (SmtpOutbox outbox = new SmtpOutbox(vertx, config.mail().smtp())) {
             Notifier notifier = notifier(config, rules, store, outbox, clock);
             Judge judge = new Judge(store, rules, notifier::plan, clock, new Judge.Settings(busyAbove, staleAfter));
             JudgingRound round = new JudgingRound(judge, notifier, meters);
@@ -207,33 +206,17 @@ public final class Main implements Callable<Integer> {
                         config.site().url(),
                         config.site().zoneId())),
                 finding -> windows.getOrDefault(finding.rule(), Duration.ofHours(1)),
-                new Notifier.Settings(
-                        mail.mode(),
-                        mail.redirectAllTo(),
-                        mail.mostPerDay(),
-                        mail.retryFirst(),
-                        mail.retryMost(),
-                        config.rules().busyAboveRatio()),
+                config.mail().notifier(config.rules().busyAboveRatio()),
                 clock);
     }
 
-    private static SmtpOutbox.Settings smtpSettings(CollectorConfig config) {
-        CollectorConfig.Mail mail = config.mail();
-        return new SmtpOutbox.Settings(
-                mail.host(), mail.port(), mail.startTls(), mail.caFile(), mail.username(), mail.passwordFile(),
-                mail.from(), mail.replyTo(), mail.timeout());
-    }
-
-    private static SlurmSettings slurmSettings(CollectorConfig config) {
-        CollectorConfig.Slurm slurm = config.slurm();
-        return new SlurmSettings(
-                slurm.binaries(), slurm.prefix(), slurm.slurmConf(), slurm.cluster(), slurm.every(),
-                slurm.accountingEvery(), slurm.timeout(), slurm.maxOutput().bytes(),
-                SlurmSettings.DEFAULTS.overlap(), slurm.history());
-    }
-
     private static DuckDbStore.Settings storeSettings(CollectorConfig config) {
-        return DuckDbStore.Settings.DEFAULTS;
+        DuckDbStore.Settings defaults = DuckDbStore.Settings.DEFAULTS;
+        return new DuckDbStore.Settings(
+                defaults.threads(),
+                (int) (config.store().memory().bytes() >> 20),
+                defaults.checkpointMib(),
+                defaults.queryTimeout());
     }
 
     private static HttpServerOptions serverOptions(CollectorConfig config) {

@@ -58,6 +58,8 @@ final class UseQueries {
                 sum(CASE WHEN utilization_mean IS NOT NULL THEN utilization_mean * covered_ms END)
                   AS busy_ms,
                 sum(CASE WHEN utilization_mean IS NOT NULL THEN covered_ms END) AS measured_ms,
+                sum(CASE WHEN utilization_max > ? THEN covered_ms ELSE 0 END) AS active_ms,
+                sum(CASE WHEN utilization_max <= ? THEN covered_ms ELSE 0 END) AS idle_ms,
                 max(utilization_max) AS utilization_max,
                 max(CASE WHEN utilization_max > ? THEN
                   CASE WHEN at_ms < to_ms THEN at_ms ELSE to_ms END END) AS busy_at_ms,
@@ -65,7 +67,7 @@ final class UseQueries {
               FROM part GROUP BY no, uuid
             )
             SELECT p.no, p.uuid, seen.node, CAST(seen.processes AS INTEGER), CAST(reading.samples AS INTEGER),
-              CAST(reading.covered_ms AS BIGINT),
+              CAST(reading.covered_ms AS BIGINT), CAST(reading.active_ms AS BIGINT), CAST(reading.idle_ms AS BIGINT),
               reading.busy_ms / NULLIF(reading.measured_ms, 0), reading.utilization_max, reading.busy_at_ms,
               reading.memory, CAST(reading.told AS INTEGER)
             FROM pair p
@@ -119,6 +121,8 @@ final class UseQueries {
             OptionalInt processes,
             int samples,
             long coveredMs,
+            long activeMs,
+            long idleMs,
             OptionalDouble mean,
             OptionalDouble max,
             Optional<Instant> busyAt,
@@ -127,6 +131,8 @@ final class UseQueries {
         static final Used NOTHING = new Used(
                 Optional.empty(),
                 OptionalInt.empty(),
+                0,
+                0,
                 0,
                 0,
                 OptionalDouble.empty(),
@@ -158,6 +164,8 @@ final class UseQueries {
                 latest,
                 earliest,
                 latest + LONGEST_PERIOD_MS,
+                busyAboveRatio,
+                busyAboveRatio,
                 busyAboveRatio);
         Map<Pair, Double> energy = energy(session, used, earliest, latest);
         Map<String, GpuSeen> devices = SnapshotTables.devices(session);
@@ -210,6 +218,8 @@ final class UseQueries {
                 span.to(),
                 used.samples(),
                 Math.min(used.coveredMs(), lengthMs) / 1000.0,
+                Math.min(used.activeMs(), lengthMs) / 1000.0,
+                Math.min(used.idleMs(), lengthMs) / 1000.0,
                 used.mean(),
                 used.max(),
                 used.busyAt(),
@@ -223,6 +233,8 @@ final class UseQueries {
                 cells.maybeText(),
                 cells.maybeInteger(),
                 cells.integer(),
+                cells.number(),
+                cells.number(),
                 cells.number(),
                 cells.maybeReal(),
                 cells.maybeReal(),
