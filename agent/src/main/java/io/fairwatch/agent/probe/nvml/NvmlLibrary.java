@@ -132,7 +132,9 @@ final class NvmlLibrary implements Nvml {
         try {
             library = NativeLibrary.getInstance(name, Map.of(Library.OPTION_FUNCTION_MAPPER, standIn));
         } catch (UnsatisfiedLinkError e) {
-            String why = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
+            // the first line repeats the name, the second is the loader's own reason
+            String why =
+                    String.valueOf(e.getMessage()).lines().skip(1).findFirst().orElse("cannot be loaded");
             throw new NvmlException(name, NvmlException.LIBRARY_NOT_FOUND, why);
         }
         for (Method method : C.class.getDeclaredMethods()) {
