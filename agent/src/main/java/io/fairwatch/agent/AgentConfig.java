@@ -1,0 +1,123 @@
+package io.fairwatch.agent;
+
+import io.fairwatch.agent.ConfigFile.Default;
+import io.fairwatch.agent.ConfigFile.Range;
+import io.fairwatch.agent.ConfigFile.Size;
+import java.net.URI;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * The agent's configuration, with all defaults; {@code deploy/agent.example.yml} explains each key to an administrator.
+ * Immutable.
+ *
+ * @param node Slurm's {@code NodeName} of this node; absent: the host name up to the first dot
+ * @param collector where snapshots go; needed unless only one snapshot is wanted
+ * @param period from one snapshot to the next
+ * @param spool what waits for the collector
+ * @param nvml the GPUs
+ * @param scratch the local file systems to account for
+ * @param metrics the agent's own figures
+ * @param names whether login names leave the node, or numbers only
+ */
+record AgentConfig(
+        Optional<String> node,
+        Optional<Collector> collector,
+        @Default("30s") @Range(from = "5s", to = "5m") Duration period,
+        Waiting spool,
+        Gpus nvml,
+        Scratch scratch,
+        Metrics metrics,
+        @Default("true") boolean names) {
+
+    AgentConfig {
+        if (node.isPresent() && !node.get().matches("[A-Za-z0-9][A-Za-z0-9._-]{0,252}")) {
+            throw new IllegalArgumentException("node: " + node.get() + " (expected: a NodeName of slurm.conf)");
+        }
+    }
+
+    /**
+     * Where snapshots go.
+     *
+     * @param url the collector, {@code http} or {@code https}
+     * @param tokenFile file with the token that the collector asks for
+     * @param caFile PEM file with the authorities that may have signed its certificate; absent: the system's
+     * @param batch a batch is no larger, packed, unless a single snapshot is
+     * @param firstRetry wait after the first failure; doubles with each
+     * @param lastRetry longest wait between tries
+     * @param timeout how long an answer may take
+     */
+    record Collector(
+            URI url,
+            Optional<Path> tokenFile,
+            Optional<Path> caFile,
+
+            @Default("1MiB") @Range(from = "16KiB", to = "64MiB")
+            Size batch,
+
+            @Default("1s") @Range(from = "10ms", to = "1m") Duration firstRetry,
+            @Default("1m") @Range(from = "10ms", to = "1h") Duration lastRetry,
+
+            @Default("30s") @Range(from = "100ms", to = "5m")
+            Duration timeout) {
+        Collector {
+            if (!List.of("http", "https").contains(url.getScheme())) {
+                throw new IllegalArgumentException("url: " + url + " (expected: http:// or https://)");
+            }
+        }
+    }
+
+    /**
+     * What waits for the collector.
+     *
+     * @param directory where it waits
+     * @param maxBytes the oldest are dropped beyond
+     * @param maxRejectedBytes how much to keep of what the collector refuses for good
+     */
+    record Waiting(
+            @Default("/var/spool/fairwatch-agent") Path directory,
+
+            @Default("256MiB") @Range(from = "1MiB", to = "1TiB")
+            Size maxBytes,
+
+            @Default("16MiB") @Range(from = "0", to = "1TiB")
+            Size maxRejectedBytes) {}
+
+    /**
+     * The GPUs.
+     *
+     * @param enabled whether to read them
+     * @param library file name or path of NVML; absent: the driver's own
+     */
+    record Gpus(@Default("true") boolean enabled, Optional<String> library) {}
+
+    /**
+     * The local file systems to account for.
+     *
+     * @param mounts their mount points; none: nothing is counted
+     * @param recountEvery how often the use below each directory is counted anew
+     */
+    record Scratch(
+            List<Path> mounts,
+            @Default("6h") @Range(from = "1m", to = "7d") Duration recountEvery) {
+        Scratch {
+            for (Path mount : mounts) {
+                if (!mount.isAbsolute()) {
+                    throw new IllegalArgumentException("mounts: " + mount + " (expected: an absolute path)");
+                }
+            }
+        }
+    }
+
+    /**
+     * The agent's own figures.
+     *
+     * @param address to listen on
+     * @param port to listen on; 0: nowhere
+     */
+    record Metrics(
+            @Default("127.0.0.1") String address,
+            @Default("0") @Range(from = "0", to = "65535") int port) {}
+}

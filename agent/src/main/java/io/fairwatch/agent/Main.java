@@ -1,0 +1,285 @@
+package io.fairwatch.agent;
+
+import io.fairwatch.agent.ConfigFile.ConfigException;
+import io.fairwatch.agent.metrics.AgentMetrics;
+import io.fairwatch.agent.metrics.MetricsServer;
+import io.fairwatch.agent.metrics.OwnCost;
+import io.fairwatch.agent.probe.HostProbe;
+import io.fairwatch.agent.probe.JobCgroupProbe;
+import io.fairwatch.agent.probe.ProcTree;
+import io.fairwatch.agent.probe.ScratchProbe;
+import io.fairwatch.agent.probe.UserNames;
+import io.fairwatch.agent.probe.UserProbe;
+import io.fairwatch.agent.probe.nvml.NvmlGpuProbe;
+import io.fairwatch.agent.spool.Shipper;
+import io.fairwatch.agent.spool.Spool;
+import io.fairwatch.agent.wire.NodeSnapshot;
+import io.fairwatch.agent.wire.WireCodec;
+import io.vertx.core.Future;
+import io.vertx.core.Vertx;
+import io.vertx.core.VertxOptions;
+import io.vertx.core.file.FileSystemOptions;
+import java.io.IOException;
+import java.net.URISyntaxException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.Executor;
+import java.util.concurrent.SynchronousQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Option;
+
+/**
+ * The agent. Reads like the data flows: probes, snapshots, spool, collector.
+ *
+ * <p>Exits with 0 after the work or a SIGTERM, 1 when it cannot work, 2 when it was called or configured wrongly.
+ */
+@Command(
+        name = "fairwatch-agent",
+        description = "Watches what jobs use on this node, and tells the Fairwatch collector.",
+        versionProvider = Main.Version.class,
+        mixinStandardHelpOptions = true)
+public final class Main implements Callable<Integer> {
+    private static final int OK = 0;
+    private static final int FAILURE = 1;
+    private static final int WRONG = 2;
+    private static final Duration LONGEST_PROBE = Duration.ofSeconds(10);
+    private static final Duration ONCE = Duration.ofSeconds(2);
+    private static final Duration LAST_SHIPPING = Duration.ofSeconds(2);
+
+    @Option(names = "--config", paramLabel = "FILE", description = "configuration; see agent.example.yml")
+    private @Nullable Path configFile;
+
+    @Option(names = "--once", description = "print one snapshot of this node, send nothing, and end")
+    private boolean once;
+
+    public static void main(String[] arguments) {
+        prepareLibraries();
+        System.exit(new CommandLine(new Main())
+                .setExecutionExceptionHandler((failure, command, parsed) -> {
+                    LoggerFactory.getLogger(Main.class).error("agent cannot work", failure);
+                    return FAILURE;
+                })
+                .execute(arguments));
+    }
+
+    @Override
+    public Integer call() throws IOException, InterruptedException {
+        AgentConfig config;
+        try {
+            config = configFile == null
+                    ? ConfigFile.parse("defaults", "", AgentConfig.class)
+                    : ConfigFile.read(configFile, AgentConfig.class);
+            if (!once && config.collector().isEmpty()) {
+                throw new ConfigException(List.of(
+                        (configFile == null ? "--config" : configFile) + ": collector: missing (expected: its url)"));
+            }
+        } catch (ConfigException e) {
+            System.err.println(e.getMessage());
+            return WRONG;
+        }
+        Running running = new Running(config);
+        return once ? running.once() : running.forEver();
+    }
+
+    /** What a configuration becomes. */
+    private static final class Running {
+        private static final Logger log = LoggerFactory.getLogger(Main.class);
+
+        private final AgentConfig config;
+        private final InstantSource clock = Clock.systemUTC();
+        private final Vertx vertx = vertx();
+        private final AgentMetrics metrics = new AgentMetrics();
+        private final ThisNode node;
+        private final NodeReader reader;
+
+        Running(AgentConfig config) throws IOException {
+            this.config = config;
+            this.node = ThisNode.read(config.node(), clock.instant());
+            this.reader = new NodeReader(
+                    vertx, workers(), clock, System::nanoTime, sources(config, clock), deadline(config), metrics);
+        }
+
+        /** The probes, in the order in which they read. A new one is a line here. */
+        private static List<Source<?>> sources(AgentConfig config, InstantSource clock) {
+            ProcTree processes = new ProcTree(Path.of("/proc"), Path.of("/sys/fs/cgroup"));
+            UserNames names = config.names() ? UserNames.ofSystem(clock) : UserNames.off();
+            List<Source<?>> sources = new ArrayList<>();
+            sources.add(Source.step("processes", processes::refresh));
+            sources.add(new Source<>(new JobCgroupProbe(processes), SnapshotDraft::jobs));
+            sources.add(new Source<>(new UserProbe(processes, names), SnapshotDraft::users));
+            sources.add(new Source<>(new HostProbe(), SnapshotDraft::host));
+            if (config.nvml().enabled()) {
+                sources.add(new Source<>(new NvmlGpuProbe(config.nvml().library(), processes), SnapshotDraft::gpus));
+            }
+            if (!config.scratch().mounts().isEmpty()) {
+                AgentConfig.Scratch scratch = config.scratch();
+                sources.add(new Source<>(
+                        new ScratchProbe(scratch.mounts(), scratch.recountEvery(), names, clock),
+                        SnapshotDraft::scratch));
+            }
+            return sources;
+        }
+
+        /** Two readings, because most figures are differences; the second one is printed. */
+        int once() {
+            Future<NodeSnapshot> snapshot = onLoop(() -> reader.read()
+                    .compose(first -> vertx.timer(ONCE.toMillis(), TimeUnit.MILLISECONDS))
+                    .compose(waited -> reader.read())
+                    .map(draft -> node.finish(draft, 1, 0, OwnCost.read())));
+            System.out.println(new WireCodec().pretty(snapshot.await()));
+            return OK;
+        }
+
+        int forEver() throws IOException, InterruptedException {
+            AgentConfig.Collector collector = config.collector().orElseThrow();
+            Spool spool = Spool.open(
+                    config.spool().directory(),
+                    new Spool.Limits(
+                            config.spool().maxBytes().bytes(),
+                            config.spool().maxRejectedBytes().bytes()),
+                    clock);
+            Shipper shipper = new Shipper(
+                    vertx,
+                    spool,
+                    new Shipper.Settings(
+                            collector.url(),
+                            collector.tokenFile(),
+                            collector.caFile(),
+                            collector.batch().bytes(),
+                            collector.firstRetry(),
+                            collector.lastRetry(),
+                            collector.timeout()),
+                    RandomGenerator.getDefault());
+            metrics.watchSpool(spool::waiting, spool::bytes, spool::dropped, spool::rejected, shipper::shipped);
+            Sampler sampler = new Sampler(vertx, clock, reader, spool, node, config.period(), metrics, shipper::wake);
+            if (config.metrics().port() > 0) {
+                new MetricsServer(metrics, sampler::trouble)
+                        .listen(
+                                vertx,
+                                config.metrics().address(),
+                                config.metrics().port())
+                        .await();
+            }
+            onLoop(() -> {
+                        sampler.start();
+                        shipper.wake();
+                        return Future.succeededFuture();
+                    })
+                    .await();
+            log.info(
+                    "agent started version={} node={} period={} collector={} ready_after={}",
+                    node.version(),
+                    node.name(),
+                    config.period(),
+                    collector.url(),
+                    Duration.between(started(), clock.instant()));
+            Runtime.getRuntime().addShutdownHook(new Thread(() -> end(sampler, shipper, spool), "end"));
+            Thread.currentThread().join(); // until a signal; its hook ends the process
+            return OK;
+        }
+
+        /** After a signal: take no more, ship what goes quickly; what does not is in the spool. */
+        private void end(Sampler sampler, Shipper shipper, Spool spool) {
+            int status = OK;
+            try {
+                log.info("agent ends, ships what it can first waiting={}", spool.waiting());
+                onLoop(() -> Future.join(sampler.stop(), shipper.drain(LAST_SHIPPING)))
+                        .await(LAST_SHIPPING.toMillis() + 500, TimeUnit.MILLISECONDS);
+                log.info("agent ended waiting={}", spool.waiting());
+            } catch (java.util.concurrent.TimeoutException e) {
+                log.info("agent ended before everything came to rest waiting={}", spool.waiting());
+            } catch (RuntimeException e) {
+                log.error("agent did not end in order", e);
+                status = FAILURE;
+            }
+            Runtime.getRuntime().halt(status); // a hung driver must not hold the process; a signal is no failure
+        }
+
+        private <T> Future<T> onLoop(java.util.function.Supplier<Future<T>> work) {
+            return Future.future(promise -> vertx.runOnContext(run -> work.get().onComplete(promise)));
+        }
+
+        private Instant started() {
+            return ProcessHandle.current().info().startInstant().orElse(node.startedAt());
+        }
+    }
+
+    private static Duration deadline(AgentConfig config) {
+        Duration half = config.period().dividedBy(2);
+        return half.compareTo(LONGEST_PROBE) < 0 ? half : LONGEST_PROBE;
+    }
+
+    /** One event loop, few workers: the node belongs to the job. */
+    private static Vertx vertx() {
+        return Vertx.vertx(new VertxOptions()
+                .setEventLoopPoolSize(1)
+                .setWorkerPoolSize(2)
+                .setInternalBlockingPoolSize(2)
+                .setBlockedThreadCheckInterval(TimeUnit.MINUTES.toMillis(5))
+                .setFileSystemOptions(
+                        new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false)));
+    }
+
+    /** Threads for the probes: one at work as a rule, another for each that hangs. They never hold up the end. */
+    private static Executor workers() {
+        return new ThreadPoolExecutor(0, 64, 2, TimeUnit.MINUTES, new SynchronousQueue<>(), work -> {
+            Thread thread = new Thread(work, "probe");
+            thread.setDaemon(true);
+            return thread;
+        });
+    }
+
+    /** What must be said before the classes concerned are loaded; what is said on the command line holds. */
+    private static void prepareLibraries() {
+        preset("logback.configurationFile", "io/fairwatch/agent/logback.xml");
+        preset("vertx.disableDnsResolver", "true"); // the system's resolver knows /etc/nsswitch.conf, Netty's does not
+        preset("oshi.os.linux.allowudev", "false");
+        try {
+            Path jar = Path.of(Main.class
+                    .getProtectionDomain()
+                    .getCodeSource()
+                    .getLocation()
+                    .toURI());
+            Path beside = jar.resolveSibling("libjnidispatch.so");
+            if (Files.isRegularFile(jar) && Files.isRegularFile(beside)) { // /tmp may be noexec: do not unpack there
+                preset("jna.boot.library.path", String.valueOf(jar.getParent()));
+                preset("jna.nounpack", "true");
+            }
+        } catch (URISyntaxException | IllegalArgumentException expected) { // not run from a file: JNA finds its own way
+        }
+    }
+
+    private static void preset(String key, String value) {
+        if (System.getProperty(key) == null) {
+            System.setProperty(key, value);
+        }
+    }
+
+    /** Says which version this is. */
+    static final class Version implements IVersionProvider {
+        @Override
+        public String[] getVersion() {
+            return new String[] {
+                "fairwatch-agent "
+                        + Optional.ofNullable(Main.class.getPackage().getImplementationVersion())
+                                .orElse("unpackaged")
+            };
+        }
+    }
+}

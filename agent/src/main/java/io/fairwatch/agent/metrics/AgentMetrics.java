@@ -1,0 +1,102 @@
+package io.fairwatch.agent.metrics;
+
+import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.FunctionCounter;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.prometheusmetrics.PrometheusConfig;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import java.time.Duration;
+import java.util.function.LongSupplier;
+
+/**
+ * The agent's own figures. Thread-safe.
+ *
+ * <pre>{@code
+ * fairwatch_agent_snapshots_total 2880.0
+ * fairwatch_agent_snapshots_failed_total 0.0
+ * fairwatch_agent_probe_reads_total{outcome="read",probe="nvml"} 2880.0
+ * fairwatch_agent_probe_seconds_total{probe="nvml"} 31.2
+ * fairwatch_agent_spool_snapshots 0.0
+ * fairwatch_agent_spool_bytes 0.0
+ * fairwatch_agent_snapshots_dropped_total 0.0
+ * fairwatch_agent_snapshots_rejected_total 0.0
+ * fairwatch_agent_snapshots_shipped_total 2880.0
+ * fairwatch_agent_cpu_seconds_total 75.1
+ * fairwatch_agent_resident_bytes 8.4E7
+ * }</pre>
+ */
+public final class AgentMetrics {
+    private final PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+    private final Counter taken = counter("fairwatch.agent.snapshots", "Snapshots taken and kept for the collector");
+    private final Counter failed =
+            counter("fairwatch.agent.snapshots.failed", "Snapshots that could not be made or kept");
+    private volatile OwnCost cost = OwnCost.UNKNOWN;
+
+    public AgentMetrics() {
+        FunctionCounter.builder("fairwatch.agent.cpu.seconds", this, m -> m.cost.cpuSeconds()
+                        .orElse(Double.NaN))
+                .description("CPU time of the agent since it started")
+                .register(registry);
+        Gauge.builder("fairwatch.agent.resident.bytes", this, AgentMetrics::resident)
+                .description("Resident memory of the agent")
+                .register(registry);
+    }
+
+    private double resident() {
+        return cost.residentBytes().isPresent() ? cost.residentBytes().getAsLong() : Double.NaN;
+    }
+
+    /** Shows what the spool and the shipper count. */
+    public void watchSpool(
+            LongSupplier waiting,
+            LongSupplier bytes,
+            LongSupplier dropped,
+            LongSupplier rejected,
+            LongSupplier shipped) {
+        gauge("fairwatch.agent.spool.snapshots", "Snapshots that wait for the collector", waiting);
+        gauge("fairwatch.agent.spool.bytes", "Bytes that wait for the collector", bytes);
+        counter("fairwatch.agent.snapshots.dropped", "Snapshots lost because the spool was full", dropped);
+        counter("fairwatch.agent.snapshots.rejected", "Snapshots that the collector refused for good", rejected);
+        counter("fairwatch.agent.snapshots.shipped", "Snapshots that the collector stored", shipped);
+    }
+
+    /** A probe was asked; it ended as {@code outcome} after {@code took}. */
+    public void probed(String probe, String outcome, Duration took) {
+        registry.counter("fairwatch.agent.probe.reads", "probe", probe, "outcome", outcome)
+                .increment();
+        registry.counter("fairwatch.agent.probe.seconds", "probe", probe).increment(took.toNanos() / 1e9);
+    }
+
+    /** A snapshot is in the spool. */
+    public void taken(OwnCost now) {
+        taken.increment();
+        cost = now;
+    }
+
+    /** A snapshot was lost before it reached the spool. */
+    public void failed() {
+        failed.increment();
+    }
+
+    /** All of it in Prometheus' text format. */
+    public String text() {
+        return registry.scrape();
+    }
+
+    private Counter counter(String name, String description) {
+        return Counter.builder(name).description(description).register(registry);
+    }
+
+    private void counter(String name, String description, LongSupplier count) {
+        FunctionCounter.builder(name, count, LongSupplier::getAsLong)
+                .description(description)
+                .register(registry);
+    }
+
+    private void gauge(String name, String description, LongSupplier value) {
+        Gauge.builder(name, value, LongSupplier::getAsLong)
+                .strongReference(true)
+                .description(description)
+                .register(registry);
+    }
+}

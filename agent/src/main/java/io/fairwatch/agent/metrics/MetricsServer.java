@@ -1,0 +1,51 @@
+package io.fairwatch.agent.metrics;
+
+import io.vertx.core.Future;
+import io.vertx.core.Vertx;
+import io.vertx.core.http.HttpMethod;
+import io.vertx.core.http.HttpServer;
+import io.vertx.core.http.HttpServerRequest;
+import io.vertx.core.http.HttpServerResponse;
+import java.util.Optional;
+import java.util.function.Supplier;
+
+/** Serves {@code /metrics} and {@code /healthz}. Confined to its event loop. */
+public final class MetricsServer {
+    private final AgentMetrics metrics;
+    private final Supplier<Optional<String>> trouble;
+
+    /**
+     * @param trouble what keeps the agent from its work, in a sentence; empty when nothing does
+     */
+    public MetricsServer(AgentMetrics metrics, Supplier<Optional<String>> trouble) {
+        this.metrics = metrics;
+        this.trouble = trouble;
+    }
+
+    /** Listens; fails when the address is taken. */
+    public Future<HttpServer> listen(Vertx vertx, String address, int port) {
+        return vertx.createHttpServer().requestHandler(this::answer).listen(port, address);
+    }
+
+    private void answer(HttpServerRequest request) {
+        HttpServerResponse response = request.response();
+        if (!HttpMethod.GET.equals(request.method()) && !HttpMethod.HEAD.equals(request.method())) {
+            text(response.setStatusCode(405), "only GET\n");
+            return;
+        }
+        switch (request.path()) {
+            case "/metrics" ->
+                response.putHeader("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+                        .end(metrics.text());
+            case "/healthz" -> {
+                Optional<String> sentence = trouble.get();
+                text(response.setStatusCode(sentence.isPresent() ? 503 : 200), sentence.orElse("ok") + "\n");
+            }
+            default -> text(response.setStatusCode(404), "there are /metrics and /healthz\n");
+        }
+    }
+
+    private static void text(HttpServerResponse response, String text) {
+        response.putHeader("Content-Type", "text/plain; charset=utf-8").end(text);
+    }
+}

@@ -1,0 +1,211 @@
+package io.fairwatch.agent.probe;
+
+import com.sun.jna.Memory;
+import com.sun.jna.Native;
+import com.sun.jna.NativeLibrary;
+import com.sun.jna.Pointer;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.OptionalLong;
+
+/**
+ * The few calls of the system that Java lacks, by JNA. Nothing else in this package touches native memory.
+ *
+ * <p>Files are read by bare system calls: the C library of older nodes has no {@code statx} and no {@code getdents64},
+ * their kernels do, and the layouts of both are the same on every processor. Only the numbers and two flags differ.
+ */
+final class Libc {
+    static final int ENOENT = 2;
+    static final int EACCES = 13;
+    static final int ENOTDIR = 20;
+    static final int ELOOP = 40;
+
+    /** Offset of the name, which ends with a zero byte, in an entry as {@link #readEntries} gives them. */
+    static final int ENTRY_NAME = 19;
+    /** Offset of an entry's length, two bytes. */
+    static final int ENTRY_LENGTH = 16;
+
+    private static final int EPERM = 1;
+    private static final int AT_FDCWD = -100;
+    private static final int O_CLOEXEC = 0x8_0000;
+    private static final int O_NOATIME = 0x4_0000;
+    private static final int AT_STATX_OWN = 0x100 | 0x800 | 0x4000; // no symlinks, no automounts, no asking a server
+    private static final int STATX_BASIC = 0x7ff;
+    private static final int STATX_BYTES = 256;
+    private static final long STATX_ATTR_MOUNT_ROOT = 0x2000;
+    private static final int S_IFMT = 0xf000;
+    private static final int S_IFDIR = 0x4000;
+    private static final int IDLE_IO = 3 << 13;
+
+    /** Numbers of system calls, and the flags that differ, on one kind of processor. */
+    private record Abi(
+            int openat,
+            int close,
+            int getdents64,
+            int statx,
+            int statfs,
+            int ioprioSet,
+            int setpriority,
+            int directory,
+            int noFollow) {
+        static Abi ofThisProcessor() {
+            String processor = System.getProperty("os.arch", "");
+            return switch (processor) {
+                case "amd64" -> new Abi(257, 3, 217, 332, 137, 251, 141, 0x1_0000, 0x2_0000);
+                case "aarch64" -> new Abi(56, 57, 61, 291, 43, 30, 140, 0x4000, 0x8000);
+                default -> throw new UnsupportedOperationException("no system calls known for processor " + processor);
+            };
+        }
+    }
+
+    /** Loaded at the first call that needs it, so that other processors lose the scratch probe only. */
+    private static final class Calls {
+        static final Abi ABI = Abi.ofThisProcessor();
+    }
+
+    static {
+        Native.register(Libc.class, NativeLibrary.getProcess());
+    }
+
+    private Libc() {}
+
+    private static native long syscall(long number, long a, long b, long c, long d, long e);
+
+    private static native int getpagesize();
+
+    private static native int getpwuid_r(int uid, Pointer entry, Pointer buffer, long length, Pointer result);
+
+    /** Bytes in a page of memory. */
+    static long pageBytes() {
+        return getpagesize();
+    }
+
+    /** The login name of a user id; empty when there is none. May wait for a directory service for long. */
+    static Optional<String> userName(int uid) {
+        try (Memory entry = new Memory(64);
+                Memory buffer = new Memory(64 * 1024);
+                Memory result = new Memory(8)) {
+            result.setLong(0, 0);
+            int error = getpwuid_r(uid, entry, buffer, buffer.size(), result);
+            return error == 0 && result.getLong(0) != 0
+                    ? Optional.of(entry.getPointer(0).getString(0, "UTF-8"))
+                    : Optional.empty();
+        }
+    }
+
+    /** Lets the calling thread use the processor and the disk only when nobody else wants them; best effort. */
+    static void yieldToOthers() {
+        syscall(Calls.ABI.ioprioSet, 1, 0, IDLE_IO, 0, 0);
+        syscall(Calls.ABI.setpriority, 0, 0, 19, 0, 0);
+    }
+
+    /** Opens a directory by its path; a symlink there is followed. */
+    static int openDirectory(Path path) throws IOException {
+        byte[] name = path.toString().getBytes(StandardCharsets.UTF_8);
+        try (Memory memory = new Memory(name.length + 1L)) {
+            memory.write(0, name, 0, name.length);
+            memory.setByte(name.length, (byte) 0);
+            int fd = open(AT_FDCWD, Pointer.nativeValue(memory), 0);
+            if (fd < 0) {
+                throw new IOException(path + ": cannot be opened, error " + -fd);
+            }
+            return fd;
+        }
+    }
+
+    /** Opens a directory within another; not through a symlink. Negative: minus the error. */
+    static int openDirectory(int parent, long nameAddress) {
+        return open(parent, nameAddress, Calls.ABI.noFollow);
+    }
+
+    private static int open(int parent, long nameAddress, int more) {
+        int flags = Calls.ABI.directory | O_CLOEXEC | more;
+        int fd = call(Calls.ABI.openat, parent, nameAddress, flags | O_NOATIME, 0, 0);
+        // only the owner and root may leave the access time alone
+        return fd == -EPERM ? call(Calls.ABI.openat, parent, nameAddress, flags, 0, 0) : fd;
+    }
+
+    static void close(int fd) {
+        call(Calls.ABI.close, fd, 0, 0, 0, 0);
+    }
+
+    /** Reads the next entries of a directory; 0: no more; negative: minus the error. */
+    static int readEntries(int fd, Memory into) {
+        return call(Calls.ABI.getdents64, fd, Pointer.nativeValue(into), into.size(), 0, 0);
+    }
+
+    private static int call(int number, long a, long b, long c, long d, long e) {
+        long result = syscall(number, a, b, c, d, e);
+        return result < 0 ? -Native.getLastError() : (int) result;
+    }
+
+    /** What the system knows of one file, in memory that is used again and again. Confined to one thread. */
+    static final class Status {
+        private final Memory memory = new Memory(STATX_BYTES);
+
+        /** Reads it; a symlink itself, not what it points to. False when it is gone. */
+        boolean read(int directory, long nameAddress) {
+            return call(Calls.ABI.statx, directory, nameAddress, AT_STATX_OWN, STATX_BASIC, Pointer.nativeValue(memory))
+                    == 0;
+        }
+
+        boolean isDirectory() {
+            return (memory.getShort(28) & S_IFMT) == S_IFDIR;
+        }
+
+        /** Whether another file system, or another part of this one, is mounted here. */
+        boolean isMountRoot() {
+            return (memory.getLong(8) & STATX_ATTR_MOUNT_ROOT) != 0;
+        }
+
+        int links() {
+            return Math.max(1, memory.getInt(16));
+        }
+
+        int uid() {
+            return memory.getInt(20);
+        }
+
+        long bytesOnDisk() {
+            return memory.getLong(48) * 512;
+        }
+
+        long modifiedSeconds() {
+            return memory.getLong(112);
+        }
+
+        /** Major and minor number of the file system. */
+        long device() {
+            return (long) memory.getInt(136) << 32 | Integer.toUnsignedLong(memory.getInt(140));
+        }
+    }
+
+    /** Size and filling of a file system. */
+    record FileSystem(
+            long totalBytes, long usedBytes, long availableBytes, OptionalLong inodesTotal, OptionalLong inodesUsed) {
+        /** Reads {@code struct statfs}, which is the same on every 64-bit processor. */
+        static FileSystem read(Path path) throws IOException {
+            byte[] name = path.toString().getBytes(StandardCharsets.UTF_8);
+            try (Memory memory = new Memory(name.length + 1L);
+                    Memory answer = new Memory(STATX_BYTES)) {
+                memory.write(0, name, 0, name.length);
+                memory.setByte(name.length, (byte) 0);
+                int result = call(Calls.ABI.statfs, Pointer.nativeValue(memory), Pointer.nativeValue(answer), 0, 0, 0);
+                if (result < 0) {
+                    throw new IOException(path + ": no answer about its file system, error " + -result);
+                }
+                long block = answer.getLong(72) > 0 ? answer.getLong(72) : answer.getLong(8);
+                long blocks = answer.getLong(16);
+                long inodes = answer.getLong(40);
+                return new FileSystem(
+                        blocks * block,
+                        (blocks - answer.getLong(24)) * block,
+                        answer.getLong(32) * block,
+                        inodes > 0 ? OptionalLong.of(inodes) : OptionalLong.empty(),
+                        inodes > 0 ? OptionalLong.of(inodes - answer.getLong(48)) : OptionalLong.empty());
+            }
+        }
+    }
+}

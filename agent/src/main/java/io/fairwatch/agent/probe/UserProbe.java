@@ -1,0 +1,67 @@
+package io.fairwatch.agent.probe;
+
+import io.fairwatch.agent.probe.ProcTree.Proc;
+import io.fairwatch.agent.wire.UserUse;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.TreeMap;
+
+/**
+ * What each user's processes use, in and outside jobs, from the process tree's last refresh. A zombie counts with the
+ * CPU time of its last period and as no process. Confined to one thread.
+ */
+public final class UserProbe implements Probe<List<UserUse>> {
+    private final ProcTree tree;
+    private final UserNames names;
+
+    /** The tree is to be refreshed before each read. */
+    public UserProbe(ProcTree tree, UserNames names) {
+        this.tree = tree;
+        this.names = names;
+    }
+
+    @Override
+    public String name() {
+        return "users";
+    }
+
+    @Override
+    public List<UserUse> read(Instant at) throws ProbeException {
+        Map<Integer, Sum> byUid = new TreeMap<>();
+        for (Proc process : tree.processes()) {
+            OptionalInt uid = process.identity().uid();
+            if (uid.isPresent()) {
+                byUid.computeIfAbsent(uid.getAsInt(), first -> new Sum()).add(process);
+            }
+        }
+        List<UserUse> users = new ArrayList<>(byUid.size());
+        byUid.forEach((uid, sum) -> users.add(new UserUse(
+                uid,
+                names.nameOf(uid),
+                sum.processes,
+                sum.processesInJobs,
+                tree.hasPrevious() ? OptionalDouble.of(sum.cpuSeconds) : OptionalDouble.empty(),
+                sum.residentPages * tree.pageBytes())));
+        return List.copyOf(users);
+    }
+
+    private static final class Sum {
+        private int processes;
+        private int processesInJobs;
+        private double cpuSeconds;
+        private long residentPages;
+
+        void add(Proc process) {
+            cpuSeconds += process.cpuSeconds().orElse(0);
+            if (!process.stat().zombie()) {
+                processes++;
+                processesInJobs += process.job().isPresent() ? 1 : 0;
+                residentPages += process.stat().residentPages();
+            }
+        }
+    }
+}

@@ -1,0 +1,451 @@
+package io.fairwatch.agent.probe.nvml;
+
+import com.sun.jna.FunctionMapper;
+import com.sun.jna.Library;
+import com.sun.jna.Native;
+import com.sun.jna.NativeLibrary;
+import com.sun.jna.Pointer;
+import io.fairwatch.agent.wire.GpuProcess;
+import java.lang.reflect.Method;
+import java.lang.reflect.Modifier;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+
+/**
+ * NVML through JNA's direct mapping: no garbage per call, handles and addresses as {@code long}, so 64-bit systems only.
+ * Direct mapping binds a class, so there is at most one open library in a process. Not thread-safe: the scratch memory
+ * is shared by all calls, which {@link Nvml} allows one at a time.
+ */
+final class NvmlLibrary implements Nvml {
+    /** Where the driver installs it; the name without the 1 comes with development packages only. */
+    static final String DEFAULT = "libnvidia-ml.so.1";
+
+    private static final String SIMULATED = "fairwatch_simulated_gpus";
+    private static final int SMALLEST_SCRATCH = 64 * 1024;
+    private static final int LARGEST_SCRATCH = 1024 * 1024;
+    private static final int TEXT = 96;
+
+    private static final int SAMPLE_BYTES = 16;
+    private static final int SHARE_BYTES = 32;
+    private static final int MEMORY_V2_VERSION = 0x02000028;
+    private static final int TEMPERATURE_OF_GPU = 0;
+    private static final int CLOCK_OF_SM = 1;
+    private static final long TOO_LARGE = 1L << 60;
+
+    /** A header of 64 bytes for counts and types, then the records. */
+    private static final int RECORDS = 64;
+
+    private static final byte UNTOUCHED = (byte) 0xA5;
+    private static final int[] PROCESS_STRIDES = {16, 24, 32, 40};
+    private static final int LARGEST_STRIDE = 40;
+    private static final int USUAL_PROCESSES = 128;
+
+    /** Functions that exist under several names, best first; all others exist under their own or not at all. */
+    private static final Map<String, List<String>> VERSIONS = Map.of(
+            "nvmlInit", List.of("_v2", ""),
+            "nvmlDeviceGetCount", List.of("_v2", ""),
+            "nvmlDeviceGetHandleByIndex", List.of("_v2", ""),
+            "nvmlDeviceGetPciInfo", List.of("_v3", "_v2", ""),
+            "nvmlDeviceGetComputeRunningProcesses", List.of("_v3", "_v2", ""),
+            "nvmlDeviceGetGraphicsRunningProcesses", List.of("_v3", "_v2", ""),
+            "nvmlDeviceGetMPSComputeRunningProcesses", List.of("_v3", "_v2", ""));
+
+    /** The C functions by their own names. An address is the scratch memory's or 0. */
+    private static final class C {
+        static native int nvmlInit();
+
+        static native int nvmlShutdown();
+
+        static native int nvmlSystemGetDriverVersion(long text, int length);
+
+        static native int nvmlDeviceGetCount(long count);
+
+        static native int nvmlDeviceGetHandleByIndex(int index, long device);
+
+        static native int nvmlDeviceGetUUID(long device, long text, int length);
+
+        static native int nvmlDeviceGetName(long device, long text, int length);
+
+        static native int nvmlDeviceGetPciInfo(long device, long info);
+
+        static native int nvmlDeviceGetMinorNumber(long device, long number);
+
+        static native int nvmlDeviceGetMemoryInfo(long device, long info);
+
+        static native int nvmlDeviceGetMemoryInfo_v2(long device, long info);
+
+        static native int nvmlDeviceGetPowerUsage(long device, long milliwatts);
+
+        static native int nvmlDeviceGetEnforcedPowerLimit(long device, long milliwatts);
+
+        static native int nvmlDeviceGetTotalEnergyConsumption(long device, long millijoules);
+
+        static native int nvmlDeviceGetTemperature(long device, int sensor, long celsius);
+
+        static native int nvmlDeviceGetClockInfo(long device, int clock, long megahertz);
+
+        static native int nvmlDeviceGetSamples(
+                long device, int ring, long lastSeen, long valueType, long count, long samples);
+
+        static native int nvmlDeviceGetUtilizationRates(long device, long rates);
+
+        static native int nvmlDeviceGetComputeRunningProcesses(long device, long count, long infos);
+
+        static native int nvmlDeviceGetGraphicsRunningProcesses(long device, long count, long infos);
+
+        static native int nvmlDeviceGetMPSComputeRunningProcesses(long device, long count, long infos);
+
+        static native int nvmlDeviceGetProcessUtilization(long device, long samples, long count, long lastSeen);
+
+        private C() {}
+    }
+
+    private final NativeLibrary library;
+    private final Map<String, String> symbols;
+    private final Optional<String> simulated;
+    private com.sun.jna.Memory scratch = new com.sun.jna.Memory(SMALLEST_SCRATCH);
+
+    private NvmlLibrary(NativeLibrary library, Map<String, String> symbols, Optional<String> simulated) {
+        this.library = library;
+        this.symbols = symbols;
+        this.simulated = simulated;
+    }
+
+    /**
+     * Loads a library, binds what it has and initialises it.
+     *
+     * @param name a file name that the loader finds, or a path
+     */
+    static NvmlLibrary open(String name) throws NvmlException {
+        if (Native.POINTER_SIZE != Long.BYTES) { // also loads JNA itself, whose failure is not a missing driver
+            throw new NvmlException(name, NvmlException.LIBRARY_NOT_FOUND, "needs a 64-bit system");
+        }
+        Map<String, String> symbols = new HashMap<>();
+        FunctionMapper standIn = (library, method) -> symbols.getOrDefault(method.getName(), symbols.get("nvmlInit"));
+        NativeLibrary library;
+        try {
+            library = NativeLibrary.getInstance(name, Map.of(Library.OPTION_FUNCTION_MAPPER, standIn));
+        } catch (UnsatisfiedLinkError e) {
+            // the first line repeats the name, the second is the loader's own reason
+            String why =
+                    String.valueOf(e.getMessage()).lines().skip(1).findFirst().orElse("cannot be loaded");
+            throw new NvmlException(name, NvmlException.LIBRARY_NOT_FOUND, why);
+        }
+        for (Method method : C.class.getDeclaredMethods()) {
+            if (Modifier.isNative(method.getModifiers())) {
+                VERSIONS.getOrDefault(method.getName(), List.of("")).stream()
+                        .map(version -> method.getName() + version)
+                        .filter(symbol -> has(library, symbol))
+                        .findFirst()
+                        .ifPresent(symbol -> symbols.put(method.getName(), symbol));
+            }
+        }
+        if (!symbols.containsKey("nvmlInit")) {
+            library.close();
+            throw new NvmlException(name, NvmlException.LIBRARY_NOT_FOUND, "is not NVML: has no nvmlInit");
+        }
+        Optional<String> simulated = has(library, SIMULATED)
+                ? Optional.ofNullable(library.getFunction(SIMULATED).invokeString(new Object[0], false))
+                : Optional.empty();
+        Native.register(C.class, library);
+        NvmlLibrary opened = new NvmlLibrary(library, symbols, simulated);
+        int code = C.nvmlInit();
+        if (code != 0) {
+            opened.unload();
+            throw new NvmlException("nvmlInit", code);
+        }
+        return opened;
+    }
+
+    private static boolean has(NativeLibrary library, String symbol) {
+        try {
+            library.getFunction(symbol);
+            return true;
+        } catch (UnsatisfiedLinkError expected) { // JNA has no other way to ask
+            return false;
+        }
+    }
+
+    @Override
+    public Optional<String> simulated() {
+        return simulated;
+    }
+
+    @Override
+    public String driverVersion() throws NvmlException {
+        need("nvmlSystemGetDriverVersion");
+        check("nvmlSystemGetDriverVersion", C.nvmlSystemGetDriverVersion(at(0), TEXT));
+        return text(0);
+    }
+
+    @Override
+    public int deviceCount() throws NvmlException {
+        need("nvmlDeviceGetCount");
+        check("nvmlDeviceGetCount", C.nvmlDeviceGetCount(at(0)));
+        return scratch.getInt(0);
+    }
+
+    @Override
+    public long device(int index) throws NvmlException {
+        need("nvmlDeviceGetHandleByIndex");
+        check("nvmlDeviceGetHandleByIndex", C.nvmlDeviceGetHandleByIndex(index, at(0)));
+        return scratch.getLong(0);
+    }
+
+    @Override
+    public String uuid(long device) throws NvmlException {
+        need("nvmlDeviceGetUUID");
+        check("nvmlDeviceGetUUID", C.nvmlDeviceGetUUID(device, at(0), TEXT));
+        return text(0);
+    }
+
+    @Override
+    public String name(long device) throws NvmlException {
+        need("nvmlDeviceGetName");
+        check("nvmlDeviceGetName", C.nvmlDeviceGetName(device, at(0), TEXT));
+        return text(0);
+    }
+
+    @Override
+    public String pciBusId(long device) throws NvmlException {
+        need("nvmlDeviceGetPciInfo");
+        scratch.clear(RECORDS * 2);
+        check("nvmlDeviceGetPciInfo", C.nvmlDeviceGetPciInfo(device, at(0)));
+        // v3: 16 characters with a short domain, five numbers, 32 characters with the full one
+        return text("nvmlDeviceGetPciInfo_v3".equals(symbols.get("nvmlDeviceGetPciInfo")) ? 36 : 0);
+    }
+
+    @Override
+    public OptionalLong quantity(long device, Quantity quantity) throws NvmlException {
+        return switch (quantity) {
+            case MINOR_NUMBER -> {
+                need("nvmlDeviceGetMinorNumber");
+                yield int32("nvmlDeviceGetMinorNumber", C.nvmlDeviceGetMinorNumber(device, at(0)));
+            }
+            case POWER_MILLIWATTS -> {
+                need("nvmlDeviceGetPowerUsage");
+                yield int32("nvmlDeviceGetPowerUsage", C.nvmlDeviceGetPowerUsage(device, at(0)));
+            }
+            case POWER_LIMIT_MILLIWATTS -> {
+                need("nvmlDeviceGetEnforcedPowerLimit");
+                yield int32("nvmlDeviceGetEnforcedPowerLimit", C.nvmlDeviceGetEnforcedPowerLimit(device, at(0)));
+            }
+            case ENERGY_MILLIJOULES -> {
+                need("nvmlDeviceGetTotalEnergyConsumption");
+                check("nvmlDeviceGetTotalEnergyConsumption", C.nvmlDeviceGetTotalEnergyConsumption(device, at(0)));
+                yield int64(0);
+            }
+            case TEMPERATURE_CELSIUS -> {
+                need("nvmlDeviceGetTemperature");
+                yield int32("nvmlDeviceGetTemperature", C.nvmlDeviceGetTemperature(device, TEMPERATURE_OF_GPU, at(0)));
+            }
+            case SM_CLOCK_MEGAHERTZ -> {
+                need("nvmlDeviceGetClockInfo");
+                yield int32("nvmlDeviceGetClockInfo", C.nvmlDeviceGetClockInfo(device, CLOCK_OF_SM, at(0)));
+            }
+        };
+    }
+
+    /** Version 2: {@code u32 version, u64 total, reserved, free, used}; version 1: {@code u64 total, free, used}. */
+    @Override
+    public Memory memory(long device) throws NvmlException {
+        if (symbols.containsKey("nvmlDeviceGetMemoryInfo_v2")) {
+            scratch.setInt(0, MEMORY_V2_VERSION);
+            int code = C.nvmlDeviceGetMemoryInfo_v2(device, at(0));
+            if (code == 0) {
+                return new Memory(scratch.getLong(8), scratch.getLong(32), OptionalLong.of(scratch.getLong(16)));
+            }
+            if (!new NvmlException("nvmlDeviceGetMemoryInfo_v2", code).isForGood()) {
+                throw new NvmlException("nvmlDeviceGetMemoryInfo_v2", code);
+            }
+        }
+        need("nvmlDeviceGetMemoryInfo");
+        check("nvmlDeviceGetMemoryInfo", C.nvmlDeviceGetMemoryInfo(device, at(0)));
+        return new Memory(scratch.getLong(0), scratch.getLong(16), OptionalLong.empty());
+    }
+
+    /** A sample: {@code u64 timestamp, union of 8 bytes}; which member the union holds is answered beside the count. */
+    @Override
+    public List<Sample> samples(long device, Ring ring, long lastSeen) throws NvmlException {
+        need("nvmlDeviceGetSamples");
+        int kind = ring == Ring.GPU ? 1 : 2;
+        scratch.setInt(8, 0);
+        check("nvmlDeviceGetSamples", C.nvmlDeviceGetSamples(device, kind, lastSeen, at(0), at(8), 0));
+        int capacity = reserve(scratch.getInt(8), SAMPLE_BYTES);
+        scratch.setInt(8, capacity);
+        check("nvmlDeviceGetSamples", C.nvmlDeviceGetSamples(device, kind, lastSeen, at(0), at(8), at(RECORDS)));
+        int valueType = scratch.getInt(0);
+        int count = Math.min(scratch.getInt(8), capacity);
+        List<Sample> samples = new ArrayList<>(Math.max(count, 0));
+        for (int i = 0; i < count; i++) {
+            long record = RECORDS + (long) i * SAMPLE_BYTES;
+            double value = value(valueType, record + 8);
+            if (value >= 0 && value <= 100) {
+                samples.add(new Sample(scratch.getLong(record), (int) Math.round(value)));
+            }
+        }
+        return samples;
+    }
+
+    private double value(int valueType, long offset) {
+        return switch (valueType) {
+            case 0 -> scratch.getDouble(offset);
+            case 1, 5 -> scratch.getInt(offset); // a percentage has no use for the sign bit
+            case 2, 3, 4 -> scratch.getLong(offset);
+            default -> -1;
+        };
+    }
+
+    @Override
+    public Rates rates(long device) throws NvmlException {
+        need("nvmlDeviceGetUtilizationRates");
+        check("nvmlDeviceGetUtilizationRates", C.nvmlDeviceGetUtilizationRates(device, at(0)));
+        return new Rates(scratch.getInt(0), scratch.getInt(4));
+    }
+
+    /** A record: {@code u32 pid, u64 memory}, then by version two instance numbers and more. */
+    @Override
+    public List<Running> processes(long device, GpuProcess.Kind kind) throws NvmlException {
+        String function =
+                switch (kind) {
+                    case COMPUTE -> "nvmlDeviceGetComputeRunningProcesses";
+                    case GRAPHICS -> "nvmlDeviceGetGraphicsRunningProcesses";
+                    case MPS -> "nvmlDeviceGetMPSComputeRunningProcesses";
+                };
+        need(function);
+        int capacity = reserve(USUAL_PROCESSES, LARGEST_STRIDE);
+        int code = processes(kind, device, capacity);
+        if (code == NvmlException.INSUFFICIENT_SIZE) { // the count now says how many there were; more may come
+            capacity = reserve(scratch.getInt(0) * 2 + 5, LARGEST_STRIDE);
+            code = processes(kind, device, capacity);
+        }
+        check(function, code);
+        int count = Math.min(scratch.getInt(0), capacity);
+        int usual = function.equals(symbols.get(function)) ? 16 : 24;
+        int stride = stride(scratch.getByteArray(RECORDS, capacity * LARGEST_STRIDE), count, usual);
+        List<Running> processes = new ArrayList<>(Math.max(count, 0));
+        for (int i = 0; i < count; i++) {
+            long record = RECORDS + (long) i * stride;
+            processes.add(new Running(scratch.getInt(record), int64(record + 8)));
+        }
+        return processes;
+    }
+
+    private int processes(GpuProcess.Kind kind, long device, int capacity) {
+        scratch.setInt(0, capacity);
+        scratch.setMemory(RECORDS, (long) capacity * LARGEST_STRIDE, UNTOUCHED);
+        return switch (kind) {
+            case COMPUTE -> C.nvmlDeviceGetComputeRunningProcesses(device, at(0), at(RECORDS));
+            case GRAPHICS -> C.nvmlDeviceGetGraphicsRunningProcesses(device, at(0), at(RECORDS));
+            case MPS -> C.nvmlDeviceGetMPSComputeRunningProcesses(device, at(0), at(RECORDS));
+        };
+    }
+
+    /** Bytes per record: the smallest known size at which {@code count} records reach to the last byte touched. */
+    static int stride(byte[] records, int count, int usual) {
+        int touched = records.length;
+        while (touched > 0 && records[touched - 1] == UNTOUCHED) {
+            touched--;
+        }
+        int reach = touched;
+        return Arrays.stream(PROCESS_STRIDES)
+                .filter(stride -> (long) stride * count >= reach)
+                .findFirst()
+                .orElse(usual);
+    }
+
+    /** A record: {@code u32 pid, u64 timestamp, u32 sm, memory, encoder, decoder}. */
+    @Override
+    public List<Share> shares(long device, long lastSeen) throws NvmlException {
+        need("nvmlDeviceGetProcessUtilization");
+        scratch.setInt(0, 0);
+        int code = C.nvmlDeviceGetProcessUtilization(device, 0, at(0), lastSeen);
+        if (code != NvmlException.INSUFFICIENT_SIZE) {
+            check("nvmlDeviceGetProcessUtilization", code);
+        }
+        int capacity = reserve(scratch.getInt(0), SHARE_BYTES);
+        if (capacity == 0) {
+            return List.of();
+        }
+        scratch.setInt(0, capacity);
+        check(
+                "nvmlDeviceGetProcessUtilization",
+                C.nvmlDeviceGetProcessUtilization(device, at(RECORDS), at(0), lastSeen));
+        int count = Math.min(scratch.getInt(0), capacity);
+        List<Share> shares = new ArrayList<>(Math.max(count, 0));
+        for (int i = 0; i < count; i++) {
+            long record = RECORDS + (long) i * SHARE_BYTES;
+            shares.add(new Share(scratch.getInt(record), scratch.getLong(record + 8), scratch.getInt(record + 16)));
+        }
+        return shares;
+    }
+
+    @Override
+    public void close() {
+        if (symbols.containsKey("nvmlShutdown")) {
+            C.nvmlShutdown(); // whatever it answers, we are done with it
+        }
+        unload();
+    }
+
+    private void unload() {
+        Native.unregister(C.class);
+        library.close();
+    }
+
+    private void need(String function) throws NvmlException {
+        if (!symbols.containsKey(function)) {
+            throw new NvmlException(function, NvmlException.FUNCTION_NOT_FOUND);
+        }
+    }
+
+    private static void check(String function, int code) throws NvmlException {
+        if (code != 0) {
+            throw new NvmlException(function, code);
+        }
+    }
+
+    private long at(int offset) {
+        return Pointer.nativeValue(scratch) + offset;
+    }
+
+    private String text(int offset) {
+        byte[] bytes = scratch.getByteArray(offset, TEXT);
+        int end = 0;
+        while (end < bytes.length && bytes[end] != 0) {
+            end++;
+        }
+        return new String(bytes, 0, end, StandardCharsets.UTF_8);
+    }
+
+    private OptionalLong int32(String function, int code) throws NvmlException {
+        check(function, code);
+        int value = scratch.getInt(0);
+        return value == -1 ? OptionalLong.empty() : OptionalLong.of(Integer.toUnsignedLong(value));
+    }
+
+    /** NVML says "not available" with all bits set; anything near is as little a number of bytes or millijoules. */
+    private OptionalLong int64(long offset) {
+        long value = scratch.getLong(offset);
+        return value < 0 || value >= TOO_LARGE ? OptionalLong.empty() : OptionalLong.of(value);
+    }
+
+    /** Makes room for so many records, or for as many as sanity allows, and says for how many. */
+    private int reserve(int records, int recordBytes) {
+        int capacity = Math.max(0, Math.min(records, (LARGEST_SCRATCH - RECORDS) / recordBytes));
+        long bytes = RECORDS + (long) capacity * recordBytes;
+        if (bytes > scratch.size()) {
+            long header = scratch.getLong(0);
+            scratch.close();
+            scratch = new com.sun.jna.Memory(bytes);
+            scratch.setLong(0, header);
+        }
+        return capacity;
+    }
+}
