@@ -1,8 +1,8 @@
 package io.fairwatch.agent;
 
-import io.fairwatch.agent.ConfigFile.Default;
-import io.fairwatch.agent.ConfigFile.Range;
-import io.fairwatch.agent.ConfigFile.Size;
+import io.fairwatch.agent.config.ConfigFile.Default;
+import io.fairwatch.agent.config.ConfigFile.Range;
+import io.fairwatch.agent.config.ConfigFile.Size;
 import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;

@@ -1,6 +1,7 @@
 package io.fairwatch.agent;
 
-import io.fairwatch.agent.ConfigFile.ConfigException;
+import io.fairwatch.agent.config.ConfigFile;
+import io.fairwatch.agent.config.ConfigFile.ConfigException;
 import io.fairwatch.agent.metrics.AgentMetrics;
 import io.fairwatch.agent.metrics.MetricsServer;
 import io.fairwatch.agent.metrics.OwnCost;

@@ -68,7 +68,8 @@ public final class ConfigFile {
     public static final class ConfigException extends Exception {
         private final List<String> problems;
 
-        ConfigException(List<String> problems) {
+        /** One sentence for each problem. */
+        public ConfigException(List<String> problems) {
             super(String.join(System.lineSeparator(), problems));
             this.problems = List.copyOf(problems);
         }
