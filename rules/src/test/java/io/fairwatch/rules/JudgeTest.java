@@ -24,7 +24,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 class JudgeTest {
     private static final OptionalDouble ABSENT = OptionalDouble.empty();
 
-    @ParameterizedTest(name = "{0} with utilization {1} known: {2}")
+    @ParameterizedTest(name = "{0}: {1}")
     @DisplayName("false && unknown is false, true && unknown is unknown, and so on")
     @CsvSource(
             delimiter = ';',

@@ -129,6 +129,15 @@ class LoadErrorTest {
     }
 
     @Test
+    @DisplayName("so is a misspelt parameter")
+    void suggestsParameters() {
+        RuleException refused = assertThrows(RuleException.class, () -> rules(with("params.busy", "params.bussy")));
+        assertEquals(
+                "a fact or parameter that exists; params.busy_above_ratio?",
+                refused.problems().get(0).expected());
+    }
+
+    @Test
     @DisplayName("all problems of all files are reported at once")
     void allAtOnce() {
         RuleFile first = new RuleFile("a.yaml", with("hold: 30m", "hold: soon", "severity: info", "severity: x"));
