@@ -28,7 +28,14 @@ final class RuleOverride {
 
     /** Returns the rule as the site has it; empty if it is switched off. What is wrong is noted. */
     Optional<Rule> apply(Map<String, Object> changes) {
-        Map<String, Object> left = new LinkedHashMap<>(changes);
+        Map<String, Object> left = new LinkedHashMap<>();
+        changes.forEach((key, value) -> {
+            if (value == null) {
+                problem(key + ": nothing", "a value");
+            } else {
+                left.put(key, value);
+            }
+        });
         boolean on = value(left, "enabled", ParameterType.BOOL)
                 .map(Boolean.class::cast)
                 .orElse(enabled);

@@ -31,6 +31,7 @@ final class RuleReader {
 
     private final RuleFile file;
     private final List<Problem> problems;
+    private Set<String> parameterNames = Set.of();
 
     RuleReader(RuleFile file, List<Problem> problems) {
         this.file = file;
@@ -70,6 +71,7 @@ final class RuleReader {
         Rule.Exemptions exemptions =
                 block.block("exempt").map(RuleReader::exemptions).orElse(Rule.Exemptions.NONE);
 
+        parameterNames = parameters.keySet();
         Expression.Compiler compiler = new Expression.Compiler(types(parameters));
         Optional<Text> selectText = block.has("select") ? block.text("select") : Optional.empty();
         Optional<Expression> select = selectText.flatMap(text -> expression(
@@ -87,8 +89,7 @@ final class RuleReader {
                 "a CEL expression of type bool"));
         Map<String, String> evidenceTexts = new LinkedHashMap<>();
         Map<String, Expression> evidence = new LinkedHashMap<>();
-        block.block("evidence")
-                .ifPresent(inner -> evidence(inner, compiler, parameters.keySet(), evidenceTexts, evidence));
+        block.block("evidence").ifPresent(inner -> evidence(inner, compiler, evidenceTexts, evidence));
         Optional<Text> summaryText = block.text("summary");
         Optional<Template> summary = summaryText.map(text -> template(block, "summary", text, compiler));
         Optional<Text> fixText = block.text("fix");
@@ -196,14 +197,13 @@ final class RuleReader {
         return exemptions;
     }
 
-    private static void evidence(
+    private void evidence(
             YamlBlock block,
             Expression.Compiler compiler,
-            Set<String> parameters,
             Map<String, String> texts,
             Map<String, Expression> compiled) {
         for (Entry entry : block.all()) {
-            if (parameters.contains(entry.key())) {
+            if (parameterNames.contains(entry.key())) {
                 block.problem(entry.line(), entry.key() + " is also a parameter", "another name");
             }
             Optional<Text> text = block.textOf(entry);
@@ -223,22 +223,25 @@ final class RuleReader {
         Expression compile() throws ExpressionException;
     }
 
-    private static Optional<Expression> expression(
+    private Optional<Expression> expression(
             YamlBlock block, String key, Text text, Compilation compilation, String expected) {
         try {
             return Optional.of(compilation.compile());
         } catch (ExpressionException e) {
             String message = String.valueOf(e.getMessage());
-            block.problem(text.lineOf(e.line()), key + ": " + message, Suggestion.of(message, expected));
+            block.problem(
+                    text.lineOf(e.line()), key + ": " + message, Suggestion.of(message, expected, parameterNames));
             return Optional.empty();
         }
     }
 
-    private static Template template(YamlBlock block, String key, Text text, Expression.Compiler compiler) {
+    private Template template(YamlBlock block, String key, Text text, Expression.Compiler compiler) {
         return Template.parse(
                 text.value(),
                 compiler,
                 (insert, line, what, expected) -> block.problem(
-                        text.lineOfInsert(insert, line), key + ": " + what, Suggestion.of(what, expected)));
+                        text.lineOfInsert(insert, line),
+                        key + ": " + what,
+                        Suggestion.of(what, expected, parameterNames)));
     }
 }

@@ -15,7 +15,7 @@ final class Suggestion {
     private Suggestion() {}
 
     /** Says what was expected, given the message of CEL; {@code otherwise} if it is not about a name. */
-    static String of(String message, String otherwise) {
+    static String of(String message, String otherwise, Set<String> parameters) {
         Matcher matcher = UNKNOWN_NAME.matcher(message);
         if (!matcher.find()) {
             return otherwise;
@@ -24,12 +24,18 @@ final class Suggestion {
         Set<String> known = new HashSet<>();
         Vocabulary.JOB.facts().keySet().forEach(name -> known.add("job." + name));
         Vocabulary.GPU.facts().keySet().forEach(name -> known.add("gpu." + name));
+        parameters.forEach(name -> known.add("params." + name));
         known.addAll(List.of("job", "gpu", "gpus", "selected", "params", "window_seconds", "coverage"));
-        return known.stream()
-                .min(Comparator.comparingInt((String name) -> distance(wrong, name.substring(name.indexOf('.') + 1)))
+        String nearest = known.stream()
+                .min(Comparator.comparingInt((String name) -> distance(wrong, lastWord(name)))
                         .thenComparing(Comparator.naturalOrder()))
-                .map(name -> "a fact or parameter that exists; " + name + "?")
-                .orElse(otherwise);
+                .orElseThrow();
+        String expected = "a fact or parameter that exists";
+        return distance(wrong, lastWord(nearest)) <= wrong.length() / 2 ? expected + "; " + nearest + "?" : expected;
+    }
+
+    private static String lastWord(String name) {
+        return name.substring(name.indexOf('.') + 1);
     }
 
     /** Number of letters to insert, delete or replace. */

@@ -68,8 +68,9 @@ final class Vocabulary {
      * @param name as rules say it
      * @param type as CEL knows it
      * @param optional whether it may be absent
-     * @param path accessors that lead from one of the thing's records to it */
-    record Fact(String name, CelType type, boolean optional, List<Method> path) {}
+     * @param record which of the thing's records it is in
+     * @param path accessors that lead from that record to it */
+    record Fact(String name, CelType type, boolean optional, int record, List<Method> path) {}
 
     /** Something that has facts.
      *
@@ -79,8 +80,8 @@ final class Vocabulary {
     record Thing(StructType type, String variable, Map<String, Fact> facts) {
         static Thing of(String typeName, String variable, List<Class<? extends Record>> records) {
             Map<String, Fact> facts = new LinkedHashMap<>();
-            for (Class<? extends Record> record : records) {
-                collect(record, List.of(), facts);
+            for (int i = 0; i < records.size(); i++) {
+                collect(records.get(i), i, List.of(), facts);
             }
             ImmutableMap.Builder<String, CelType> types = ImmutableMap.builder();
             facts.forEach((name, fact) -> types.put(name, fact.type()));
@@ -96,17 +97,18 @@ final class Vocabulary {
             return new View(this, List.of(values));
         }
 
-        private static void collect(Class<? extends Record> record, List<Method> path, Map<String, Fact> facts) {
+        private static void collect(
+                Class<? extends Record> record, int number, List<Method> path, Map<String, Fact> facts) {
             for (RecordComponent component : record.getRecordComponents()) {
                 List<Method> longer = new ArrayList<>(path);
                 longer.add(component.getAccessor());
                 Class<?> type = component.getType();
                 if (type.isRecord()) {
-                    collect(type.asSubclass(Record.class), longer, facts);
+                    collect(type.asSubclass(Record.class), number, longer, facts);
                     continue;
                 }
                 String name = snakeCase(component.getName());
-                Fact fact = new Fact(name, celType(component), isOptional(type), List.copyOf(longer));
+                Fact fact = new Fact(name, celType(component), isOptional(type), number, List.copyOf(longer));
                 if (facts.put(name, fact) != null) {
                     throw new IllegalStateException("two facts are called " + name);
                 }
@@ -129,9 +131,7 @@ final class Vocabulary {
             if (fact == null) {
                 throw new IllegalArgumentException("unknown fact " + thing.variable() + "." + name);
             }
-            Class<?> owner = fact.path().get(0).getDeclaringClass();
-            Object value =
-                    records.stream().filter(owner::isInstance).findFirst().orElseThrow();
+            Object value = records.get(fact.record());
             try {
                 for (Method accessor : fact.path()) {
                     value = Objects.requireNonNull(accessor.invoke(value));

@@ -2,8 +2,11 @@ package io.fairwatch.rules;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 
@@ -16,5 +19,23 @@ class ShippedRulesTest {
                 "",
                 failures.stream().map(String::valueOf).collect(Collectors.joining("\n")),
                 "cases that came out wrong");
+    }
+
+    @Test
+    @DisplayName("the index names every rule file that ships, and each file is named like its rule")
+    void indexIsComplete() throws Exception {
+        try (Stream<Path> files = Files.list(Path.of("src/main/resources/io/fairwatch/rules"))) {
+            assertEquals(
+                    files.map(path -> path.getFileName().toString())
+                            .filter(name -> name.endsWith(".yaml"))
+                            .sorted()
+                            .toList(),
+                    Shipped.files().stream().map(RuleSet.RuleFile::name).toList());
+        }
+        assertEquals(
+                Shipped.files().stream().map(RuleSet.RuleFile::name).toList(),
+                RuleSet.read(Shipped.files()).rules().stream()
+                        .map(rule -> rule.name() + ".yaml")
+                        .toList());
     }
 }
