@@ -183,6 +183,17 @@ public final class Notifier {
      * @return how many
      */
     public int recover() throws Store.StoreException {
+        if (!oneAtATime.tryLock()) {
+            return 0;
+        }
+        try {
+            return markLost();
+        } finally {
+            oneAtATime.unlock();
+        }
+    }
+
+    private int markLost() throws Store.StoreException {
         List<Notice> lost = new ArrayList<>();
         for (Notice notice : store.noticesIn(List.of(Notice.State.SENDING))) {
             lost.add(with(
@@ -210,7 +221,7 @@ public final class Notifier {
         }
         try {
             Tally tally = new Tally();
-            tally.unconfirmed += recover();
+            tally.unconfirmed += markLost();
             List<Notice> planned = store.noticesIn(List.of(Notice.State.PLANNED));
             Map<String, Integer> sentToday = planned.isEmpty() ? new HashMap<>() : sentToday();
             for (Notice notice : planned) {

@@ -92,8 +92,8 @@ public final class SmtpOutbox implements Outbox, AutoCloseable {
                 throw new IllegalArgumentException("startTls: " + startTls
                         + " (expected: REQUIRED, so that the password never goes out in clear)");
             }
-            if (timeout.toMillis() < 100) {
-                throw new IllegalArgumentException("timeout: " + timeout + " (expected: at least PT0.1S)");
+            if (timeout.toMillis() < 100 || timeout.toHours() >= 1) {
+                throw new IllegalArgumentException("timeout: " + timeout + " (expected: PT0.1S to PT1H)");
             }
         }
 
@@ -145,15 +145,15 @@ public final class SmtpOutbox implements Outbox, AutoCloseable {
                             case OPTIONAL -> StartTLSOptions.OPTIONAL;
                             case REQUIRED -> StartTLSOptions.REQUIRED;
                         })
-                .setHostnameVerificationAlgorithm("HTTPS")
+                // leave hostnameVerificationAlgorithm alone: unset, the client (5.0.8) checks names; set, it does not
                 .setTrustAll(false)
                 .setLogin(LoginOption.DISABLED)
                 .setKeepAlive(false)
                 .setPipelining(false)
                 .setUserAgent("fairwatch")
                 .setConnectTimeout(millis)
-                // a conversation that was given up must not keep its socket
-                .setIdleTimeout(millis)
+                // a conversation that was given up must not keep its socket; what it may still say, the gate decides
+                .setIdleTimeout(2 * millis + 1000)
                 .setIdleTimeoutUnit(TimeUnit.MILLISECONDS);
         settings.caFile.ifPresent(file -> config.setTrustOptions(new PemTrustOptions().addCertPath(file.toString())));
         if (settings.username.isPresent() && settings.passwordFile.isPresent()) {
