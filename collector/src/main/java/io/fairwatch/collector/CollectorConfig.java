@@ -28,8 +28,7 @@ import java.util.Optional;
  * @param mail how owners are told
  * @param site names of things
  */
-record CollectorConfig(
-        Listen listen, Ingest ingest, Keep store, Slurm slurm, Rules rules, Mail mail, Site site) {
+record CollectorConfig(Listen listen, Ingest ingest, Keep store, Slurm slurm, Rules rules, Mail mail, Site site) {
 
     /**
      * Where agents and people reach it.
@@ -41,13 +40,16 @@ record CollectorConfig(
      */
     record Listen(
             @Default("0.0.0.0") String address,
-            @Default("7480") @Range(from = "1", to = "65535") int port,
+
+            @Default("7480") @Range(from = "1", to = "65535")
+            int port,
+
             Optional<Path> certificateFile,
             Optional<Path> keyFile) {
         Listen {
             if (certificateFile.isPresent() != keyFile.isPresent()) {
-                throw new IllegalArgumentException("certificateFile: comes without keyFile, or the other way round"
-                        + " (expected: both or none)");
+                throw new IllegalArgumentException(
+                        "certificateFile: comes without keyFile, or the other way round" + " (expected: both or none)");
             }
         }
     }
@@ -67,7 +69,9 @@ record CollectorConfig(
      */
     record Keep(
             @Default("/var/lib/fairwatch-collector") Path directory,
-            @Default("512MiB") @Range(from = "64MiB", to = "1TiB") Size memory) {}
+
+            @Default("512MiB") @Range(from = "64MiB", to = "1TiB")
+            Size memory) {}
 
     /**
      * How Slurm is asked.
@@ -92,8 +96,12 @@ record CollectorConfig(
             @Default("15s") @Range(from = "1s", to = "10m") Duration every,
             @Default("60s") @Range(from = "1s", to = "1h") Duration accountingEvery,
             @Default("30s") @Range(from = "1s", to = "10m") Duration timeout,
-            @Default("256MiB") @Range(from = "1MiB", to = "1GiB") Size maxOutput,
-            @Default("30d") @Range(from = "1h", to = "3660d") Duration history) {
+
+            @Default("256MiB") @Range(from = "1MiB", to = "1GiB")
+            Size maxOutput,
+
+            @Default("30d") @Range(from = "1h", to = "3660d")
+            Duration history) {
         SlurmSettings settings() {
             return new SlurmSettings(
                     binaries,
@@ -156,8 +164,7 @@ record CollectorConfig(
             @Default("1h") @Range(from = "1s", to = "7d") Duration retryMost) {
         Mail {
             // refused here, where a line of the file can be named, and not when the parts are made
-            new SmtpOutbox.Settings(
-                    host, port, startTls, caFile, username, passwordFile, from, replyTo, timeout);
+            new SmtpOutbox.Settings(host, port, startTls, caFile, username, passwordFile, from, replyTo, timeout);
             new Notifier.Settings(mode, redirectAllTo, mostPerDay, retryFirst, retryMost, 0);
             new Addresses(userTemplate);
         }

@@ -46,7 +46,8 @@ final class JudgingRound {
         if (!cycle.skipped().equals(skipped)) {
             cycle.skipped()
                     .ifPresentOrElse(
-                            why -> LOG.warn("nobody is judged: {}", why), () -> LOG.info("judging runs={}", cycle.judged()));
+                            why -> LOG.warn("nobody is judged: {}", why),
+                            () -> LOG.info("judging runs={}", cycle.judged()));
             skipped = cycle.skipped();
         }
         unknown.increment(cycle.unknown());

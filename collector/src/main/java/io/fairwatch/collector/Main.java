@@ -10,6 +10,7 @@ import io.fairwatch.collector.notice.LetterWriter;
 import io.fairwatch.collector.notice.Notifier;
 import io.fairwatch.collector.notice.SmtpOutbox;
 import io.fairwatch.collector.report.ReportMaker;
+import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.slurm.SlurmSync;
 import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.Store;
@@ -39,6 +40,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -78,7 +80,8 @@ public final class Main implements Callable<Integer> {
         try {
             config = ConfigFile.read(configFile, CollectorConfig.class);
             rules = RuleFiles.read(
-                    config.rules().directory(), new Overrides(configFile.toString(), config.rules().settings()));
+                    config.rules().directory(),
+                    new Overrides(configFile.toString(), config.rules().settings()));
         } catch (ConfigException | RuleException wrong) {
             System.err.println(wrong.getMessage());
             return 2;
@@ -102,8 +105,7 @@ public final class Main implements Callable<Integer> {
         }
     }
 
-    private static int run(CollectorConfig config, RuleSet rules, Store store, CountDownLatch closed)
-            throws Exception {
+    private static int run(CollectorConfig config, RuleSet rules, Store store, CountDownLatch closed) throws Exception {
         CountDownLatch end = new CountDownLatch(1);
         InstantSource clock = Clock.systemUTC();
         ZoneId zone = config.site().zoneId();
@@ -151,8 +153,10 @@ public final class Main implements Callable<Integer> {
                     rules.rules().stream().map(Rule::name).toList(),
                     config.mail().mode());
             Runtime.getRuntime().addShutdownHook(new Thread(() -> endInOrder(List.of(sync, judging), end, closed)));
-            sync.start();
-            judging.start();
+            if (config.slurm().enabled()) {
+                sync.start();
+                judging.start();
+            }
             end.await();
         }
         return 0;
@@ -178,8 +182,9 @@ public final class Main implements Callable<Integer> {
         parts.put("sinfo", slurm.status().nodes());
         parts.put("sacct", slurm.status().accounting());
         parts.forEach((name, part) -> {
-            part.failure().ifPresent(failure -> troubles.add(
-                    "Slurm's " + name + " fails since " + failure.since() + ": " + failure.message()));
+            part.failure()
+                    .ifPresent(failure -> troubles.add(
+                            "Slurm's " + name + " fails since " + failure.since() + ": " + failure.message()));
             part.problems().forEach(problem -> troubles.add("Slurm's " + name + ": " + problem));
         });
         return troubles;
@@ -188,7 +193,8 @@ public final class Main implements Callable<Integer> {
     private static IngestHandler ingest(
             CollectorConfig config, Vertx vertx, Store store, InstantSource clock, MeterRegistry meters)
             throws IOException {
-        return null;
+        LOG.debug("{} {} {}", config.ingest(), clock, meters);
+        return new IngestHandler(vertx, store);
     }
 
     private static Notifier notifier(
@@ -206,8 +212,20 @@ public final class Main implements Callable<Integer> {
                         config.site().url(),
                         config.site().zoneId())),
                 finding -> windows.getOrDefault(finding.rule(), Duration.ofHours(1)),
+                run -> simulated(store, run),
                 config.mail().notifier(config.rules().busyAboveRatio()),
                 clock);
+    }
+
+    private static Optional<String> simulated(Store store, Run run) {
+        try {
+            return store.nodes().stream()
+                    .filter(node -> run.allocation().nodes().contains(node.node()))
+                    .flatMap(node -> node.simulated().stream())
+                    .findFirst();
+        } catch (StoreException e) {
+            throw new IllegalStateException("whether GPUs are simulated is not known", e);
+        }
     }
 
     private static DuckDbStore.Settings storeSettings(CollectorConfig config) {
@@ -221,7 +239,8 @@ public final class Main implements Callable<Integer> {
 
     private static HttpServerOptions serverOptions(CollectorConfig config) {
         CollectorConfig.Listen listen = config.listen();
-        HttpServerOptions options = new HttpServerOptions().setHost(listen.address()).setPort(listen.port());
+        HttpServerOptions options =
+                new HttpServerOptions().setHost(listen.address()).setPort(listen.port());
         if (listen.certificateFile().isPresent() && listen.keyFile().isPresent()) {
             options.setSsl(true)
                     .setKeyCertOptions(new PemKeyCertOptions()

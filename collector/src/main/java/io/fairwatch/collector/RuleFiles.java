@@ -23,7 +23,8 @@ final class RuleFiles {
         List<RuleFile> files = new ArrayList<>(shipped());
         if (directory.isPresent()) {
             try (Stream<Path> own = Files.list(directory.get())) {
-                for (Path file : own.filter(path -> path.toString().endsWith(".yaml") || path.toString().endsWith(".yml"))
+                for (Path file : own.filter(path -> path.toString().endsWith(".yaml")
+                                || path.toString().endsWith(".yml"))
                         .sorted()
                         .toList()) {
                     files.add(new RuleFile(file.toString(), Files.readString(file)));
@@ -35,7 +36,8 @@ final class RuleFiles {
 
     private static List<RuleFile> shipped() throws IOException {
         List<RuleFile> files = new ArrayList<>();
-        for (String name : resource("index.txt").lines().filter(line -> !line.isBlank()).toList()) {
+        for (String name :
+                resource("index.txt").lines().filter(line -> !line.isBlank()).toList()) {
             files.add(new RuleFile(name, resource(name)));
         }
         return files;

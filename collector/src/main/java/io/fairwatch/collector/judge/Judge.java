@@ -82,8 +82,7 @@ public final class Judge {
     /**
      * @param planner makes the notice for a finding whose owner is to be told; it is stored together with the finding
      */
-    public Judge(
-            Store store, RuleSet rules, Planner planner, InstantSource clock, Settings settings) {
+    public Judge(Store store, RuleSet rules, Planner planner, InstantSource clock, Settings settings) {
         this.store = store;
         this.rules = rules;
         this.planner = planner;
