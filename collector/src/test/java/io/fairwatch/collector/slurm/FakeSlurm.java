@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
@@ -24,7 +25,7 @@ final class FakeSlurm {
             Path draft = directory.resolve(name + ".draft");
             Files.writeString(draft, "#!/bin/sh\n" + String.join("\n", lines) + "\n");
             Files.setPosixFilePermissions(draft, PosixFilePermissions.fromString("rwxr-xr-x"));
-            Files.move(draft, directory.resolve(name), java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+            Files.move(draft, directory.resolve(name), StandardCopyOption.REPLACE_EXISTING);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -72,6 +72,24 @@ class SacctParserTest {
     }
 
     @Test
+    @DisplayName("recorded 22.05: both lives of a requeued job and one that ended; the one that runs is left out")
+    void recorded() throws SlurmException {
+        SacctParser.Ended ended = new SacctParser("a8c3f00d").parse(Samples.read("22.05/sacct.txt"), "lab", AT);
+
+        assertEquals(List.of(), ended.problems());
+        assertEquals(4, ended.rows());
+        assertEquals(
+                List.of("1 REQUEUED 2", "2 COMPLETED 0", "1 FAILED 2"),
+                ended.runs().stream()
+                        .map(run -> run.key().jobId() + " " + run.state() + " "
+                                + run.allocation().gpus().orElse(-1))
+                        .toList());
+        assertEquals(
+                Optional.of(Instant.ofEpochSecond(1795219879)),
+                ended.runs().get(0).end());
+    }
+
+    @Test
     @DisplayName("an ended job is read whole; that its GPUs have no numbers is no news")
     void ended() throws SlurmException {
         assertEquals(

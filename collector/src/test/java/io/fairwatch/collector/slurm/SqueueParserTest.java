@@ -15,6 +15,7 @@ import io.fairwatch.collector.slurm.SlurmCommand.SlurmException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -527,7 +528,7 @@ class SqueueParserTest {
         void truncated() {
             byte[] whole = Samples.read("22.05/squeue.json");
             for (int cut = 0; cut < whole.length - 2; cut += 997) {
-                byte[] part = java.util.Arrays.copyOf(whole, cut);
+                byte[] part = Arrays.copyOf(whole, cut);
                 assertThrows(SlurmException.class, () -> SqueueParser.parse(part, "lab", AT));
             }
         }
