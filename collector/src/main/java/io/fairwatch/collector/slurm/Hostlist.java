@@ -21,11 +21,14 @@ final class Hostlist {
         int depth = 0;
         for (int i = 0; i <= list.length(); i++) {
             char c = i < list.length() ? list.charAt(i) : ',';
+            if (i == list.length() && depth != 0) {
+                throw malformed(list);
+            }
             if (c == '[') {
                 depth++;
             } else if (c == ']') {
                 depth--;
-            } else if (c == ',' && (depth == 0 || i == list.length())) {
+            } else if (c == ',' && depth == 0) {
                 String word = list.substring(from, i).strip();
                 if (!word.isEmpty()) {
                     expandWord("", word, nodes, list);
@@ -35,9 +38,6 @@ final class Hostlist {
             if (depth < 0 || depth > 1) {
                 throw malformed(list);
             }
-        }
-        if (depth != 0) {
-            throw malformed(list);
         }
         return nodes;
     }

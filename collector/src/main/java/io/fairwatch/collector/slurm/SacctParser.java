@@ -135,6 +135,8 @@ public final class SacctParser {
                 read++;
             } catch (IllegalArgumentException e) {
                 problems.add("sacct row " + (i + 1) + ": " + e.getMessage());
+            } catch (RuntimeException bug) {
+                problems.add("sacct row " + (i + 1) + ": a bug: " + bug);
             }
         }
         if (read == 0 && !problems.isEmpty()) {

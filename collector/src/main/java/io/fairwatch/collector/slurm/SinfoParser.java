@@ -74,6 +74,8 @@ public final class SinfoParser {
             }
         } catch (IllegalArgumentException e) {
             problems.add("node " + SlurmJson.text(element, "name") + ": " + e.getMessage());
+        } catch (RuntimeException bug) {
+            problems.add("node " + SlurmJson.text(element, "name") + ": a bug: " + bug);
         }
     }
 

@@ -12,6 +12,7 @@ import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -125,7 +126,8 @@ public final class SlurmSync {
      * @throws InterruptedException if interrupted while waiting for Slurm; what was saved stays saved
      */
     public synchronized void cycle() throws InterruptedException {
-        Instant now = clock.instant();
+        // No store keeps less, so that times still compare when they come back from it.
+        Instant now = clock.instant().truncatedTo(ChronoUnit.MILLIS);
         attempt(jobs, now, () -> readJobs(now));
         if (!now.isBefore(accountingDue)) {
             accountingDue = now.plus(settings.accountingEvery());

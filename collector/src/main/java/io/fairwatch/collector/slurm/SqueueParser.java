@@ -80,6 +80,8 @@ public final class SqueueParser {
                 read(job);
             } catch (IllegalArgumentException e) {
                 problem(job, String.valueOf(e.getMessage()));
+            } catch (RuntimeException bug) {
+                problem(job, "a bug: " + bug);
             }
         }
 

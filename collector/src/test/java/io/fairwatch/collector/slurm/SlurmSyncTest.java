@@ -1,0 +1,368 @@
+package io.fairwatch.collector.slurm;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.fairwatch.collector.run.AllocatedGpu;
+import io.fairwatch.collector.run.AllocatedGpu.Confidence;
+import io.fairwatch.collector.run.JobState;
+import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.run.SlurmNode;
+import io.fairwatch.collector.store.Store.SlurmView;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalInt;
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(60)
+class SlurmSyncTest {
+    private static final long START = 1795178336L;
+    private static final String NODES =
+            "{\"errors\": [], \"nodes\": [{\"name\": \"gpu01\", \"state\": \"mixed\", \"gres\": \"gpu:v100:16\"}]}";
+
+    private final FakeSlurm slurm;
+    private final MemoryStore store = new MemoryStore();
+    private Instant now = Instant.ofEpochSecond(START + 60);
+    private final SlurmSync sync;
+
+    SlurmSyncTest(@TempDir Path directory) {
+        slurm = new FakeSlurm(directory);
+        slurm.prints("scontrol", "Configuration data as of now\nClusterName             = lab\nMinJobAge = 300 sec\n");
+        slurm.prints("sinfo", NODES);
+        slurm.prints("squeue", squeue(running()));
+        sacct("");
+        sync = sync(slurm.settings(Duration.ofSeconds(30), 1_000_000));
+    }
+
+    private SlurmSync sync(SlurmSettings settings) {
+        return new SlurmSync(settings, store, runs -> runs, () -> now);
+    }
+
+    private void cycleAfter(int seconds) throws InterruptedException {
+        now = now.plusSeconds(seconds);
+        sync.cycle();
+    }
+
+    private static String squeue(String... jobs) {
+        return "{\"meta\": {\"Slurm\": {\"release\": \"22.05.8\"}}, \"errors\": [], \"jobs\": ["
+                + String.join(",", jobs) + "]}";
+    }
+
+    private static String job(String state, long end, String gpus) {
+        return """
+                {"job_id": 7, "job_state": "%s", "user_id": 21001, "user_name": "anna", "account": "es",
+                 "partition": "batch", "qos": "normal", "name": "say \\"hi\\"", "batch_flag": false,
+                 "submit_time": %d, "start_time": %d, "end_time": %d, "time_limit": 60, "nodes": "gpu01",
+                 "tres_alloc_str": "cpu=8,mem=2G,node=1,gres/gpu=2", "gres_detail": [%s]}""".formatted(state, START - 1, START, end, gpus);
+    }
+
+    private static String running() {
+        return job("RUNNING", START + 3600, "\"gpu:v100:2(IDX:6-7)\"");
+    }
+
+    /** Prints rows whose columns are marked with | in {@code rows}; the real delimiter comes with the call. */
+    private void sacct(String rows) {
+        slurm.command(
+                "sacct",
+                "printf '%s\\n' \"$*\" >> '" + slurm.file("sacct.arguments") + "'",
+                "for a in \"$@\"; do case $a in --delimiter=*) d=${a#--delimiter=};; esac; done",
+                "sed \"s/|/$d/g\" <<'ROWS'",
+                rows + (rows.isEmpty() ? "ROWS" : "\nROWS"));
+    }
+
+    private static String ended(String state, long end) {
+        return "7|7|anna|21001|es|batch|normal|" + state + "|" + (START - 1) + "|" + START + "|" + end
+                + "|00:01:40|60|billing=8,cpu=8,gres/gpu=2,mem=2G,node=1|gpu01|say `hi`";
+    }
+
+    private static AllocatedGpu gpu(int index) {
+        return new AllocatedGpu("gpu01", index, Optional.of("v100"), Optional.empty(), Confidence.UNKNOWN);
+    }
+
+    @Test
+    @DisplayName("a cycle saves jobs, nodes and the cluster's name as one view of one instant")
+    void view() throws Exception {
+        sync.cycle();
+
+        SlurmView view = Objects.requireNonNull(store.view);
+        assertEquals(now, view.at());
+        assertEquals("lab", view.cluster());
+        assertEquals(
+                List.of("gpu01"), view.nodes().stream().map(SlurmNode::name).toList());
+        assertEquals(List.of(gpu(6), gpu(7)), store.only().gpus());
+        assertEquals(now, store.only().asOf());
+        assertEquals(
+                new SlurmSync.Part(Optional.of(now), Optional.empty(), List.of()),
+                sync.status().jobs());
+        assertEquals(sync.status().jobs(), sync.status().nodes());
+        assertEquals(sync.status().jobs(), sync.status().accounting());
+    }
+
+    @Test
+    @DisplayName("the cluster's name is asked once, and not at all where it is configured")
+    void clusterName() throws Exception {
+        sync.cycle();
+        cycleAfter(15);
+        assertEquals(List.of("show config"), slurm.calls("scontrol"));
+
+        SlurmSettings plain = slurm.settings(Duration.ofSeconds(30), 1_000_000);
+        sync(new SlurmSettings(
+                        plain.binaries(),
+                        plain.prefix(),
+                        plain.slurmConf(),
+                        Optional.of("configured"),
+                        plain.every(),
+                        plain.accountingEvery(),
+                        plain.timeout(),
+                        plain.maxOutputBytes(),
+                        plain.overlap(),
+                        plain.history()))
+                .cycle();
+        assertEquals("configured", Objects.requireNonNull(store.view).cluster());
+        assertEquals(1, slurm.calls("scontrol").size());
+    }
+
+    @Test
+    @DisplayName("the devices behind Slurm's numbers are found before anything is saved")
+    void translation() throws Exception {
+        AllocatedGpu found =
+                new AllocatedGpu("gpu01", 6, Optional.of("v100"), Optional.of("GPU-1"), Confidence.CERTAIN);
+        new SlurmSync(
+                        slurm.settings(Duration.ofSeconds(30), 1_000_000),
+                        store,
+                        runs -> runs.stream()
+                                .map(run -> run.withGpus(List.of(found)))
+                                .toList(),
+                        () -> now)
+                .cycle();
+        assertEquals(List.of(found), store.only().gpus());
+    }
+
+    @Test
+    @DisplayName("an empty list with errors ends nobody: the last view stays, and since when is told")
+    void controllerDown() throws Exception {
+        sync.cycle();
+        Instant good = now;
+        slurm.prints("squeue", "{\"errors\": [{\"description\": \"Failed while looking for jobs\"}], \"jobs\": []}");
+        cycleAfter(15);
+        Instant bad = now;
+        cycleAfter(15);
+
+        assertEquals(good, Objects.requireNonNull(store.view).at());
+        assertEquals(Optional.empty(), store.only().end());
+        assertEquals(good, store.only().asOf());
+        assertEquals(Optional.of(good), sync.status().jobs().lastSuccess());
+        assertEquals(
+                Optional.of(new SlurmSync.Failure(bad, "squeue could not answer: Failed while looking for jobs")),
+                sync.status().jobs().failure());
+
+        slurm.prints("squeue", squeue(running()));
+        cycleAfter(15);
+        assertEquals(now, store.only().asOf());
+        assertEquals(Optional.empty(), sync.status().jobs().failure());
+    }
+
+    @Test
+    @DisplayName("with the controller down from the start accounting still answers, under the name known before")
+    void accountingWithoutController() throws Exception {
+        store.view = new SlurmView(now.minusSeconds(600), "lab", List.of(), List.of(), List.of());
+        slurm.command("scontrol", "exit 1");
+        slurm.command("squeue", "exit 1");
+        sacct(ended("COMPLETED", START + 30));
+        sync.cycle();
+
+        assertTrue(sync.status().jobs().failure().isPresent());
+        assertEquals("lab", store.only().key().cluster());
+        assertEquals(Optional.of(now), sync.status().accounting().lastSuccess());
+    }
+
+    @Test
+    @DisplayName("without nodes the jobs still come, with the nodes known last")
+    void nodesFail() throws Exception {
+        sync.cycle();
+        slurm.command("sinfo", "exit 1");
+        cycleAfter(15);
+
+        assertEquals(now, Objects.requireNonNull(store.view).at());
+        assertEquals(1, Objects.requireNonNull(store.view).nodes().size());
+        assertEquals(Optional.empty(), sync.status().jobs().failure());
+        assertTrue(sync.status().nodes().failure().isPresent());
+    }
+
+    @Test
+    @DisplayName("without accounting the live part goes on, and nothing counts as known of ended jobs")
+    void accountingOff() throws Exception {
+        slurm.command("sacct", "echo 'Slurm accounting storage is disabled' >&2", "exit 1");
+        sync.cycle();
+
+        assertEquals(1, store.runs.size());
+        assertEquals(
+                Optional.of(
+                        new SlurmSync.Failure(now, "sacct ended with status 1: Slurm accounting storage is disabled")),
+                sync.status().accounting().failure());
+        assertEquals(Optional.empty(), store.accountingUntil());
+    }
+
+    @Test
+    @DisplayName("accounting ends a run, and leaves what squeue knew better: name, kind and GPUs")
+    void accountingEndsARun() throws Exception {
+        sync.cycle();
+        slurm.prints("squeue", squeue());
+        sacct(ended("CANCELLED by 21004", START + 90));
+        cycleAfter(60);
+
+        Run run = store.only();
+        assertEquals(Optional.of(Instant.ofEpochSecond(START + 90)), run.end());
+        assertEquals("CANCELLED by 21004", run.stateText());
+        assertEquals(Duration.ofSeconds(100), run.suspended());
+        assertEquals("say \"hi\"", run.name());
+        assertTrue(run.interactive());
+        assertEquals(List.of(gpu(6), gpu(7)), run.gpus());
+        assertEquals(now, run.asOf());
+    }
+
+    @Test
+    @DisplayName("what squeue still remembers of an ended job does not overwrite what accounting told")
+    void accountingKnowsMore() throws Exception {
+        sync.cycle();
+        slurm.prints("squeue", squeue(job("CANCELLED", START + 90, "")));
+        sacct(ended("CANCELLED by 21004", START + 90));
+        cycleAfter(60);
+        cycleAfter(15);
+        cycleAfter(60);
+        cycleAfter(15);
+
+        assertEquals("CANCELLED by 21004", store.only().stateText());
+        assertEquals(OptionalInt.of(2), store.only().allocation().gpus());
+    }
+
+    @Test
+    @DisplayName("a record told again is not saved again")
+    void idempotent() throws Exception {
+        sacct(ended("COMPLETED", START + 30));
+        slurm.prints("squeue", squeue());
+        sync.cycle();
+        Run first = store.only();
+        cycleAfter(60);
+
+        assertEquals(1, store.saved.size());
+        assertEquals(first, store.only());
+    }
+
+    @Test
+    @DisplayName("each window reaches back over the last one; the first over the history")
+    void windows() throws Exception {
+        sync.cycle();
+        assertEquals(Optional.of(now), store.accountingUntil());
+        cycleAfter(30);
+        cycleAfter(30);
+
+        List<String> calls = slurm.calls("sacct");
+        assertEquals(2, calls.size(), calls.toString());
+        // 12 h of history and 10 min of overlap; then 60 s and 10 min; each rounded up by a second
+        assertTrue(calls.get(0).contains("-S now-" + (12 * 3600 + 600 + 1)), calls.get(0));
+        assertTrue(calls.get(1).contains("-S now-" + (60 + 600 + 1)), calls.get(1));
+        assertFalse(calls.get(1).contains("-E"), calls.get(1));
+    }
+
+    @Test
+    @DisplayName("a long absence is caught up by the day, and what was caught up stays so")
+    void catchUp() throws Exception {
+        store.accountingUntil = now.minus(Duration.ofHours(50));
+        sync.cycle();
+
+        assertEquals(3, slurm.calls("sacct").size());
+        assertTrue(slurm.calls("sacct").get(0).endsWith("-E now-" + 26 * 3600));
+        assertTrue(slurm.calls("sacct").get(1).endsWith("-E now-" + 2 * 3600));
+        assertEquals(Optional.of(now), store.accountingUntil());
+    }
+
+    @Test
+    @DisplayName("a failed reading of accounting is made up for by the next: its window begins at the last good one")
+    void windowAfterFailure() throws Exception {
+        sync.cycle();
+        Instant good = now;
+        slurm.command("sacct", "exit 1");
+        cycleAfter(1800);
+        assertEquals(Optional.of(good), store.accountingUntil());
+        sacct("");
+        cycleAfter(60);
+        assertTrue(slurm.calls("sacct").get(1).contains("-S now-" + (1860 + 600 + 1)));
+    }
+
+    @Test
+    @DisplayName("a run that vanished without an end is asked for by number, and stays open until accounting tells one")
+    void vanished() throws Exception {
+        sync.cycle();
+        Instant lastSeen = now;
+        slurm.prints("squeue", squeue());
+        sacct("7|7|anna|21001|es|batch|normal|RUNNING|" + (START - 1) + "|" + START
+                + "|Unknown|00:00:00|60|cpu=8|gpu01|runaway");
+        cycleAfter(900);
+        assertEquals(Optional.empty(), store.only().end());
+        assertEquals(lastSeen, store.only().asOf());
+        assertTrue(slurm.calls("sacct").stream().anyMatch(call -> call.endsWith("-j 7")));
+
+        sacct(ended("COMPLETED", START + 90));
+        cycleAfter(900);
+        assertEquals(JobState.COMPLETED, store.only().state());
+    }
+
+    @Test
+    @DisplayName("problems are told and cost only themselves")
+    void problems() throws Exception {
+        slurm.prints("squeue", squeue(running(), "{\"job_id\": 8}"));
+        sync.cycle();
+
+        assertEquals(List.of("job 8: has no job_state"), sync.status().jobs().problems());
+        assertEquals(1, store.runs.size());
+    }
+
+    @Test
+    @DisplayName("a store that cannot save makes the part fail, and the next cycle tries again")
+    void storeFails() throws Exception {
+        store.broken = true;
+        sync.cycle();
+        assertEquals(
+                "the disk is full", sync.status().jobs().failure().orElseThrow().message());
+        store.broken = false;
+        cycleAfter(15);
+        assertEquals(Optional.of(now), sync.status().jobs().lastSuccess());
+    }
+
+    @Test
+    @DisplayName("a slow squeue costs its deadline, not the cycle")
+    void slow() throws Exception {
+        SlurmSync impatient = sync(slurm.settings(Duration.ofSeconds(3), 1_000_000));
+        slurm.command("squeue", "exec sleep 300");
+        impatient.cycle();
+        assertEquals(
+                "squeue did not answer within 3 s and was stopped",
+                impatient.status().jobs().failure().orElseThrow().message());
+        assertEquals(Optional.of(now), impatient.status().accounting().lastSuccess());
+    }
+
+    @Test
+    @DisplayName("from 23.02 on nodes are asked from scontrol")
+    void newerNodes() throws Exception {
+        slurm.prints("squeue", squeue(running()).replace("22.05.8", "23.11.4"));
+        slurm.command(
+                "scontrol",
+                "case $2 in",
+                "config) echo 'ClusterName = lab';;",
+                "nodes) cat '" + slurm.file("sinfo.out") + "';;",
+                "esac");
+        slurm.command("sinfo", "exit 1");
+        sync.cycle();
+        assertEquals(1, Objects.requireNonNull(store.view).nodes().size());
+        assertEquals(Optional.empty(), sync.status().nodes().failure());
+    }
+}
