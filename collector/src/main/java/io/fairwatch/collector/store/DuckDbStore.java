@@ -155,7 +155,11 @@ public final class DuckDbStore implements Store {
         } catch (IOException e) {
             throw new StoreException("store: " + directory + " cannot be used: " + e, e);
         }
-        throw new StoreException("store: " + directory + " is in use by another collector; only one may open it");
+        throw inUse(directory);
+    }
+
+    private static StoreException inUse(Path directory) {
+        return new StoreException("store: " + directory + " is in use by another collector; only one may open it");
     }
 
     private Database openDatabase() throws SQLException, StoreException {
@@ -193,21 +197,24 @@ public final class DuckDbStore implements Store {
 
     @Override
     public int append(Collection<NodeSnapshot> snapshots) throws StoreException {
-        if (snapshots.isEmpty()) {
-            return 0;
-        }
+        return appendAll(List.of(List.copyOf(snapshots))).get(0);
+    }
+
+    @Override
+    public List<Integer> appendAll(List<List<NodeSnapshot>> batches) throws StoreException {
         return write("append", (session, received) -> {
-            List<NodeSnapshot> fresh = new ArrayList<>(snapshots.size());
-            for (NodeSnapshot snapshot : snapshots) {
-                if (received.add(snapshot)) {
-                    fresh.add(snapshot);
-                }
+            List<NodeSnapshot> fresh = new ArrayList<>();
+            List<Integer> stored = new ArrayList<>(batches.size());
+            for (List<NodeSnapshot> batch : batches) {
+                int before = fresh.size();
+                batch.stream().filter(received::add).forEach(fresh::add);
+                stored.add(fresh.size() - before);
             }
             if (!fresh.isEmpty()) {
                 SnapshotTables.append(session, fresh);
                 received.write(session);
             }
-            return fresh.size();
+            return stored;
         });
     }
 
@@ -424,6 +431,9 @@ public final class DuckDbStore implements Store {
 
     private StoreException failure(String what, SQLException e) {
         String reason = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
+        if (reason.contains("Could not set lock on file")) {
+            return inUse(directory); // our own lock is lost when anybody in this process closes the lock file again
+        }
         return new StoreException("store: " + directory + ": " + what + ": " + reason, e);
     }
 

@@ -5,6 +5,7 @@ import io.fairwatch.collector.run.PendingJob;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.SlurmNode;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
@@ -23,6 +24,19 @@ public interface Store extends AutoCloseable {
      * @return how many were new
      */
     int append(Collection<NodeSnapshot> snapshots) throws StoreException;
+
+    /**
+     * Keeps several batches as {@link #append} does, in one transaction where the store can: what a group commit needs.
+     *
+     * @return for each batch in turn, how many were new
+     */
+    default List<Integer> appendAll(List<List<NodeSnapshot>> batches) throws StoreException {
+        List<Integer> stored = new ArrayList<>(batches.size());
+        for (List<NodeSnapshot> batch : batches) {
+            stored.add(append(batch));
+        }
+        return stored;
+    }
 
     /** Every node that ever sent a snapshot, with what its newest one said. */
     List<NodeState> nodes() throws StoreException;
