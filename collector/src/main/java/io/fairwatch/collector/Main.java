@@ -2,6 +2,7 @@ package io.fairwatch.collector;
 
 import io.fairwatch.agent.config.ConfigFile;
 import io.fairwatch.agent.config.ConfigFile.ConfigException;
+import io.fairwatch.collector.ingest.GroupCommit;
 import io.fairwatch.collector.ingest.IngestHandler;
 import io.fairwatch.collector.judge.Judge;
 import io.fairwatch.collector.lookup.JobLookup;
@@ -10,7 +11,6 @@ import io.fairwatch.collector.notice.LetterWriter;
 import io.fairwatch.collector.notice.Notifier;
 import io.fairwatch.collector.notice.SmtpOutbox;
 import io.fairwatch.collector.report.ReportMaker;
-import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.slurm.SlurmSync;
 import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.Store;
@@ -22,7 +22,6 @@ import io.fairwatch.rules.Rule;
 import io.fairwatch.rules.RuleSet;
 import io.fairwatch.rules.RuleSet.Overrides;
 import io.fairwatch.rules.RuleSet.RuleException;
-import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import io.vertx.core.Vertx;
@@ -31,6 +30,8 @@ import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.net.PemKeyCertOptions;
 import io.vertx.ext.web.Router;
 import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
@@ -45,6 +46,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
@@ -61,7 +63,6 @@ import picocli.CommandLine.Option;
         exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {"0: ended as asked", "1: could not go on", "2: wrong configuration or words"})
 public final class Main implements Callable<Integer> {
-    private static final Logger LOG = LoggerFactory.getLogger(Main.class);
 
     @Option(names = "--config", required = true, paramLabel = "FILE", description = "The configuration, YAML.")
     private Path configFile = Path.of("/etc/fairwatch/collector.yml");
@@ -70,6 +71,9 @@ public final class Main implements Callable<Integer> {
     private boolean checkOnly;
 
     public static void main(String[] arguments) {
+        if (System.getProperty("logback.configurationFile") == null) {
+            System.setProperty("logback.configurationFile", "io/fairwatch/collector/logback.xml");
+        }
         System.exit(new CommandLine(new Main()).execute(arguments));
     }
 
@@ -77,11 +81,13 @@ public final class Main implements Callable<Integer> {
     public Integer call() throws Exception {
         CollectorConfig config;
         RuleSet rules;
+        Optional<String> token;
         try {
             config = ConfigFile.read(configFile, CollectorConfig.class);
             rules = RuleFiles.read(
                     config.rules().directory(),
                     new Overrides(configFile.toString(), config.rules().settings()));
+            token = secret(config.ingest().tokenFile());
         } catch (ConfigException | RuleException wrong) {
             System.err.println(wrong.getMessage());
             return 2;
@@ -96,16 +102,18 @@ public final class Main implements Callable<Integer> {
         Path directory = config.store().directory();
         CountDownLatch closed = new CountDownLatch(1);
         try (Store store = DuckDbStore.open(directory, storeSettings(config))) {
-            return run(config, rules, store, closed);
+            return run(config, rules, token, store, closed);
         } catch (StoreException e) {
-            LOG.error("the store in {} cannot be used: {}", directory, e.getMessage());
+            log().error("the store in {} cannot be used: {}", directory, e.getMessage());
             return 1;
         } finally {
             closed.countDown();
         }
     }
 
-    private static int run(CollectorConfig config, RuleSet rules, Store store, CountDownLatch closed) throws Exception {
+    private static int run(
+            CollectorConfig config, RuleSet rules, Optional<String> token, Store store, CountDownLatch closed)
+            throws Exception {
         CountDownLatch end = new CountDownLatch(1);
         InstantSource clock = Clock.systemUTC();
         ZoneId zone = config.site().zoneId();
@@ -115,11 +123,18 @@ public final class Main implements Callable<Integer> {
         Vertx vertx = Vertx.vertx(new VertxOptions().setPreferNativeTransport(false));
 
         // what nodes send, and what Slurm says
-        IngestHandler ingest = ingest(config, vertx, store, clock, meters);
+        IngestHandler.Settings limits = IngestHandler.Settings.DEFAULTS;
+        GroupCommit commits = new GroupCommit(store, GroupCommit.Settings.DEFAULTS, meters);
+        IngestHandler ingest = new IngestHandler(
+                commits,
+                new IngestHandler.Settings(token, limits.mostPackedBytes(), limits.mostUnpackedBytes()),
+                clock,
+                meters);
         SlurmSync slurm = new SlurmSync(config.slurm().settings(), store, new GpuTranslation(store, clock), clock);
 
         // what is found, and who hears of it
-        try (SmtpOutbox outbox = new SmtpOutbox(vertx, config.mail().smtp())) {
+        try (commits;
+                SmtpOutbox outbox = new SmtpOutbox(vertx, config.mail().smtp())) {
             Notifier notifier = notifier(config, rules, store, outbox, clock);
             Judge judge = new Judge(store, rules, notifier::plan, clock, new Judge.Settings(busyAbove, staleAfter));
             JudgingRound round = new JudgingRound(judge, notifier, meters);
@@ -145,13 +160,13 @@ public final class Main implements Callable<Integer> {
                     .toCompletionStage()
                     .toCompletableFuture()
                     .get(30, TimeUnit.SECONDS);
-            LOG.info(
-                    "collector version={} listens on {}:{} rules={} mail={}",
-                    Version.text(),
-                    config.listen().address(),
-                    config.listen().port(),
-                    rules.rules().stream().map(Rule::name).toList(),
-                    config.mail().mode());
+            log().info(
+                            "collector version={} listens on {}:{} rules={} mail={}",
+                            Version.text(),
+                            config.listen().address(),
+                            config.listen().port(),
+                            rules.rules().stream().map(Rule::name).toList(),
+                            config.mail().mode());
             Runtime.getRuntime().addShutdownHook(new Thread(() -> endInOrder(List.of(sync, judging), end, closed)));
             if (config.slurm().enabled()) {
                 sync.start();
@@ -168,11 +183,16 @@ public final class Main implements Callable<Integer> {
         end.countDown();
         try {
             if (!closed.await(20, TimeUnit.SECONDS)) {
-                LOG.warn("ended before everything was closed; nothing that was acknowledged is lost");
+                log().warn("ended before everything was closed; nothing that was acknowledged is lost");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
+    }
+
+    /** Made late, so that {@link #main} can say first how to log. */
+    private static Logger log() {
+        return LoggerFactory.getLogger(Main.class);
     }
 
     private static List<String> troubles(SlurmSync slurm, JudgingRound round) {
@@ -190,11 +210,20 @@ public final class Main implements Callable<Integer> {
         return troubles;
     }
 
-    private static IngestHandler ingest(
-            CollectorConfig config, Vertx vertx, Store store, InstantSource clock, MeterRegistry meters)
-            throws IOException {
-        LOG.debug("{} {} {}", config.ingest(), clock, meters);
-        return new IngestHandler(vertx, store);
+    /** The first line of a file that holds a secret. */
+    private static Optional<String> secret(Optional<Path> file) throws ConfigException {
+        if (file.isEmpty()) {
+            return Optional.empty();
+        }
+        try (Stream<String> lines = Files.lines(file.get())) {
+            String first = lines.findFirst().orElse("").strip();
+            if (first.isEmpty()) {
+                throw new ConfigException(List.of(file.get() + ": empty (expected: a secret in its first line)"));
+            }
+            return Optional.of(first);
+        } catch (IOException | UncheckedIOException e) {
+            throw new ConfigException(List.of(file.get() + ": cannot be read: " + e));
+        }
     }
 
     private static Notifier notifier(
@@ -212,20 +241,8 @@ public final class Main implements Callable<Integer> {
                         config.site().url(),
                         config.site().zoneId())),
                 finding -> windows.getOrDefault(finding.rule(), Duration.ofHours(1)),
-                run -> simulated(store, run),
                 config.mail().notifier(config.rules().busyAboveRatio()),
                 clock);
-    }
-
-    private static Optional<String> simulated(Store store, Run run) {
-        try {
-            return store.nodes().stream()
-                    .filter(node -> run.allocation().nodes().contains(node.node()))
-                    .flatMap(node -> node.simulated().stream())
-                    .findFirst();
-        } catch (StoreException e) {
-            throw new IllegalStateException("whether GPUs are simulated is not known", e);
-        }
     }
 
     private static DuckDbStore.Settings storeSettings(CollectorConfig config) {

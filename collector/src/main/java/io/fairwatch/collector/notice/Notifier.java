@@ -4,8 +4,10 @@ import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.GpuUse;
+import io.fairwatch.collector.store.NodeState;
 import io.fairwatch.collector.store.Notice;
 import io.fairwatch.collector.store.Store;
+import io.fairwatch.collector.usage.Horizon;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -20,6 +22,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -103,14 +106,12 @@ public final class Notifier {
     private final Addresses addresses;
     private final LetterWriter writer;
     private final Function<FindingRow, Duration> windowOf;
-    private final Function<Run, Optional<String>> simulatedOn;
     private final Settings settings;
     private final InstantSource clock;
     private final ReentrantLock oneAtATime = new ReentrantLock();
 
     /**
      * @param windowOf the window of the rule behind a finding: letters look back that far before the episode began
-     * @param simulatedOn what to say of a run whose GPUs are simulated; empty for real ones
      */
     public Notifier(
             Store store,
@@ -118,7 +119,6 @@ public final class Notifier {
             Addresses addresses,
             LetterWriter writer,
             Function<FindingRow, Duration> windowOf,
-            Function<Run, Optional<String>> simulatedOn,
             Settings settings,
             InstantSource clock) {
         this.store = store;
@@ -126,7 +126,6 @@ public final class Notifier {
         this.addresses = addresses;
         this.writer = writer;
         this.windowOf = windowOf;
-        this.simulatedOn = simulatedOn;
         this.settings = settings;
         this.clock = clock;
     }
@@ -311,11 +310,18 @@ public final class Notifier {
 
     private Letter letter(Run run, FindingRow finding) throws Store.StoreException {
         Instant now = clock.instant();
+        Map<String, NodeState> nodes =
+                store.nodes().stream().collect(Collectors.toMap(NodeState::node, Function.identity()));
+        Optional<String> simulated = run.allocation().nodes().stream()
+                .flatMap(name -> Optional.ofNullable(nodes.get(name)).stream())
+                .flatMap(node -> node.simulated().stream())
+                .findFirst();
         Instant lookBack = finding.since().minus(windowOf.apply(finding));
         Instant from =
                 lookBack.isAfter(run.key().start()) ? lookBack : run.key().start();
-        List<GpuUse> use = store.gpuUse(List.of(new Store.RunSpan(run, from, now)), settings.busyAboveRatio);
-        return writer.write(new LetterWriter.Matter(run, finding, use, simulatedOn.apply(run), now));
+        Store.RunSpan span = new Store.RunSpan(run, from, Horizon.of(run, nodes, now));
+        List<GpuUse> use = store.gpuUse(List.of(span), settings.busyAboveRatio);
+        return writer.write(new LetterWriter.Matter(run, finding, use, simulated, now));
     }
 
     private boolean handOver(Notice notice, Letter letter, Map<String, Integer> sentToday, Tally tally)

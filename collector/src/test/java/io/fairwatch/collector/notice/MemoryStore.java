@@ -96,7 +96,7 @@ final class MemoryStore implements Store {
 
     @Override
     public List<NodeState> nodes() {
-        throw notNeeded();
+        return List.of();
     }
 
     @Override

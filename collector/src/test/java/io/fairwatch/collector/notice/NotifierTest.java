@@ -55,7 +55,6 @@ class NotifierTest {
                 new Addresses(Optional.of("%u@example.org")),
                 new LetterWriter(Samples.SITE),
                 finding -> Duration.ofHours(1),
-                about -> Optional.empty(),
                 settings,
                 () -> now);
     }
