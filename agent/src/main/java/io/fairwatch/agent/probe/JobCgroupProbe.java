@@ -113,7 +113,7 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
                 readNumber(job, "memory.usage_in_bytes", "memory.current"),
                 readNumber(job, "memory.max_usage_in_bytes", "memory.peak"),
                 readLimit(job));
-        return job.stands() ? Optional.of(reading) : Optional.empty();
+        return memoryStat.isPresent() || job.stands() ? Optional.of(reading) : Optional.empty();
     }
 
     private OptionalInt uidOf(JobDirectory job, List<Proc> processes) {

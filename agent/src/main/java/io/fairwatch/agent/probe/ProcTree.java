@@ -194,7 +194,7 @@ public final class ProcTree implements ProcessLookup {
     private Identity identityOf(ProcStat stat, Proc known, Map<Integer, ProcStat> stats) {
         boolean settled = known.sights > 1
                 && known.stat.comm().equals(stat.comm())
-                && (known.identity.job().isPresent() || known.sights % LOOK_AGAIN_EVERY != 0);
+                && (known.identity.job().isPresent() || (known.sights + stat.pid()) % LOOK_AGAIN_EVERY != 0);
         if (settled || stat.zombie()) {
             return known.identity;
         }

@@ -29,7 +29,17 @@ class CgroupPathTest {
             0::/
             """;
 
-    /** The slurmstepd of a batch step on the same node. */
+    /** A slurmstepd on another node of Slurm 22.05, seen from outside its container. */
+    private static final String STEPD_IN_JOB = """
+            9:name=systemd:/lab/nv-ai-03
+            6:freezer:/lab/nv-ai-03/slurm_nv-ai-03/uid_21003/job_4
+            5:devices:/lab/nv-ai-03/slurm_nv-ai-03/uid_21003/job_4/step_batch
+            4:memory:/process_api/07541f/lab/nv-ai-03/slurm_nv-ai-03/uid_21003/job_4/step_batch
+            2:cpuacct:/lab/nv-ai-03
+            0::/lab/nv-ai-03
+            """;
+
+    /** The slurmstepd of a batch step on the node of the task. */
     private static final String STEPD_22_05 = """
             6:freezer:/
             5:devices:/
@@ -143,9 +153,10 @@ class CgroupPathTest {
     }
 
     @Test
-    @DisplayName("slurmstepd sits in the step's memory cgroup but outside the freezer, and is not the user's")
+    @DisplayName("slurmstepd sits in the step's memory cgroup but outside the freezer's, and is not the user's")
     void slurmstepd() {
         assertEquals("job_1 1 21001 batch - slurm", shown(CgroupPath.parse(STEPD_22_05)));
+        assertEquals("job_4 4 21003 batch - slurm", shown(CgroupPath.parse(STEPD_IN_JOB)));
     }
 
     @Test
