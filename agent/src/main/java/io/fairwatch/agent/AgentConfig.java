@@ -77,7 +77,7 @@ record AgentConfig(
      * @param maxRejectedBytes how much to keep of what the collector refuses for good
      */
     record Waiting(
-            @Default("/var/spool/fairwatch-agent") Path directory,
+            @Default("/var/lib/fairwatch-agent/spool") Path directory,
 
             @Default("256MiB") @Range(from = "1MiB", to = "1TiB")
             Size maxBytes,

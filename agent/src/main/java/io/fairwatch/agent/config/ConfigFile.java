@@ -41,7 +41,7 @@ import org.jspecify.annotations.Nullable;
  * {@link Size} ({@code 256MiB}), {@link Path}, {@link URI}, enums, records, and {@code Optional}, {@code List} and
  * {@code Map} of these; {@code Object} takes whatever stands there, for another reader to check. {@link Default} says what holds when the key is missing; without one, an {@code Optional}, a
  * list or a map is empty then, a record is made of its own defaults, and anything else is required. What a record's
- * constructor refuses with an {@link IllegalArgumentException} is a problem too.
+ * constructor refuses with an {@link IllegalArgumentException} is a problem too, found once each of its keys is right.
  */
 public final class ConfigFile {
 

@@ -6,6 +6,8 @@ import io.micrometer.core.instrument.Gauge;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.LongSupplier;
 
 /**
@@ -30,6 +32,7 @@ public final class AgentMetrics {
     private final Counter taken = counter("fairwatch.agent.snapshots", "Snapshots taken and kept for the collector");
     private final Counter failed =
             counter("fairwatch.agent.snapshots.failed", "Snapshots that could not be made or kept");
+    private final List<LongSupplier> watched = new ArrayList<>(); // micrometer holds what it counts weakly
     private volatile OwnCost cost = OwnCost.UNKNOWN;
 
     public AgentMetrics() {
@@ -88,6 +91,7 @@ public final class AgentMetrics {
     }
 
     private void counter(String name, String description, LongSupplier count) {
+        watched.add(count);
         FunctionCounter.builder(name, count, LongSupplier::getAsLong)
                 .description(description)
                 .register(registry);

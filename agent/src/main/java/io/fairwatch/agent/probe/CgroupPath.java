@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  *       too), and users nest cgroups below their task. The outermost job counts.
  *   <li>Below a {@code .service} or {@code user.slice} anybody may make cgroups of any name, so nothing there is a job.
  *   <li>In v1 the freezer decides, then devices: slurmstepd, which is root's and no work of the user, sits in the step's
- *       memory cgroup, but outside the freezer's.
+ *       memory cgroup, but outside the freezer's: in the job's or in none.
  *   <li>A directory that has steps is a job whatever its name; slurmstepd then says which ({@link JobResolver}).
  * </ul>
  *
@@ -82,7 +82,7 @@ record CgroupPath(
     static Optional<CgroupPath> parse(String file) {
         @Nullable Found best = null;
         List<Found> all = new ArrayList<>();
-        boolean freezerSaysNo = false;
+        boolean freezerOutsideSteps = false;
         for (String line : file.split("\n", -1)) {
             String[] parts = line.split(":", 3);
             if (parts.length < 3 || KernelFiles.parseNumber(parts[0]).isEmpty()) {
@@ -90,8 +90,9 @@ record CgroupPath(
             }
             List<String> controllers = List.of(parts[1].split(",", -1));
             Optional<CgroupPath> path = parsePath(parts[2]);
+            freezerOutsideSteps |= controllers.contains("freezer")
+                    && path.flatMap(CgroupPath::step).isEmpty();
             if (path.isEmpty()) {
-                freezerSaysNo |= controllers.contains("freezer");
                 continue;
             }
             Found found = new Found(controllers, path.get());
@@ -114,7 +115,7 @@ record CgroupPath(
                 accounted |= found.accounts();
             }
         }
-        boolean slurmstepd = freezerSaysNo && accounted && step.isPresent() && task.isEmpty();
+        boolean slurmstepd = freezerOutsideSteps && accounted && step.isPresent() && task.isEmpty();
         return Optional.of(
                 new CgroupPath(path.directory, path.jobId, path.uid, step, task, path.slurmsOwn || slurmstepd));
     }
@@ -138,6 +139,9 @@ record CgroupPath(
     }
 
     private static Optional<CgroupPath> parsePath(String path) {
+        if (!path.contains("/job_") && !path.contains("/step_") && !path.contains("slurmstepd.scope/")) {
+            return Optional.empty(); // most lines of most processes, so it must be quick
+        }
         String whole = path.endsWith(DELETED) ? path.substring(0, path.length() - DELETED.length()) : path;
         List<String> names = new ArrayList<>();
         for (String name : whole.split("/", -1)) {

@@ -37,6 +37,8 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
     private final JobDirectories directories;
     private final Map<String, Integer> uids = new HashMap<>();
     private final Set<String> nameless = new HashSet<>();
+    /** Of the directories above jobs, which they share; for one read. */
+    private final Map<Path, Long> limits = new HashMap<>();
 
     /** The tree is to be refreshed before each read. */
     public JobCgroupProbe(ProcTree tree) {
@@ -63,6 +65,7 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
             throw new NothingToReadException("no cgroup of Slurm stands below " + tree.cgroupRoot()
                     + ": no job has run here since boot, or Slurm uses no cgroups");
         }
+        limits.clear();
         List<JobCgroup> jobs = new ArrayList<>();
         Set<String> names = new HashSet<>();
         for (JobDirectory directory : standing) {
@@ -95,9 +98,10 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
     }
 
     private Optional<JobCgroup> read(JobDirectory job, long jobId, List<Proc> processes) {
-        Optional<String> memoryStat = job.readText("memory.stat", "memory.stat");
+        Optional<String> memoryStat =
+                job.file("memory", "memory.stat", "memory.stat").flatMap(KernelFiles::readText);
         // none in the listing: it may be younger than that, or hidden from us, so the kernel is asked before we say so
-        int count = processes.isEmpty() ? countMembers(job.paths().get(0), 0) : processes.size();
+        int count = processes.isEmpty() ? countMembers(job.members(), 0) : processes.size();
         JobCgroup reading = new JobCgroup(
                 jobId,
                 Optional.of(job.name())
@@ -109,7 +113,7 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
                 readNumber(job, "memory.usage_in_bytes", "memory.current"),
                 readNumber(job, "memory.max_usage_in_bytes", "memory.peak"),
                 readLimit(job));
-        return job.stands() ? Optional.of(reading) : Optional.empty();
+        return memoryStat.isPresent() || job.stands() ? Optional.of(reading) : Optional.empty();
     }
 
     private OptionalInt uidOf(JobDirectory job, List<Proc> processes) {
@@ -150,20 +154,22 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
         return count;
     }
 
-    /** v1 counts nanoseconds, v2 microseconds. */
+    /** v1 counts nanoseconds in a file of its own, v2 microseconds in one of several lines. */
     private static OptionalDouble readCpuSeconds(JobDirectory job) {
-        Optional<Path> v1 = job.find("cpuacct.usage", "cpuacct.usage");
-        if (v1.isPresent()) {
-            OptionalLong nanos = KernelFiles.readNumber(v1.get());
-            return nanos.isPresent() ? OptionalDouble.of(nanos.getAsLong() / 1e9) : OptionalDouble.empty();
+        Optional<String> text = job.file("cpuacct", "cpuacct.usage", "cpu.stat").flatMap(KernelFiles::readText);
+        if (text.isEmpty()) {
+            return OptionalDouble.empty();
         }
-        Optional<String> v2 = job.readText("cpu.stat", "cpu.stat");
-        OptionalLong micros = v2.isPresent() ? KernelFiles.parseValue(v2.get(), "usage_usec") : OptionalLong.empty();
-        return micros.isPresent() ? OptionalDouble.of(micros.getAsLong() / 1e6) : OptionalDouble.empty();
+        OptionalLong micros = KernelFiles.parseValue(text.get(), "usage_usec");
+        if (micros.isPresent()) {
+            return OptionalDouble.of(micros.getAsLong() / 1e6);
+        }
+        OptionalLong nanos = KernelFiles.parseNumber(text.get().strip());
+        return nanos.isPresent() ? OptionalDouble.of(nanos.getAsLong() / 1e9) : OptionalDouble.empty();
     }
 
     private static OptionalLong readNumber(JobDirectory job, String v1, String v2) {
-        Optional<Path> file = job.find(v1, v2);
+        Optional<Path> file = job.file("memory", v1, v2);
         return file.isPresent() ? KernelFiles.readNumber(file.get()) : OptionalLong.empty();
     }
 
@@ -180,17 +186,23 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
 
     /** The lowest limit from the job's directory upwards; {@code max} and v1's huge number are none. */
     private OptionalLong readLimit(JobDirectory job) {
-        long lowest = NO_LIMIT;
-        Optional<Path> file = job.find("memory.limit_in_bytes", "memory.max");
-        if (file.isPresent()) {
-            Path directory = file.get().getParent();
-            String name = file.get().getFileName().toString();
-            while (directory != null && directory.startsWith(tree.cgroupRoot())) {
-                lowest = Math.min(
-                        lowest, KernelFiles.readNumber(directory.resolve(name)).orElse(NO_LIMIT));
-                directory = directory.getParent();
-            }
-        }
+        Optional<Path> file = job.file("memory", "memory.limit_in_bytes", "memory.max");
+        long lowest = file.isPresent() ? lowestLimit(file.get()) : NO_LIMIT;
         return lowest < NO_LIMIT ? OptionalLong.of(lowest) : OptionalLong.empty();
+    }
+
+    private long lowestLimit(Path file) {
+        Path directory = file.getParent();
+        Path parent = directory == null ? null : directory.getParent();
+        if (directory == null || parent == null || !directory.startsWith(tree.cgroupRoot())) {
+            return NO_LIMIT;
+        }
+        Long known = limits.get(directory);
+        if (known == null) {
+            known = Math.min(
+                    KernelFiles.readNumber(file).orElse(NO_LIMIT), lowestLimit(parent.resolve(file.getFileName())));
+            limits.put(directory, known);
+        }
+        return known;
     }
 }

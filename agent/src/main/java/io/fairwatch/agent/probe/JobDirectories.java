@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -27,43 +28,54 @@ final class JobDirectories {
     /** In this order: where processes sit most reliably first. */
     private static final List<String> V1_CONTROLLERS = List.of("freezer", "memory", "cpuacct", "devices", "cpuset");
 
+    /** Stands for the controllers of v2, which share one hierarchy. */
+    private static final String V2 = "";
+
     private static final Set<String> NOT_A_JOB = Set.of("system", "slurmd");
 
     private final Path cgroupRoot;
     private List<Root> roots = List.of();
     private @Nullable Instant searchedAt;
 
+    /** A mounted hierarchy and the controllers that it is for; {@link #V2} is for all. */
+    private record Hierarchy(Path mount, List<String> controllers) {
+        int rank() {
+            return controllers.stream()
+                    .mapToInt(V1_CONTROLLERS::indexOf)
+                    .map(index -> index < 0 ? V1_CONTROLLERS.size() : index)
+                    .min()
+                    .orElse(V1_CONTROLLERS.size());
+        }
+    }
+
     /** A directory of Slurm's below which jobs lie: v1 {@code slurm}, with users between, or v2 {@code slurmstepd.scope}. */
-    private record Root(Path path, boolean v2) {}
+    private record Root(Path path, List<String> controllers, boolean scope) {}
 
     /**
-     * A job's directories. Immutable.
+     * A job's directories.
      *
      * @param name e.g. {@code job_4711} or a SLUID
      * @param uid whose job it is; absent in v2
-     * @param paths one for each v1 hierarchy in which the job stands, or the only one of v2
+     * @param paths by controller; in v2 the only one
      */
-    record JobDirectory(String name, OptionalInt uid, List<Path> paths) {
-        /** The text of the first of these files that can be read. */
-        Optional<String> readText(String v1, String v2) {
-            return find(v1, v2).flatMap(KernelFiles::readText);
+    record JobDirectory(String name, OptionalInt uid, Map<String, Path> paths) {
+        /** The file that tells something: in v1 under its controller, in v2 under another name. */
+        Optional<Path> file(String controller, String v1, String v2) {
+            Path directory = paths.get(controller);
+            if (directory != null) {
+                return Optional.of(directory.resolve(v1));
+            }
+            directory = paths.get(V2);
+            return directory == null ? Optional.empty() : Optional.of(directory.resolve(v2));
         }
 
-        /** The first of these files that is there. */
-        Optional<Path> find(String v1, String v2) {
-            for (Path path : paths) {
-                for (String file : List.of(v2, v1)) {
-                    Path found = path.resolve(file);
-                    if (Files.exists(found)) {
-                        return Optional.of(found);
-                    }
-                }
-            }
-            return Optional.empty();
+        /** The directory that tells best which processes are in the job. */
+        Path members() {
+            return paths.values().iterator().next();
         }
 
         boolean stands() {
-            return paths.stream().anyMatch(Files::exists);
+            return paths.values().stream().anyMatch(Files::exists);
         }
     }
 
@@ -78,10 +90,10 @@ final class JobDirectories {
         }
         Map<String, JobDirectory> jobs = new LinkedHashMap<>();
         for (Root root : roots) {
-            if (root.v2) {
+            if (root.scope) {
                 children(root.path).stream()
                         .filter(child -> isJob(root.path.resolve(child)))
-                        .forEach(child -> merge(jobs, root.path.resolve(child), child, OptionalInt.empty()));
+                        .forEach(child -> merge(jobs, root, root.path.resolve(child), OptionalInt.empty()));
             } else {
                 for (String user : children(root.path)) {
                     OptionalInt uid = CgroupPath.uidIn(user);
@@ -89,7 +101,7 @@ final class JobDirectories {
                         Path directory = root.path.resolve(user);
                         children(directory).stream()
                                 .filter(child -> CgroupPath.jobIdIn(child).isPresent())
-                                .forEach(child -> merge(jobs, directory.resolve(child), child, uid));
+                                .forEach(child -> merge(jobs, root, directory.resolve(child), uid));
                     }
                 }
             }
@@ -107,11 +119,10 @@ final class JobDirectories {
         search(at);
     }
 
-    private static void merge(Map<String, JobDirectory> jobs, Path path, String name, OptionalInt uid) {
-        JobDirectory known = jobs.get(name);
-        List<Path> paths = new ArrayList<>(known == null ? List.of() : known.paths);
-        paths.add(path);
-        jobs.put(name, new JobDirectory(name, uid, List.copyOf(paths)));
+    private static void merge(Map<String, JobDirectory> jobs, Root root, Path path, OptionalInt uid) {
+        String name = path.getFileName().toString();
+        JobDirectory job = jobs.computeIfAbsent(name, first -> new JobDirectory(name, uid, new LinkedHashMap<>()));
+        root.controllers.forEach(controller -> job.paths.putIfAbsent(controller, path));
     }
 
     private static boolean isJob(Path path) {
@@ -135,54 +146,51 @@ final class JobDirectories {
         }
         searchedAt = at;
         List<Root> found = new ArrayList<>();
-        for (Path hierarchy : hierarchies()) {
-            search(hierarchy, 1, found);
+        for (Hierarchy hierarchy : hierarchies()) {
+            search(hierarchy, hierarchy.mount, 1, found);
         }
         roots = List.copyOf(found);
     }
 
-    private static void search(Path directory, int depth, List<Root> found) {
+    private static void search(Hierarchy hierarchy, Path directory, int depth, List<Root> found) {
         for (String name : children(directory)) {
             Path child = directory.resolve(name);
-            boolean v2 = CgroupPath.isScope(name);
+            boolean scope = CgroupPath.isScope(name);
             if (!Files.isDirectory(child, LinkOption.NOFOLLOW_LINKS)) {
                 continue;
             }
-            if (v2 || CgroupPath.isSlurm(name)) {
-                found.add(new Root(child, v2));
+            if (scope || CgroupPath.isSlurm(name)) {
+                found.add(new Root(child, hierarchy.controllers, scope));
             } else if (depth < DEEPEST
                     && !name.endsWith(".service")
                     && !name.endsWith(".scope")
                     && !name.equals("user.slice")) {
-                search(child, depth + 1, found);
+                search(hierarchy, child, depth + 1, found);
             }
         }
     }
 
     /** The mounted hierarchies that matter: v2's only one, or v1's of {@link #V1_CONTROLLERS} and a hybrid's v2. */
-    private List<Path> hierarchies() {
+    private List<Hierarchy> hierarchies() {
         if (Files.exists(cgroupRoot.resolve("cgroup.controllers"))) {
-            return List.of(cgroupRoot);
+            return List.of(new Hierarchy(cgroupRoot, List.of(V2)));
         }
-        Map<Path, Integer> rank = new LinkedHashMap<>();
+        List<Hierarchy> found = new ArrayList<>();
         for (String name : children(cgroupRoot)) {
             Path mount = cgroupRoot.resolve(name);
+            List<String> controllers = new ArrayList<>(List.of(name.split(",", -1)));
+            controllers.retainAll(V1_CONTROLLERS);
             if (Files.isSymbolicLink(mount)) {
-                continue;
+                continue; // cpuacct, for one, leads to cpu,cpuacct
             }
-            for (String controller : name.split(",", -1)) {
-                int index = V1_CONTROLLERS.indexOf(controller);
-                if (index >= 0) {
-                    rank.merge(mount, index, Math::min);
-                }
-            }
-            if (Files.exists(mount.resolve("cgroup.controllers"))) {
-                rank.put(mount, V1_CONTROLLERS.size());
+            if (!controllers.isEmpty()) {
+                found.add(new Hierarchy(mount, List.copyOf(controllers)));
+            } else if (Files.exists(mount.resolve("cgroup.controllers"))) {
+                found.add(new Hierarchy(mount, List.of(V2)));
             }
         }
-        List<Path> mounts = new ArrayList<>(rank.keySet());
-        mounts.sort((one, other) -> Integer.compare(rank.getOrDefault(one, 0), rank.getOrDefault(other, 0)));
-        return mounts;
+        found.sort(Comparator.comparingInt(Hierarchy::rank));
+        return found;
     }
 
     /** Names in a directory, in order; none when it is gone or not a directory. */

@@ -4,6 +4,7 @@ import java.io.FileInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Optional;
 import java.util.OptionalLong;
 
@@ -14,13 +15,23 @@ import java.util.OptionalLong;
  */
 final class KernelFiles {
     private static final int LONGEST = 256 * 1024;
+    private static final int USUAL = 2048;
 
     private KernelFiles() {}
 
-    /** The whole text, up to 256 KiB. */
+    /** The whole text, up to about 256 KiB. */
     static Optional<String> readText(Path file) {
         try (FileInputStream in = new FileInputStream(file.toString())) {
-            return Optional.of(new String(in.readNBytes(LONGEST), StandardCharsets.ISO_8859_1));
+            byte[] buffer = new byte[USUAL];
+            int length = 0;
+            int more;
+            while (length < LONGEST && (more = in.read(buffer, length, buffer.length - length)) > 0) {
+                length += more;
+                if (length == buffer.length) {
+                    buffer = Arrays.copyOf(buffer, 4 * length);
+                }
+            }
+            return Optional.of(new String(buffer, 0, length, StandardCharsets.ISO_8859_1));
         } catch (IOException gone) {
             return Optional.empty();
         }

@@ -4,8 +4,7 @@ import io.fairwatch.agent.probe.JobResolver.Identity;
 import io.fairwatch.agent.probe.Probe.ProbeException;
 import io.fairwatch.agent.wire.JobRef;
 import io.fairwatch.agent.wire.JobRef.Evidence;
-import java.io.FileInputStream;
-import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -35,12 +34,12 @@ import java.util.Set;
 public final class ProcTree implements ProcessLookup {
     private static final int LOOK_AGAIN_EVERY = 16;
     private static final int RECHECK_KERNEL_THREADS_EVERY = 10;
-    private static final int LONGEST_STAT = 2048;
 
     private final Path procRoot;
     private final Path cgroupRoot;
     private final JobResolver resolver;
     private final long pageBytes;
+    private final StatFiles statFiles;
     private final Set<String> kernelThreads = new HashSet<>();
     private int refreshes;
     private volatile Listing listing = new Listing(Map.of(), OptionalLong.empty(), false, "not listed yet");
@@ -75,6 +74,7 @@ public final class ProcTree implements ProcessLookup {
         this.cgroupRoot = cgroupRoot;
         this.resolver = new JobResolver(procRoot, owners);
         this.pageBytes = Libc.pageBytes();
+        this.statFiles = new StatFiles(procRoot);
     }
 
     /** Lists the processes anew. {@code at} is the instant of the snapshot; to be called before its probes read. */
@@ -109,7 +109,7 @@ public final class ProcTree implements ProcessLookup {
 
     @Override
     public Optional<JobRef> jobOf(int pid) {
-        Optional<ProcStat> stat = readStat(Integer.toString(pid), new byte[LONGEST_STAT]);
+        Optional<ProcStat> stat = readStat(pid);
         if (stat.isEmpty()) {
             return Optional.empty();
         }
@@ -117,8 +117,7 @@ public final class ProcTree implements ProcessLookup {
         if (known != null && known.stat.sameProcess(stat.get()) && known.job().isPresent()) {
             return known.job();
         }
-        Identity identity =
-                resolver.identify(stat.get(), other -> readStat(Integer.toString(other), new byte[LONGEST_STAT]));
+        Identity identity = resolver.identify(stat.get(), this::readStat);
         return identity.slurmsOwn() ? Optional.empty() : identity.job();
     }
 
@@ -163,15 +162,16 @@ public final class ProcTree implements ProcessLookup {
 
     private Map<Integer, ProcStat> readStats(String[] names) {
         Map<Integer, ProcStat> stats = new HashMap<>(names.length * 2);
-        byte[] buffer = new byte[LONGEST_STAT];
+        statFiles.forgetAllBut(names);
         for (String name : names) {
             if (name.charAt(0) < '0' || name.charAt(0) > '9' || kernelThreads.contains(name)) {
                 continue;
             }
-            Optional<ProcStat> stat = readStat(name, buffer);
+            Optional<ProcStat> stat = statFiles.read(name);
             if (stat.isPresent()) {
                 if (stat.get().kernelThread()) {
                     kernelThreads.add(name);
+                    statFiles.forget(name);
                 } else {
                     stats.put(stat.get().pid(), stat.get());
                 }
@@ -180,12 +180,11 @@ public final class ProcTree implements ProcessLookup {
         return stats;
     }
 
-    private Optional<ProcStat> readStat(String pid, byte[] buffer) {
-        try (FileInputStream in = new FileInputStream(procRoot + "/" + pid + "/stat")) {
-            return ProcStat.parse(buffer, Math.max(0, in.read(buffer)));
-        } catch (IOException gone) {
-            return Optional.empty();
-        }
+    /** Reads a process for whoever asks, on their thread. */
+    private Optional<ProcStat> readStat(int pid) {
+        return KernelFiles.readText(procRoot.resolve(pid + "/stat"))
+                .map(line -> line.getBytes(StandardCharsets.ISO_8859_1))
+                .flatMap(line -> ProcStat.parse(line, line.length));
     }
 
     private Identity identify(ProcStat stat, Map<Integer, ProcStat> stats) {
@@ -195,7 +194,7 @@ public final class ProcTree implements ProcessLookup {
     private Identity identityOf(ProcStat stat, Proc known, Map<Integer, ProcStat> stats) {
         boolean settled = known.sights > 1
                 && known.stat.comm().equals(stat.comm())
-                && (known.identity.job().isPresent() || known.sights % LOOK_AGAIN_EVERY != 0);
+                && (known.identity.job().isPresent() || (known.sights + stat.pid()) % LOOK_AGAIN_EVERY != 0);
         if (settled || stat.zombie()) {
             return known.identity;
         }

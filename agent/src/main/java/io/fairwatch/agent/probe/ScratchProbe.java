@@ -37,6 +37,9 @@ import org.slf4j.LoggerFactory;
 public final class ScratchProbe implements Probe<List<ScratchUse>>, AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(ScratchProbe.class);
     private static final int LOOKS_PER_SECOND = 20_000;
+    /** How soon a mount that came back is noticed by the count. */
+    private static final Duration LOOK_EVERY = Duration.ofSeconds(30);
+
     private static final int MOST_DIRECTORIES = 5_000;
     private static final Path MOUNTS = Path.of("/proc/self/mountinfo");
     private static final Set<String> REMOTE = Set.of(
@@ -198,20 +201,27 @@ public final class ScratchProbe implements Probe<List<ScratchUse>>, AutoCloseabl
             do {
                 for (Path mount : mounts) {
                     try {
-                        count(mount, count);
+                        if (isDue(mount)) {
+                            count(mount, count);
+                        }
                         failed.remove(mount);
                     } catch (IOException e) {
                         if (failed.add(mount)) {
-                            log.warn("scratch cannot be counted: mount={}", mount, e);
+                            log.warn("scratch cannot be counted: mount={} why={}", mount, String.valueOf(e));
                         }
                     }
                 }
-            } while (!closed.await(recountEvery.toMillis(), TimeUnit.MILLISECONDS));
+            } while (!closed.await(LOOK_EVERY.toMillis(), TimeUnit.MILLISECONDS));
         } catch (InterruptedException expected) {
             // closed
         } catch (LinkageError | RuntimeException e) {
             log.error("scratch is not counted any more", e);
         }
+    }
+
+    private boolean isDue(Path mount) {
+        Counted last = counts.get(mount);
+        return last == null || !last.endedAt().plus(recountEvery).isAfter(clock.instant());
     }
 
     private void count(Path mount, DirectoryCount count) throws IOException, InterruptedException {

@@ -50,6 +50,7 @@ final class Gpu {
     }
 
     private static final int MOST_PROCESSES = 4096;
+    private static final long SAME_CLOCK_MICROS = 60_000_000;
     private static final double SHORTEST_STRETCH_SECONDS = 1;
 
     private final Nvml nvml;
@@ -58,6 +59,7 @@ final class Gpu {
     private final Set<Ask> unsupported = EnumSet.noneOf(Ask.class);
     private final Map<Ring, Long> ringSeen = new EnumMap<>(Map.of(Ring.GPU, 0L, Ring.MEMORY, 0L));
     private long sharesSeen;
+    private boolean oneClock;
     private long polledNanos;
     private boolean answering = true;
 
@@ -137,24 +139,32 @@ final class Gpu {
         return true;
     }
 
-    /** The driver names the processes that were active since it was last asked; the others were not. */
+    /**
+     * The driver names the processes that were active since a timestamp, with their mean since then; the others were
+     * not. Nobody active means no timestamp to go on from, so the ring's takes its place where both are seen to run by
+     * one clock; else the first stretch after a pause is understated.
+     */
     private void drainShares(double seconds) throws NvmlException {
         long seen = sharesSeen;
         Optional<List<Nvml.Share>> active = ask(Ask.SHARES, () -> nvml.shares(handle, seen));
         sharesSeconds += seconds;
-        if (active.isEmpty()) {
-            return;
-        }
-        sharesTold = true;
-        Map<Integer, Nvml.Share> newest = new HashMap<>();
-        for (Nvml.Share share : active.get()) {
-            if (share.timestamp() > seen && share.percent() >= 0 && share.percent() <= 100) {
-                newest.merge(share.pid(), share, (a, b) -> a.timestamp() >= b.timestamp() ? a : b);
-                sharesSeen = Math.max(sharesSeen, share.timestamp());
+        long ringNow = ringSeen.getOrDefault(Ring.GPU, 0L);
+        if (active.isPresent()) {
+            sharesTold = true;
+            Map<Integer, Nvml.Share> newest = new HashMap<>();
+            for (Nvml.Share share : active.get()) {
+                if (share.timestamp() > seen && share.percent() >= 0 && share.percent() <= 100) {
+                    newest.merge(share.pid(), share, (a, b) -> a.timestamp() >= b.timestamp() ? a : b);
+                    sharesSeen = Math.max(sharesSeen, share.timestamp());
+                    oneClock = Math.abs(share.timestamp() - ringNow) < SAME_CLOCK_MICROS;
+                }
             }
+            newest.forEach((pid, share) ->
+                    shares.computeIfAbsent(pid, p -> new ShareTally()).sum += share.percent() / 100.0 * seconds);
         }
-        newest.forEach((pid, share) ->
-                shares.computeIfAbsent(pid, p -> new ShareTally()).sum += share.percent() / 100.0 * seconds);
+        if (oneClock) {
+            sharesSeen = Math.max(sharesSeen, ringNow);
+        }
     }
 
     /** Sums the period up, reads the rest, and begins a new period. */

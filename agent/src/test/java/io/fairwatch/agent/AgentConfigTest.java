@@ -1,0 +1,103 @@
+package io.fairwatch.agent;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import io.fairwatch.agent.ConfigFile.ConfigException;
+import io.fairwatch.agent.ConfigFile.Size;
+import java.net.URI;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Test;
+
+class AgentConfigTest {
+    private static final Path EXAMPLE = Path.of("../deploy/agent.example.yml");
+
+    private static AgentConfig parse(String yaml) throws ConfigException {
+        return ConfigFile.parse("agent.yml", yaml, AgentConfig.class);
+    }
+
+    @Test
+    @DisplayName("the defaults are these")
+    void defaults() throws Exception {
+        assertEquals(
+                new AgentConfig(
+                        Optional.empty(),
+                        Optional.empty(),
+                        Duration.ofSeconds(30),
+                        new AgentConfig.Waiting(
+                                Path.of("/var/lib/fairwatch-agent/spool"), new Size(256 << 20), new Size(16 << 20)),
+                        new AgentConfig.Gpus(true, Optional.empty()),
+                        new AgentConfig.Scratch(List.of(), Duration.ofHours(6)),
+                        new AgentConfig.Metrics("127.0.0.1", 0),
+                        true),
+                parse(""));
+    }
+
+    @Test
+    @DisplayName("every key reaches its place")
+    void everyKey() throws Exception {
+        assertEquals(
+                new AgentConfig(
+                        Optional.of("nv-ai-01"),
+                        Optional.of(new AgentConfig.Collector(
+                                URI.create("http://collector:8080"),
+                                Optional.of(Path.of("/etc/token")),
+                                Optional.of(Path.of("/etc/ca.pem")),
+                                new Size(64 << 10),
+                                Duration.ofMillis(100),
+                                Duration.ofSeconds(2),
+                                Duration.ofSeconds(3))),
+                        Duration.ofSeconds(5),
+                        new AgentConfig.Waiting(Path.of("/tmp/spool"), new Size(1 << 20), new Size(0)),
+                        new AgentConfig.Gpus(false, Optional.of("/lib/x.so")),
+                        new AgentConfig.Scratch(List.of(Path.of("/raid")), Duration.ofMinutes(1)),
+                        new AgentConfig.Metrics("0.0.0.0", 9100),
+                        false),
+                parse("""
+                        node: nv-ai-01
+                        collector:
+                          url: http://collector:8080
+                          tokenFile: /etc/token
+                          caFile: /etc/ca.pem
+                          batch: 64KiB
+                          firstRetry: 100ms
+                          lastRetry: 2s
+                          timeout: 3s
+                        period: 5s
+                        spool: {directory: /tmp/spool, maxBytes: 1MiB, maxRejectedBytes: 0}
+                        nvml: {enabled: false, library: /lib/x.so}
+                        scratch: {mounts: [/raid], recountEvery: 1m}
+                        metrics: {address: 0.0.0.0, port: 9100}
+                        names: false
+                        """));
+    }
+
+    @Test
+    @DisplayName("the example file says what the defaults are")
+    void example() throws Exception {
+        AgentConfig example = ConfigFile.read(EXAMPLE, AgentConfig.class);
+        AgentConfig defaults = parse("collector: {url: 'https://fairwatch.example.org:8443'}");
+        assertEquals(defaults, example);
+    }
+
+    @Test
+    @DisplayName("wrong values are told together")
+    void problems() {
+        ConfigException e = assertThrows(ConfigException.class, () -> parse("""
+                node: "../etc"
+                collector: {url: "ftp://host"}
+                period: 10m
+                scratch: {mounts: [raid]}
+                """));
+        assertEquals(
+                List.of(
+                        "agent.yml:2: collector.url: ftp://host (expected: http:// or https://)",
+                        "agent.yml:3: period: 10m (expected: from 5s to 5m)",
+                        "agent.yml:4: scratch.mounts: raid (expected: an absolute path)"),
+                e.problems());
+    }
+}

@@ -1,0 +1,128 @@
+package io.fairwatch.agent.probe;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.fairwatch.agent.wire.UserUse;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import oshi.SystemInfo;
+import oshi.software.os.OSProcess;
+
+class UserProbeTest {
+    private static final Instant NOON = Instant.parse("2026-11-20T12:00:00Z");
+    private static final String IN_JOB = "0::/system.slice/slurmstepd.scope/job_7/step_0/user/task_0";
+
+    private final FakeNode node;
+    private final ProcTree tree;
+    private final UserProbe probe;
+    private final long page = Libc.pageBytes();
+
+    UserProbeTest(@TempDir Path directory) throws IOException {
+        node = new FakeNode(directory);
+        tree = node.tree();
+        probe = new UserProbe(tree, UserNames.off());
+    }
+
+    @Test
+    @DisplayName("each user has their processes, in and outside jobs, with their memory")
+    void sums() throws Exception {
+        node.process(40, "python").uid(1000).pages(100).cgroup(IN_JOB);
+        node.process(41, "bash").uid(1000).pages(10);
+        node.process(1, "systemd").uid(0).pages(5);
+        assertEquals(
+                List.of(
+                        new UserUse(0, Optional.empty(), 1, 0, OptionalDouble.empty(), 5 * page),
+                        new UserUse(1000, Optional.empty(), 2, 1, OptionalDouble.empty(), 110 * page)),
+                read());
+    }
+
+    @Test
+    @DisplayName("CPU time is what was used since the refresh before; of a process that started since then, all")
+    void cpu() throws Exception {
+        node.uptime(100);
+        node.process(40, "python").uid(1000).cpuTicks(50_000);
+        assertEquals(OptionalDouble.empty(), read().get(0).cpuSeconds(), "the first snapshot knows no period");
+        node.process(40, "python").cpuTicks(50_000 + 1_500);
+        node.process(41, "python").uid(1000).startTicks(110 * 100).cpuTicks(200);
+        node.uptime(130);
+        assertEquals(OptionalDouble.of(15 + 2), read().get(0).cpuSeconds());
+        assertEquals(OptionalDouble.of(0), read().get(0).cpuSeconds());
+    }
+
+    @Test
+    @DisplayName("a process that an earlier refresh missed brings no CPU time of before")
+    void missed() throws Exception {
+        node.process(1, "systemd").uid(1000);
+        read();
+        node.process(41, "python").uid(1000).startTicks(50 * 100).cpuTicks(1_000_000);
+        assertEquals(OptionalDouble.of(0), read().get(0).cpuSeconds());
+    }
+
+    @Test
+    @DisplayName("a pid that came back counts from zero, not from what its predecessor used")
+    void reused() throws Exception {
+        node.process(40, "python").uid(1000).startTicks(5_000).cpuTicks(50_000);
+        read();
+        node.process(40, "python").startTicks(11_000).cpuTicks(300);
+        assertEquals(OptionalDouble.of(3), read().get(0).cpuSeconds());
+    }
+
+    @Test
+    @DisplayName("a zombie is no process, but the CPU time of its last period counts")
+    void zombie() throws Exception {
+        node.process(40, "python").uid(1000).cpuTicks(100).cgroup(IN_JOB);
+        read();
+        node.process(40, "python").cpuTicks(600).pages(0).zombie();
+        node.process(40, "python").cpuTicks(600).pages(0).zombie();
+        assertEquals(List.of(new UserUse(1000, Optional.empty(), 0, 0, OptionalDouble.of(5), 0)), read());
+    }
+
+    @Test
+    @DisplayName("Slurm's own processes are root's, and in no job")
+    void slurmsOwn() throws Exception {
+        node.process(30, "slurmstepd").cgroup(IN_JOB.replace("user/task_0", "slurm"));
+        assertEquals(0, read().get(0).processesInJobs());
+    }
+
+    @Test
+    @DisplayName("a uid too large for the wire is left out, and nobody else with it")
+    void hugeUid() throws Exception {
+        node.process(40, "python").uid(-2);
+        node.process(41, "python").uid(1000);
+        assertEquals(List.of(1000), read().stream().map(UserUse::uid).toList());
+    }
+
+    @Test
+    @DisplayName("memory and CPU time of this very process are about what OSHI says")
+    void likeOshi() throws Exception {
+        int self = Math.toIntExact(ProcessHandle.current().pid());
+        ProcTree real = new ProcTree(Path.of("/proc"), Path.of("/sys/fs/cgroup"));
+        real.refresh(NOON);
+        ProcStat stat = real.processes().stream()
+                .map(ProcTree.Proc::stat)
+                .filter(each -> each.pid() == self)
+                .findFirst()
+                .orElseThrow();
+        OSProcess oshi =
+                Objects.requireNonNull(new SystemInfo().getOperatingSystem().getProcess(self));
+        double resident = stat.residentPages() * (double) real.pageBytes();
+        assertTrue(Math.abs(resident - oshi.getResidentMemory()) < 0.2 * resident, "resident " + resident);
+        double cpuMillis = stat.cpuTicks() * 10.0;
+        double oshiMillis = oshi.getKernelTime() + oshi.getUserTime();
+        assertTrue(Math.abs(cpuMillis - oshiMillis) < 5_000, cpuMillis + " and " + oshiMillis + " ms");
+    }
+
+    private List<UserUse> read() throws Exception {
+        tree.refresh(NOON);
+        return probe.read(NOON);
+    }
+}
