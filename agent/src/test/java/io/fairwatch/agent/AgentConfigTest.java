@@ -3,8 +3,8 @@ package io.fairwatch.agent;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import io.fairwatch.agent.ConfigFile.ConfigException;
-import io.fairwatch.agent.ConfigFile.Size;
+import io.fairwatch.agent.config.ConfigFile.ConfigException;
+import io.fairwatch.agent.config.ConfigFile.Size;
 import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;

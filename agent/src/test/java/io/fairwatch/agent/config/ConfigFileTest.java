@@ -1,13 +1,13 @@
-package io.fairwatch.agent;
+package io.fairwatch.agent.config;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.fairwatch.agent.ConfigFile.ConfigException;
-import io.fairwatch.agent.ConfigFile.Default;
-import io.fairwatch.agent.ConfigFile.Range;
-import io.fairwatch.agent.ConfigFile.Size;
+import io.fairwatch.agent.config.ConfigFile.ConfigException;
+import io.fairwatch.agent.config.ConfigFile.Default;
+import io.fairwatch.agent.config.ConfigFile.Range;
+import io.fairwatch.agent.config.ConfigFile.Size;
 import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
