@@ -207,8 +207,7 @@ final class Libc {
             }
         }
 
-        /** Reads that of a file in a directory; a symlink itself, not what it points to. 0: done; negative: minus the
-         *  error. */
+        /** Reads that of a file in a directory, of a symlink itself. 0: done; negative: minus the error. */
         int read(int directory, long nameAddress) {
             return call(
                     Calls.ABI.statx, directory, nameAddress, AT_STATX_OWN, STATX_BASIC, Pointer.nativeValue(memory));
