@@ -1,7 +1,6 @@
 package io.fairwatch.agent.probe;
 
-import com.sun.jna.Memory;
-import com.sun.jna.Pointer;
+import io.fairwatch.agent.probe.Libc.Entries;
 import io.fairwatch.agent.probe.Libc.Status;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -30,7 +29,6 @@ import java.util.OptionalInt;
  */
 final class DirectoryCount {
     private static final int DEEPEST = 200;
-    private static final int BUFFER_BYTES = 32 * 1024;
 
     /** The name under which the files right at the top are counted. */
     static final String TOP = ".";
@@ -39,7 +37,8 @@ final class DirectoryCount {
     private final InstantSource clock;
     private final int mostDirectories;
     private final Status status = new Status();
-    private final List<Memory> buffers = new ArrayList<>();
+    /** One for each level of depth, kept. */
+    private final List<Entries> levels = new ArrayList<>();
 
     /** Called before each look at a file; may wait. */
     @FunctionalInterface
@@ -105,12 +104,8 @@ final class DirectoryCount {
         Walk(int top) throws IOException {
             this.top = top;
             this.latest = clock.instant().plusSeconds(86_400).getEpochSecond();
-            try (Memory here = new Memory(2)) {
-                here.setByte(0, (byte) '.');
-                here.setByte(1, (byte) 0);
-                if (!status.read(top, Pointer.nativeValue(here))) {
-                    throw new IOException("the mount's own status cannot be read");
-                }
+            if (status.readItself(top) < 0) {
+                throw new IOException("the mount's own status cannot be read");
             }
             this.device = status.device();
         }
@@ -118,15 +113,15 @@ final class DirectoryCount {
         Counted count() throws InterruptedException {
             List<Directory> found = new ArrayList<>();
             Tally loose = new Tally();
-            forEach(top, 0, (address, name) -> {
+            forEach(top, 0, entry -> {
                 if (!status.isDirectory()) {
                     add(loose);
                 } else if (isHere()) {
                     OptionalInt uid = status.uid() < 0 ? OptionalInt.empty() : OptionalInt.of(status.uid());
                     Tally tally = new Tally();
                     tally.bytes = status.bytesOnDisk();
-                    if (enter(top, address, 1, tally)) {
-                        found.add(tally.named(printable(name), uid));
+                    if (enter(top, entry.nameAddress(), 1, tally)) {
+                        found.add(tally.named(printable(new String(entry.name(), StandardCharsets.UTF_8)), uid));
                         if (found.size() >= 2 * mostDirectories) {
                             keepLargest(found);
                         }
@@ -171,13 +166,13 @@ final class DirectoryCount {
                 return false;
             }
             try {
-                forEach(fd, depth, (address, name) -> {
+                forEach(fd, depth, entry -> {
                     boolean directory = status.isDirectory();
                     if (!directory || isHere()) {
                         add(tally);
                     }
                     if (directory && isHere()) {
-                        enter(fd, address, depth + 1, tally);
+                        enter(fd, entry.nameAddress(), depth + 1, tally);
                     }
                 });
                 return true;
@@ -187,55 +182,28 @@ final class DirectoryCount {
         }
 
         /** Calls back for each entry of a directory, with {@code status} about it. */
-        private void forEach(int fd, int depth, Entry entry) throws InterruptedException {
-            while (buffers.size() <= depth) {
-                buffers.add(new Memory(BUFFER_BYTES));
+        private void forEach(int fd, int depth, Found found) throws InterruptedException {
+            while (levels.size() <= depth) {
+                levels.add(new Entries());
             }
-            Memory entries = buffers.get(depth);
-            int length;
-            while ((length = Libc.readEntries(fd, entries)) > 0) {
-                int next;
-                for (int at = 0; at < length; at = next) {
-                    next = at + Short.toUnsignedInt(entries.getShort(at + (long) Libc.ENTRY_LENGTH));
-                    long name = at + (long) Libc.ENTRY_NAME;
-                    if (isDots(entries, name)) {
-                        continue;
-                    }
-                    pace.next();
-                    long address = Pointer.nativeValue(entries) + name;
-                    if (status.read(fd, address)) {
-                        int end = next;
-                        entry.found(address, () -> bytesOfName(entries, name, end));
-                    }
+            Entries entries = levels.get(depth);
+            entries.begin(fd);
+            while (entries.next()) {
+                pace.next();
+                int error = status.read(fd, entries.nameAddress());
+                if (error == 0) {
+                    found.accept(entries);
+                } else if (error != -Libc.ENOENT) {
+                    unreadable++;
                 }
             }
-            unreadable += length < 0 ? 1 : 0;
+            unreadable += entries.failed() ? 1 : 0;
         }
     }
 
     @FunctionalInterface
-    private interface Entry {
-        void found(long nameAddress, java.util.function.Supplier<byte[]> name) throws InterruptedException;
-    }
-
-    private static boolean isDots(Memory entries, long name) {
-        if (entries.getByte(name) != '.') {
-            return false;
-        }
-        byte second = entries.getByte(name + 1);
-        return second == 0 || (second == '.' && entries.getByte(name + 2) == 0);
-    }
-
-    private static byte[] bytesOfName(Memory entries, long from, int end) {
-        int length = 0;
-        while (from + length < end && entries.getByte(from + length) != 0) {
-            length++;
-        }
-        return entries.getByteArray(from, length);
-    }
-
-    private static String printable(java.util.function.Supplier<byte[]> name) {
-        return printable(new String(name.get(), StandardCharsets.UTF_8));
+    private interface Found {
+        void accept(Entries entry) throws InterruptedException;
     }
 
     /** The text without anything that steers a terminal, a log or the direction of writing. */

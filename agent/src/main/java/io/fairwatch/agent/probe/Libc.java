@@ -11,7 +11,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 
 /**
- * The few calls of the system that Java lacks, by JNA. Nothing else in this package touches native memory.
+ * The few calls of the system that Java lacks, by JNA, which nothing else in this package uses.
  *
  * <p>Files are read by bare system calls: the C library of older nodes has no {@code statx} and no {@code getdents64},
  * their kernels do, and the layouts of both are the same on every processor. Only the numbers and two flags differ.
@@ -21,11 +21,6 @@ final class Libc {
     static final int EACCES = 13;
     static final int ENOTDIR = 20;
     static final int ELOOP = 40;
-
-    /** Offset of the name, which ends with a zero byte, in an entry as {@link #readEntries} gives them. */
-    static final int ENTRY_NAME = 19;
-    /** Offset of an entry's length, two bytes. */
-    static final int ENTRY_LENGTH = 16;
 
     private static final int EPERM = 1;
     private static final int AT_FDCWD = -100;
@@ -131,24 +126,91 @@ final class Libc {
         call(Calls.ABI.close, fd, 0, 0, 0, 0);
     }
 
-    /** Reads the next entries of a directory; 0: no more; negative: minus the error. */
-    static int readEntries(int fd, Memory into) {
-        return call(Calls.ABI.getdents64, fd, Pointer.nativeValue(into), into.size(), 0, 0);
-    }
-
     private static int call(int number, long a, long b, long c, long d, long e) {
         long result = syscall(number, a, b, c, d, e);
         return result < 0 ? -Native.getLastError() : (int) result;
+    }
+
+    /** Reads the entries of one directory after the other. Confined to one thread. */
+    static final class Entries {
+        private static final int LENGTH = 16;
+        private static final int NAME = 19;
+
+        private final Memory memory = new Memory(32 * 1024);
+        private int fd;
+        private int filled;
+        private int at;
+        private int next;
+
+        /** Begins with an open directory. */
+        void begin(int directory) {
+            fd = directory;
+            filled = 0;
+            next = 0;
+        }
+
+        /** Moves to the next entry but {@code .} and {@code ..}; false when there is none, or it {@link #failed}. */
+        boolean next() {
+            do {
+                if (next >= filled) {
+                    filled = call(Calls.ABI.getdents64, fd, Pointer.nativeValue(memory), memory.size(), 0, 0);
+                    next = 0;
+                    if (filled <= 0) {
+                        return false;
+                    }
+                }
+                at = next;
+                next += Short.toUnsignedInt(memory.getShort(at + (long) LENGTH));
+            } while (isDots());
+            return true;
+        }
+
+        /** Whether the directory could not be read to its end. */
+        boolean failed() {
+            return filled < 0 && filled != -ENOENT; // it was removed while it was read
+        }
+
+        /** Where the name lies, for calls about this entry; until the next one. */
+        long nameAddress() {
+            return Pointer.nativeValue(memory) + at + NAME;
+        }
+
+        /** The bytes of the name; users choose them freely, but for slash and zero. */
+        byte[] name() {
+            int length = 0;
+            while (memory.getByte(at + NAME + (long) length) != 0) {
+                length++;
+            }
+            return memory.getByteArray(at + (long) NAME, length);
+        }
+
+        private boolean isDots() {
+            long name = at + (long) NAME;
+            if (memory.getByte(name) != '.') {
+                return false;
+            }
+            byte second = memory.getByte(name + 1);
+            return second == 0 || (second == '.' && memory.getByte(name + 2) == 0);
+        }
     }
 
     /** What the system knows of one file, in memory that is used again and again. Confined to one thread. */
     static final class Status {
         private final Memory memory = new Memory(STATX_BYTES);
 
-        /** Reads it; a symlink itself, not what it points to. False when it is gone. */
-        boolean read(int directory, long nameAddress) {
-            return call(Calls.ABI.statx, directory, nameAddress, AT_STATX_OWN, STATX_BASIC, Pointer.nativeValue(memory))
-                    == 0;
+        /** Reads that of an open directory itself. 0: done; negative: minus the error. */
+        int readItself(int directory) {
+            try (Memory here = new Memory(2)) {
+                here.setByte(0, (byte) '.');
+                here.setByte(1, (byte) 0);
+                return read(directory, Pointer.nativeValue(here));
+            }
+        }
+
+        /** Reads that of a file in a directory, of a symlink itself. 0: done; negative: minus the error. */
+        int read(int directory, long nameAddress) {
+            return call(
+                    Calls.ABI.statx, directory, nameAddress, AT_STATX_OWN, STATX_BASIC, Pointer.nativeValue(memory));
         }
 
         boolean isDirectory() {

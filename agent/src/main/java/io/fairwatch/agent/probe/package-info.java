@@ -1,9 +1,10 @@
 /**
  * Reads the node: each {@link io.fairwatch.agent.probe.Probe} one source, into records of {@code agent.wire}.
  *
- * <p>A probe runs no external command and needs no privilege for what is on by default. Roots such as {@code /proc} and
- * {@code /sys/fs/cgroup} come in through the constructor, so that tests and containers point elsewhere. Units are
- * converted here, once, where a number enters. What cannot be read is absent.
+ * <p>A probe runs no external command (OSHI runs {@code uname} once, when it is made) and needs no privilege for
+ * what is on by default. Roots such as {@code /proc} and {@code /sys/fs/cgroup} come in through the constructor, so that
+ * tests and containers point elsewhere. Units are converted here, once, where a number enters. What cannot be read is
+ * absent.
  *
  * <p>What is decided, and why:
  *
@@ -14,14 +15,16 @@
  *       has no cgroup of Slurm's, its slurmstepd is looked for among its ancestors. The environment is not asked.
  *   <li><b>Processes by {@code /proc} and not by OSHI.</b> OSHI reads five files of each process through maps and
  *       regular expressions: for 2,000 processes 124 ms of CPU and 254 MB of garbage a pass, against 19 ms and 0.5 MB
- *       for {@code stat} alone; and {@code OSProcess.getUser()} starts a {@code getent} for each. So OSHI is used for
- *       the node as a whole and {@link io.fairwatch.agent.probe.ProcTree} for processes; a test compares the two.
+ *       for {@code stat} alone, 10 ms when the files stay open ({@code StatFiles}); and {@code OSProcess.getUser()} starts
+ *       a {@code getent} for each. So OSHI is used for the node as a whole and {@link
+ *       io.fairwatch.agent.probe.ProcTree} for processes; a test compares the two.
  *   <li><b>One listing per snapshot.</b> The sampler refreshes the tree; the probes of users and jobs, and NVML's,
  *       which has pids to explain, ask it.
  *   <li><b>Names of users</b> are looked up beside, never in the way ({@link io.fairwatch.agent.probe.UserNames}).
  *   <li><b>Scratch</b> is walked, because quota and inode scans want root or a file system that has them on; a walk
- *       works everywhere and is throttled. Java has neither blocks on disk nor owners without a name lookup, so {@code
- *       Libc} asks the system. A directory that the agent may not read is not guessed at.
+ *       works everywhere and is throttled. Java tells neither blocks on disk nor owners without a name lookup, so {@code
+ *       Libc}, the only class here with native calls, asks the system. A directory that the agent may
+ *       not read is not guessed at.
  * </ul>
  */
 @NullMarked
