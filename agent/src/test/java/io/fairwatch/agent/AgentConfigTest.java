@@ -3,6 +3,7 @@ package io.fairwatch.agent;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import io.fairwatch.agent.config.ConfigFile;
 import io.fairwatch.agent.config.ConfigFile.ConfigException;
 import io.fairwatch.agent.config.ConfigFile.Size;
 import java.net.URI;

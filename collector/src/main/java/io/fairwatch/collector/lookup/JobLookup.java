@@ -78,7 +78,7 @@ public final class JobLookup {
     public Answer find(String id) throws StoreException {
         Matcher parts = ID.matcher(id.strip());
         if (!parts.matches()) {
-            throw new IllegalArgumentException("job id: \"" + Plain.text(id, 40)
+            throw new IllegalArgumentException("job id: \"" + Plain.line(id, 40)
                     + "\" (expected: a number such as 83549, or 83549_3, or 83549+1)");
         }
         long number = Long.parseLong(parts.group(1));

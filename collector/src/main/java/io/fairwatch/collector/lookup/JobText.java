@@ -60,9 +60,9 @@ public final class JobText {
 
     /** One sentence for a job that waits. */
     public String pending(PendingJob job) {
-        return "Job " + Plain.text(job.displayId(), LONGEST_NAME) + " of "
-                + Plain.text(job.owner().user(), LONGEST_NAME) + " has not started: it waits since "
-                + Plain.minute(job.submit(), zone) + " (" + Plain.text(job.reason(), LONGEST_NAME)
+        return "Job " + Plain.line(job.displayId(), LONGEST_NAME) + " of "
+                + Plain.line(job.owner().user(), LONGEST_NAME) + " has not started: it waits since "
+                + Plain.minute(job.submit(), zone) + " (" + Plain.line(job.reason(), LONGEST_NAME)
                 + "), so there is nothing to see yet.\n";
     }
 
@@ -104,9 +104,9 @@ public final class JobText {
                 + (run.displayId().equals(Long.toString(run.key().jobId()))
                         ? ""
                         : " (" + run.key().jobId() + ")") + " \""
-                + Plain.text(run.name(), LONGEST_NAME) + "\" of "
-                + Plain.text(run.owner().user(), LONGEST_NAME);
-        String where = Plain.text(String.join(", ", run.allocation().nodes()), 400);
+                + Plain.line(run.name(), LONGEST_NAME) + "\" of "
+                + Plain.line(run.owner().user(), LONGEST_NAME);
+        String where = Plain.line(String.join(", ", run.allocation().nodes()), 400);
         String started = Plain.minute(run.key().start(), zone);
         if (run.end().isPresent()) {
             return what + ": " + state(run) + " on " + where + ", " + started + " to "
@@ -117,7 +117,7 @@ public final class JobText {
     }
 
     private static String state(Run run) {
-        return Plain.text(run.stateText(), LONGEST_NAME).toLowerCase(Locale.ROOT);
+        return Plain.line(run.stateText(), LONGEST_NAME).toLowerCase(Locale.ROOT);
     }
 
     private static String holds(Run run) {
@@ -128,7 +128,7 @@ public final class JobText {
                 run.gpus().stream().flatMap(gpu -> gpu.type().stream()).collect(Collectors.toCollection(TreeSet::new)));
         if (gpus.isPresent() && gpus.getAsInt() > 0) {
             parts.add(gpus.getAsInt()
-                    + (types.isEmpty() ? "" : " " + Plain.text(types, LONGEST_NAME))
+                    + (types.isEmpty() ? "" : " " + Plain.line(types, LONGEST_NAME))
                     + (gpus.getAsInt() == 1 ? " GPU" : " GPUs"));
         } else {
             parts.add("no GPU that Slurm knows of");
@@ -136,11 +136,11 @@ public final class JobText {
         run.allocation().cpus().ifPresent(cpus -> parts.add(cpus + (cpus == 1 ? " CPU" : " CPUs")));
         run.allocation().memoryBytes().ifPresent(bytes -> parts.add(Plain.bytes(bytes) + " memory"));
         return "It " + (run.end().isPresent() ? "held " : "holds ") + String.join(", ", parts) + "; account "
-                + Plain.text(run.owner().account(), LONGEST_NAME) + ", partition "
-                + Plain.text(run.owner().partition(), LONGEST_NAME)
+                + Plain.line(run.owner().account(), LONGEST_NAME) + ", partition "
+                + Plain.line(run.owner().partition(), LONGEST_NAME)
                 + (run.owner().qos().isEmpty()
                         ? ""
-                        : ", QoS " + Plain.text(run.owner().qos(), LONGEST_NAME)) + ".";
+                        : ", QoS " + Plain.line(run.owner().qos(), LONGEST_NAME)) + ".";
     }
 
     private String table(JobView view) {
@@ -173,12 +173,12 @@ public final class JobText {
         String model = use.device()
                 .map(GpuDevice::name)
                 .or(() -> use.allocated().flatMap(AllocatedGpu::type))
-                .map(text -> " " + Plain.text(text, 40))
+                .map(text -> " " + Plain.line(text, 40))
                 .orElse("");
         String sure = use.allocated()
                 .map(gpu -> " #" + gpu.gresIndex() + doubt(gpu.confidence()))
                 .orElse(" not allocated by Slurm");
-        return Plain.text(use.node(), 60) + sure + model;
+        return Plain.line(use.node(), 60) + sure + model;
     }
 
     private static String doubt(Confidence confidence) {
@@ -245,9 +245,9 @@ public final class JobText {
         if (whole.isEmpty()) {
             text.append(view.period().isPresent() ? "none of a GPU" : "none, its nodes never reported");
         } else {
-            text.append(Plain.percent(hour))
+            text.append(Plain.coverage(hour.orElse(0)))
                     .append(" complete for the last hour, ")
-                    .append(Plain.percent(whole))
+                    .append(Plain.coverage(whole.getAsDouble()))
                     .append(" since the start");
         }
         view.period().ifPresent(period -> text.append(", one every ").append(Plain.duration(period)));
@@ -261,7 +261,7 @@ public final class JobText {
                 .append(".\n");
         if (!view.silentNodes().isEmpty()) {
             text.append("Nothing was heard from ")
-                    .append(Plain.text(String.join(", ", view.silentNodes()), 400))
+                    .append(Plain.line(String.join(", ", view.silentNodes()), 400))
                     .append(" during this run.\n");
         }
         return text.toString();
@@ -285,7 +285,7 @@ public final class JobText {
             case SUSPECTED -> "";
             case FOUND, TOLD ->
                 "Finding " + finding.rule() + " since " + Plain.minute(finding.since(), zone) + ": "
-                        + Plain.text(finding.summary(), 500)
+                        + Plain.line(finding.summary(), 500)
                         + finding.toldAt()
                                 .map(at -> " (owner told " + Plain.minute(at, zone) + ")")
                                 .orElse("")

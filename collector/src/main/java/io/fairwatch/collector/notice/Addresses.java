@@ -1,5 +1,6 @@
 package io.fairwatch.collector.notice;
 
+import io.fairwatch.collector.text.Plain;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;

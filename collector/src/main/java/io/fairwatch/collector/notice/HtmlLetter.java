@@ -2,6 +2,7 @@ package io.fairwatch.collector.notice;
 
 import io.fairwatch.collector.notice.LetterWriter.Facts;
 import io.fairwatch.collector.notice.LetterWriter.Gpu;
+import io.fairwatch.collector.text.Plain;
 import java.util.List;
 import java.util.OptionalDouble;
 
@@ -57,8 +58,10 @@ final class HtmlLetter {
         facts.held().ifPresent(held -> tag(out, "p", "margin:0 0 18px", Plain.html(held)));
         tag(out, "h2", "font-size:16px;margin:0 0 6px", "What you can do");
         fix(out, facts.fix());
-        tag(out, "p", "margin:0 0 4px", Plain.html(facts.endingIt()));
-        tag(out, "pre", CODE, Plain.html(facts.scancel()));
+        facts.scancel().ifPresent(line -> {
+            tag(out, "p", "margin:0 0 4px", Plain.html(LetterWriter.ENDING_IT));
+            tag(out, "pre", CODE, Plain.html(line));
+        });
         tag(out, "p", "margin:0 0 18px", Plain.html(facts.help()));
         out.append("<hr style=\"border:0;border-top:1px solid rgba(128,128,128,.4);margin:0 0 12px\">\n");
         tag(out, "p", FAINT + ";margin:0 0 8px", Plain.html(facts.measured()));

@@ -1,10 +1,14 @@
 package io.fairwatch.collector.notice;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.GpuUse;
+import io.fairwatch.collector.text.Plain;
+import java.math.BigDecimal;
+import java.math.RoundingMode;
 import java.net.URI;
 import java.time.Duration;
 import java.time.Instant;
@@ -26,6 +30,9 @@ import java.util.OptionalLong;
  */
 public final class LetterWriter {
     /** GPUs idle for less are shown as in use: within the spacing of readings nobody can tell. */
+    /** Said above the line that ends a job, where the rule itself does not give it. */
+    static final String ENDING_IT = "If you do not need the job any more, this ends it and frees what it holds:";
+
     private static final Duration IN_USE = Duration.ofMinutes(10);
 
     private static final int MOST_GPUS = 16;
@@ -89,8 +96,7 @@ public final class LetterWriter {
             Optional<String> gpusLeftOut,
             Optional<String> held,
             List<String> fix,
-            String endingIt,
-            String scancel,
+            Optional<String> scancel,
             String help,
             String measured,
             Optional<String> numbers,
@@ -141,8 +147,8 @@ public final class LetterWriter {
                         : Optional.empty(),
                 held(matter),
                 Plain.lines(matter.finding.fix(), 500),
-                "If you do not need the job any more, this ends it and frees what it holds:",
-                "scancel " + job,
+                Optional.of("scancel " + job)
+                        .filter(line -> !matter.finding.fix().contains("scancel ")),
                 "If the job is right as it is, or you are not sure what to change, please write to " + site.support
                         + ". We are glad to help.",
                 measured(matter),
@@ -153,12 +159,11 @@ public final class LetterWriter {
                                 .orElse("It was written by Fairwatch for " + siteName + "."));
     }
 
+    /** The first sentence of the summary. */
     private static String subject(String siteName, String job, FindingRow finding) {
-        String summary = Plain.line(finding.summary(), 90);
-        return "[" + siteName + "] Job " + job + ": "
-                + (summary.endsWith(".") && !summary.endsWith("...")
-                        ? summary.substring(0, summary.length() - 1)
-                        : summary);
+        String summary = finding.summary().strip().split("(?<=\\.)\\s", 2)[0];
+        String line = Plain.line(summary.replaceFirst("\\.$", ""), 90);
+        return "[" + siteName + "] Job " + job + ": " + line;
     }
 
     /** {@code tlj} of {@code tlj@its.aau.dk}. */
@@ -237,16 +242,8 @@ public final class LetterWriter {
         return Plain.line(name.replaceFirst("^(NVIDIA |Tesla )+", ""), 30);
     }
 
-    /** Whole percent; what is more than nothing never becomes 0 %, what is less than all never 100 %. */
-    static String percent(OptionalDouble ratio) {
-        if (ratio.isEmpty()) {
-            return "";
-        }
-        double value = ratio.getAsDouble();
-        if (value > 0 && value < 0.01) {
-            return "<1 %";
-        }
-        return (value < 1 ? Math.min(99, Math.round(value * 100)) : 100) + " %";
+    private static String percent(OptionalDouble ratio) {
+        return ratio.isPresent() ? Plain.percent(ratio.getAsDouble()) : "";
     }
 
     private static String memory(OptionalLong used, OptionalLong total) {
@@ -315,7 +312,7 @@ public final class LetterWriter {
                 matter.use.stream().mapToDouble(GpuUse::coverage).average().orElse(0);
         return "How this was measured: Slurm tells which GPUs a job holds; an agent on the node reads them about every "
                 + Math.max(1, Math.round(covered / samples)) + " s. The readings cover "
-                + percent(OptionalDouble.of(coverage))
+                + Plain.coverage(coverage)
                 + " of the time in the table. \"Mean\" and \"max\" are the share of time in which a GPU computed"
                 + " anything, not how full it was."
                 + unconfirmed(matter);
@@ -344,8 +341,7 @@ public final class LetterWriter {
         try {
             JSON.readTree(finding.evidence()).properties().forEach(field -> {
                 if (field.getValue().isValueNode() && numbers.size() < MOST_NUMBERS) {
-                    numbers.add(Plain.line(field.getKey(), 40) + " = "
-                            + Plain.line(field.getValue().asText(), 40));
+                    numbers.add(Plain.line(field.getKey(), 40) + " = " + Plain.line(number(field.getValue()), 40));
                 }
             });
         } catch (JsonProcessingException expected) {
@@ -355,6 +351,15 @@ public final class LetterWriter {
         return numbers.isEmpty()
                 ? Optional.empty()
                 : Optional.of("Rule " + Plain.line(finding.rule(), 60) + ": " + String.join(", ", numbers) + ".");
+    }
+
+    private static String number(JsonNode value) {
+        return value.isFloatingPointNumber()
+                ? BigDecimal.valueOf(value.doubleValue())
+                        .setScale(3, RoundingMode.HALF_UP)
+                        .stripTrailingZeros()
+                        .toPlainString()
+                : value.asText();
     }
 
     /** E.g. {@code Mon 23 Nov 2026 08:12 CET}. */

@@ -7,6 +7,7 @@ import io.fairwatch.collector.store.GpuUse;
 import io.fairwatch.collector.store.NodeState;
 import io.fairwatch.collector.store.Notice;
 import io.fairwatch.collector.store.Store;
+import io.fairwatch.collector.text.Plain;
 import io.fairwatch.collector.usage.Horizon;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;

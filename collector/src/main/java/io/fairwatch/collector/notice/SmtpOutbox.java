@@ -1,5 +1,6 @@
 package io.fairwatch.collector.notice;
 
+import io.fairwatch.collector.text.Plain;
 import io.vertx.core.Context;
 import io.vertx.core.Vertx;
 import io.vertx.core.net.PemTrustOptions;

@@ -2,6 +2,7 @@ package io.fairwatch.collector.notice;
 
 import io.fairwatch.collector.notice.LetterWriter.Facts;
 import io.fairwatch.collector.notice.LetterWriter.Gpu;
+import io.fairwatch.collector.text.Plain;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -31,7 +32,7 @@ final class TextLetter {
         if (!facts.fix().isEmpty()) {
             blocks.add(paragraph(facts.fix(), "  "));
         }
-        blocks.add(Plain.wrap(facts.endingIt(), WIDTH, "  ") + "\n\n      " + facts.scancel());
+        facts.scancel().ifPresent(line -> blocks.add("  " + LetterWriter.ENDING_IT + "\n\n      " + line));
         blocks.add(Plain.wrap(facts.help(), WIDTH, "  "));
         blocks.add("-".repeat(WIDTH));
         blocks.add(Plain.wrap(facts.measured(), WIDTH, ""));

@@ -38,7 +38,10 @@ public final class ReportText {
                 .append(total.runs() == 1 ? " run held " : " runs held ")
                 .append(hours((double) total.allocatedGpuSeconds()))
                 .append(" GPU-hours. Seen of them: ")
-                .append(share(total.seenGpuSeconds(), (double) total.allocatedGpuSeconds()))
+                .append(
+                        total.allocatedGpuSeconds() > 0
+                                ? Plain.coverage(total.seenGpuSeconds() / total.allocatedGpuSeconds())
+                                : "unknown")
                 .append(".\n");
         page.append("Of what was seen, ")
                 .append(share(total.usedGpuSeconds(), total.seenGpuSeconds()))
@@ -68,7 +71,7 @@ public final class ReportText {
         lines.stream()
                 .limit(MOST_ROWS)
                 .forEach(line -> rows.add(new String[] {
-                    line.name().isEmpty() ? "(none)" : Plain.text(line.name(), 40),
+                    line.name().isEmpty() ? "(none)" : Plain.line(line.name(), 40),
                     Integer.toString(line.runs()),
                     hours((double) line.allocatedGpuSeconds()),
                     hours(line.usedGpuSeconds()),
@@ -123,7 +126,7 @@ public final class ReportText {
 
     /** A field that no spreadsheet takes for a formula or a second line. */
     private static String quoted(String text) {
-        String plain = Plain.text(text, 255);
+        String plain = Plain.line(text, 255);
         boolean formula = !plain.isEmpty() && "=+-@\t".indexOf(plain.charAt(0)) >= 0;
         return '"' + (formula ? "'" : "") + plain.replace("\"", "\"\"") + '"';
     }

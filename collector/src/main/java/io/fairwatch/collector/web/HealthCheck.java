@@ -80,19 +80,19 @@ public final class HealthCheck {
                             .orElse("unknown, no answer from accounting yet"))
                     .append('\n');
             troubles.forEach(trouble ->
-                    text.append("! ").append(Plain.text(trouble, 500)).append('\n'));
+                    text.append("! ").append(Plain.line(trouble, 500)).append('\n'));
             List<String[]> rows = new ArrayList<>();
             rows.add(new String[] {"node", "last heard", "agent"});
             nodes.forEach(node -> rows.add(new String[] {
                 node.name(),
                 Plain.duration(Duration.between(node.lastAt(), at)) + " ago" + (node.silent() ? ", SILENT" : ""),
-                Plain.text(node.agentVersion(), 30)
+                Plain.line(node.agentVersion(), 30)
             }));
             text.append(nodes.isEmpty() ? "No agent has reported yet.\n" : "\n" + Table.render(rows));
             nodes.forEach(node -> node.failing().forEach(why -> text.append("! ")
                     .append(node.name())
                     .append(' ')
-                    .append(Plain.text(why, 500))
+                    .append(Plain.line(why, 500))
                     .append('\n')));
             return text.toString();
         }

@@ -13,7 +13,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalDouble;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 
@@ -122,16 +121,5 @@ class LetterWriterTest {
                 row.fix(),
                 "{oops");
         assertFalse(write(run, broken, Samples.uses(run)).text().contains("Rule gpu-idle"));
-    }
-
-    @Test
-    @DisplayName("a little is not 0 %, nearly all is not 100 %, unknown is neither")
-    void percent() {
-        assertEquals("0 %", LetterWriter.percent(OptionalDouble.of(0)));
-        assertEquals("<1 %", LetterWriter.percent(OptionalDouble.of(0.0004)));
-        assertEquals("37 %", LetterWriter.percent(OptionalDouble.of(0.37)));
-        assertEquals("99 %", LetterWriter.percent(OptionalDouble.of(0.9999)));
-        assertEquals("100 %", LetterWriter.percent(OptionalDouble.of(1)));
-        assertEquals("", LetterWriter.percent(OptionalDouble.empty()));
     }
 }
