@@ -82,11 +82,12 @@ public final class DuckDbStore implements Store {
     }
 
     private interface Writing<T> {
-        T write(Session session, Received received) throws SQLException;
+        T write(Session session, Received received, Inventory inventory) throws SQLException;
     }
 
     /** An open database. Confined to whoever holds the lock. */
-    private record Database(DuckDBConnection root, Session writer, Received received) implements AutoCloseable {
+    private record Database(DuckDBConnection root, Session writer, Received received, Inventory inventory)
+            implements AutoCloseable {
         @Override
         public void close() throws SQLException {
             try {
@@ -177,7 +178,7 @@ public final class DuckDbStore implements Store {
             Session writer = session(root);
             Schema.prepare(writer);
             Files.setPosixFilePermissions(file, OWNER_ONLY_FILE);
-            return new Database(root, writer, Received.load(writer));
+            return new Database(root, writer, Received.load(writer), Inventory.load(writer));
         } catch (SQLException | StoreException | RuntimeException e) {
             root.close();
             throw e;
@@ -202,7 +203,7 @@ public final class DuckDbStore implements Store {
 
     @Override
     public List<Integer> appendAll(List<List<NodeSnapshot>> batches) throws StoreException {
-        return write("append", (session, received) -> {
+        return write("append", (session, received, inventory) -> {
             List<NodeSnapshot> fresh = new ArrayList<>();
             List<Integer> stored = new ArrayList<>(batches.size());
             for (List<NodeSnapshot> batch : batches) {
@@ -211,7 +212,7 @@ public final class DuckDbStore implements Store {
                 stored.add(fresh.size() - before);
             }
             if (!fresh.isEmpty()) {
-                SnapshotTables.append(session, fresh);
+                SnapshotTables.append(session, inventory, fresh);
                 received.write(session);
             }
             return stored;
@@ -242,7 +243,7 @@ public final class DuckDbStore implements Store {
 
     @Override
     public void saveView(SlurmView view) throws StoreException {
-        write("saveView", (session, received) -> {
+        write("saveView", (session, received, inventory) -> {
             RunTables.saveView(session, view);
             return true;
         });
@@ -250,7 +251,7 @@ public final class DuckDbStore implements Store {
 
     @Override
     public void saveRuns(Collection<Run> runs) throws StoreException {
-        write("saveRuns", (session, received) -> {
+        write("saveRuns", (session, received, inventory) -> {
             RunTables.saveRuns(session, runs);
             return true;
         });
@@ -283,7 +284,7 @@ public final class DuckDbStore implements Store {
 
     @Override
     public void saveAccountingUntil(Instant until) throws StoreException {
-        write("saveAccountingUntil", (session, received) -> {
+        write("saveAccountingUntil", (session, received, inventory) -> {
             RunTables.saveAccountingUntil(session, until);
             return true;
         });
@@ -325,7 +326,7 @@ public final class DuckDbStore implements Store {
 
     @Override
     public void saveFindings(Collection<FindingRow> findings, Collection<Notice> notices) throws StoreException {
-        write("saveFindings", (session, received) -> {
+        write("saveFindings", (session, received, inventory) -> {
             FindingTables.save(session, findings, notices);
             return true;
         });
@@ -358,9 +359,11 @@ public final class DuckDbStore implements Store {
         return use(what, open -> {
             turn.lock();
             try {
+                if (broken) {
+                    throw new StoreException("store: " + what + ": the write before this one failed; try again");
+                }
                 return transaction(open, writing);
             } catch (SQLException e) {
-                broken = true; // whether it was committed is not certain: look again at what the file says
                 LOG.warn("store could not write what={} directory={}", what, directory, e);
                 throw failure(what, e);
             } finally {
@@ -369,19 +372,17 @@ public final class DuckDbStore implements Store {
         });
     }
 
-    private static <T> T transaction(Database open, Writing<T> writing) throws SQLException {
+    private <T> T transaction(Database open, Writing<T> writing) throws SQLException {
         boolean committed = false;
         open.writer().begin();
         try {
-            T result = writing.write(open.writer(), open.received());
+            T result = writing.write(open.writer(), open.received(), open.inventory());
             open.writer().commit();
             committed = true;
             return result;
         } finally {
-            if (committed) {
-                open.received().committed();
-            } else {
-                open.received().rolledBack();
+            if (!committed) {
+                broken = true; // whether it was committed is not certain: look again at what the file says
                 rollBack(open.writer());
             }
         }

@@ -2,6 +2,7 @@ package io.fairwatch.collector.store;
 
 import io.fairwatch.collector.store.Store.StoreException;
 import java.sql.SQLException;
+import java.util.Collection;
 import java.util.List;
 
 /**
@@ -67,7 +68,7 @@ final class Schema {
             // which snapshots have come: ranges of sequences, both ends included
             """
             CREATE TABLE IF NOT EXISTS received (
-              node VARCHAR NOT NULL, boot_id VARCHAR NOT NULL, first_sequence BIGINT NOT NULL,
+              id VARCHAR NOT NULL, node VARCHAR NOT NULL, boot_id VARCHAR NOT NULL, first_sequence BIGINT NOT NULL,
               last_sequence BIGINT NOT NULL)""",
             // one row for each node; state and scratch are JSON of its newest snapshot
             """
@@ -125,6 +126,8 @@ final class Schema {
               state VARCHAR NOT NULL, created_ms BIGINT NOT NULL, changed_ms BIGINT NOT NULL,
               attempts INTEGER NOT NULL, detail VARCHAR NOT NULL)""");
 
+    private static final int FEW = 64;
+
     private Schema() {}
 
     /**
@@ -166,6 +169,26 @@ final class Schema {
         session.execute(
                 "CREATE OR REPLACE TEMPORARY TABLE staged_" + table + " AS SELECT * FROM " + table + " LIMIT 0");
         return session.appendTemporary("staged_" + table);
+    }
+
+    /** Deletes the rows whose {@code column} has one of the values. */
+    static void delete(Session session, String table, String column, Collection<String> values) throws SQLException {
+        if (values.isEmpty()) {
+            return;
+        }
+        if (values.size() <= FEW) { // a group commit is mostly small, and a temporary table costs more than its query
+            session.update(
+                    "DELETE FROM " + table + " WHERE " + column + " IN (?" + ", ?".repeat(values.size() - 1) + ")",
+                    values.toArray());
+            return;
+        }
+        session.execute("CREATE OR REPLACE TEMPORARY TABLE staged_value (value VARCHAR NOT NULL)");
+        try (Rows rows = session.appendTemporary("staged_value")) {
+            for (String value : values) {
+                rows.text(value).end();
+            }
+        }
+        session.execute("DELETE FROM " + table + " WHERE " + column + " IN (SELECT value FROM staged_value)");
     }
 
     /** Replaces the rows that agree in {@code keys} with a staged one by the staged rows. */

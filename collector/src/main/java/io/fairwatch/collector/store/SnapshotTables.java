@@ -11,6 +11,8 @@ import io.fairwatch.agent.wire.ProbeOutcome;
 import io.fairwatch.agent.wire.ScratchUse;
 import io.fairwatch.agent.wire.UserUse;
 import io.fairwatch.agent.wire.Utilization;
+import io.fairwatch.collector.store.Inventory.GpuMark;
+import io.fairwatch.collector.store.Inventory.NodeMark;
 import java.sql.SQLException;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -20,8 +22,10 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
@@ -29,10 +33,12 @@ import java.util.function.Function;
 /** Snapshots into tables, and what is newest out of them. Immutable; every method works within the given session. */
 final class SnapshotTables {
     /** Which of two snapshots of one node is newer, so that the order in which they come does not matter. */
-    private static final Comparator<NodeSnapshot> NEWNESS = Comparator.comparingLong(
-                    (NodeSnapshot snapshot) -> snapshot.at().toEpochMilli())
-            .thenComparing(NodeSnapshot::bootId)
-            .thenComparingLong(NodeSnapshot::sequence);
+    private static final Comparator<NodeMark> NEWNESS = Comparator.comparingLong(NodeMark::lastMs)
+            .thenComparing(NodeMark::bootId)
+            .thenComparingLong(NodeMark::sequence);
+
+    private static final Comparator<GpuMark> GPU_NEWNESS =
+            Comparator.comparingLong(GpuMark::lastMs).thenComparing(GpuMark::node);
 
     /** The part of a node's newest snapshot that is kept as JSON. */
     private record State(
@@ -40,8 +46,6 @@ final class SnapshotTables {
             Optional<String> simulated,
             Optional<HostReading> host,
             Map<String, ProbeOutcome> probes) {}
-
-    private record Found(GpuDevice device, String node, long atMs) {}
 
     private static final String READING_COLUMNS = """
             r.node, r.at_ms, r.utilization_mean, r.utilization_max, r.utilization_last, r.utilization_samples,
@@ -56,14 +60,14 @@ final class SnapshotTables {
     private SnapshotTables() {}
 
     /** Keeps snapshots of which none was there before. */
-    static void append(Session session, Collection<NodeSnapshot> snapshots) throws SQLException {
+    static void append(Session session, Inventory inventory, Collection<NodeSnapshot> snapshots) throws SQLException {
         appendNodes(session, snapshots);
         appendGpus(session, snapshots);
         appendProcesses(session, snapshots);
         appendJobs(session, snapshots);
         appendUsers(session, snapshots);
-        replaceNodes(session, snapshots);
-        replaceGpus(session, snapshots);
+        replaceNodes(session, inventory, snapshots);
+        replaceGpus(session, inventory, snapshots);
     }
 
     private static void appendNodes(Session session, Collection<NodeSnapshot> snapshots) throws SQLException {
@@ -204,14 +208,35 @@ final class SnapshotTables {
         }
     }
 
-    private static void replaceNodes(Session session, Collection<NodeSnapshot> snapshots) throws SQLException {
+    private static void replaceNodes(Session session, Inventory inventory, Collection<NodeSnapshot> snapshots)
+            throws SQLException {
         Map<String, NodeSnapshot> newest = new LinkedHashMap<>();
-        Map<String, Instant> first = new HashMap<>();
+        Set<String> known = new HashSet<>();
+        Set<String> begunEarlier = new LinkedHashSet<>();
         for (NodeSnapshot snapshot : snapshots) {
-            newest.merge(snapshot.node(), snapshot, (a, b) -> NEWNESS.compare(a, b) >= 0 ? a : b);
-            first.merge(snapshot.node(), snapshot.at(), (a, b) -> a.isBefore(b) ? a : b);
+            String node = snapshot.node();
+            long atMs = snapshot.at().toEpochMilli();
+            NodeMark now = new NodeMark(atMs, atMs, snapshot.bootId(), snapshot.sequence());
+            NodeMark before = inventory.nodes.get(node);
+            if (before != null && !newest.containsKey(node)) {
+                known.add(node);
+            }
+            if (before == null || NEWNESS.compare(now, before) > 0) {
+                newest.put(node, snapshot);
+                long firstMs = before == null ? atMs : Math.min(atMs, before.firstMs());
+                inventory.nodes.put(node, new NodeMark(firstMs, atMs, now.bootId(), now.sequence()));
+            } else if (atMs < before.firstMs()) {
+                // a late snapshot may be the first one, but never takes the place of a newer one
+                begunEarlier.add(node);
+                inventory.nodes.put(node, new NodeMark(atMs, before.lastMs(), before.bootId(), before.sequence()));
+            }
         }
-        try (Rows rows = Schema.stage(session, "node")) {
+        Schema.delete(
+                session,
+                "node",
+                "node",
+                newest.keySet().stream().filter(known::contains).toList());
+        try (Rows rows = session.append("node")) {
             for (NodeSnapshot snapshot : newest.values()) {
                 State state = new State(
                         snapshot.gpuDriver().map(driver -> driver.version()),
@@ -219,7 +244,7 @@ final class SnapshotTables {
                         snapshot.host(),
                         snapshot.probes());
                 rows.text(snapshot.node())
-                        .time(first.getOrDefault(snapshot.node(), snapshot.at()))
+                        .number(firstMs(inventory, snapshot.node()))
                         .time(snapshot.at())
                         .text(snapshot.bootId())
                         .number(snapshot.sequence())
@@ -230,37 +255,45 @@ final class SnapshotTables {
                         .end();
             }
         }
-        // a late snapshot may be the first one, but never takes the place of a newer one
-        session.execute("""
-                UPDATE node SET first_at_ms = (SELECT s.first_at_ms FROM staged_node s WHERE s.node = node.node)
-                WHERE EXISTS (SELECT 1 FROM staged_node s WHERE s.node = node.node AND s.first_at_ms < node.first_at_ms)""");
-        session.execute("""
-                DELETE FROM staged_node WHERE EXISTS (
-                  SELECT 1 FROM node n WHERE n.node = staged_node.node
-                    AND (n.last_at_ms, n.boot_id, n.sequence)
-                      > (staged_node.last_at_ms, staged_node.boot_id, staged_node.sequence))""");
-        session.execute("""
-                UPDATE staged_node SET first_at_ms = (SELECT n.first_at_ms FROM node n WHERE n.node = staged_node.node)
-                WHERE EXISTS (SELECT 1 FROM node n WHERE n.node = staged_node.node)""");
-        Schema.replace(session, "node", "node");
+        begunEarlier.removeAll(newest.keySet());
+        for (String node : begunEarlier) {
+            session.update("UPDATE node SET first_at_ms = ? WHERE node = ?", firstMs(inventory, node), node);
+        }
     }
 
-    private static void replaceGpus(Session session, Collection<NodeSnapshot> snapshots) throws SQLException {
-        Map<String, Found> newest = new LinkedHashMap<>();
-        for (NodeSnapshot snapshot : snapshots.stream().sorted(NEWNESS).toList()) {
+    private static long firstMs(Inventory inventory, String node) {
+        return Objects.requireNonNull(inventory.nodes.get(node)).firstMs();
+    }
+
+    private static void replaceGpus(Session session, Inventory inventory, Collection<NodeSnapshot> snapshots)
+            throws SQLException {
+        Map<String, GpuDevice> newest = new LinkedHashMap<>();
+        Set<String> known = new HashSet<>();
+        for (NodeSnapshot snapshot : snapshots) {
+            GpuMark now = new GpuMark(snapshot.at().toEpochMilli(), snapshot.node());
             for (GpuReading gpu : gpus(snapshot)) {
-                newest.merge(
-                        gpu.device().uuid(),
-                        new Found(gpu.device(), snapshot.node(), snapshot.at().toEpochMilli()),
-                        (a, b) -> a.atMs() == b.atMs() && a.node().compareTo(b.node()) > 0 ? a : b);
+                String uuid = gpu.device().uuid();
+                GpuMark before = inventory.gpus.get(uuid);
+                if (before != null && !newest.containsKey(uuid)) {
+                    known.add(uuid);
+                }
+                if (before == null || GPU_NEWNESS.compare(now, before) >= 0) {
+                    newest.put(uuid, gpu.device());
+                    inventory.gpus.put(uuid, now);
+                }
             }
         }
-        try (Rows rows = Schema.stage(session, "gpu")) {
-            for (Found found : newest.values()) {
-                GpuDevice device = found.device();
+        Schema.delete(
+                session,
+                "gpu",
+                "uuid",
+                newest.keySet().stream().filter(known::contains).toList());
+        try (Rows rows = session.append("gpu")) {
+            for (GpuDevice device : newest.values()) {
+                GpuMark mark = Objects.requireNonNull(inventory.gpus.get(device.uuid()));
                 rows.text(device.uuid())
-                        .text(found.node())
-                        .number(found.atMs())
+                        .text(mark.node())
+                        .number(mark.lastMs())
                         .number(device.index())
                         .number(device.minorNumber())
                         .text(device.pciBusId())
@@ -269,11 +302,6 @@ final class SnapshotTables {
                         .end();
             }
         }
-        session.execute("""
-                DELETE FROM staged_gpu WHERE EXISTS (
-                  SELECT 1 FROM gpu g WHERE g.uuid = staged_gpu.uuid
-                    AND (g.last_at_ms, g.node) > (staged_gpu.last_at_ms, staged_gpu.node))""");
-        Schema.replace(session, "gpu", "uuid");
     }
 
     private static List<GpuReading> gpus(NodeSnapshot snapshot) {
@@ -417,10 +445,14 @@ final class SnapshotTables {
                 cells.maybeNumber());
     }
 
-    /** All devices by uuid. */
-    static Map<String, GpuSeen> devices(Session session) throws SQLException {
-        Map<String, GpuSeen> devices = new HashMap<>();
-        gpus(session).forEach(seen -> devices.put(seen.device().uuid(), seen));
+    /** The devices whose uuid stands in a temporary table, by uuid. */
+    static Map<String, GpuDevice> devices(Session session, String table) throws SQLException {
+        Map<String, GpuDevice> devices = new HashMap<>();
+        session.query(
+                "SELECT " + DEVICE_COLUMNS + " FROM gpu g WHERE g.uuid IN (SELECT uuid FROM " + table + ")", cells -> {
+                    GpuDevice device = device(cells);
+                    return devices.put(device.uuid(), device) == null;
+                });
         return devices;
     }
 

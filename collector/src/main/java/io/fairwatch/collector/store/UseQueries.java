@@ -168,7 +168,7 @@ final class UseQueries {
                 busyAboveRatio,
                 busyAboveRatio);
         Map<Pair, Double> energy = energy(session, used, earliest, latest);
-        Map<String, GpuSeen> devices = SnapshotTables.devices(session);
+        Map<String, GpuDevice> devices = SnapshotTables.devices(session, "used");
         List<GpuUse> uses = new ArrayList<>();
         for (int no = 0; no < spans.size(); no++) {
             RunSpan span = spans.get(no);
@@ -204,10 +204,9 @@ final class UseQueries {
             RunSpan span,
             String node,
             Optional<AllocatedGpu> allocated,
-            Optional<GpuSeen> seen,
+            Optional<GpuDevice> device,
             Used used,
             Optional<Double> energy) {
-        Optional<GpuDevice> device = seen.map(GpuSeen::device);
         long lengthMs = Math.max(0, span.to().toEpochMilli() - span.from().toEpochMilli());
         return new GpuUse(
                 span.run().key(),

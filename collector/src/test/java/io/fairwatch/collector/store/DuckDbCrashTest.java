@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.fairwatch.agent.wire.NodeSnapshot;
 import io.fairwatch.collector.store.Store.RunSpan;
 import io.fairwatch.collector.store.Store.StoreException;
 import java.io.IOException;
@@ -19,7 +20,11 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Properties;
 import java.util.Random;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.duckdb.DuckDBConnection;
 import org.duckdb.DuckDBDriver;
@@ -66,19 +71,20 @@ class DuckDbCrashTest {
         Random random = new Random(seed);
         Path data = directory.resolve("store");
         Path temporary = Files.createDirectory(directory.resolve("tmp"));
-        long acknowledged = 0;
+        Set<Long> acknowledged = new TreeSet<>();
+        long stored = 0;
         for (int kill = 1; kill <= KILLS; kill++) {
-            acknowledged = appendUntilKilled(data, temporary, acknowledged + 1, 5 + random.nextInt(60), random);
+            List<Long> now = appendUntilKilled(data, temporary, stored + 1, 5 + random.nextInt(60), random);
+            acknowledged.addAll(now);
             try (DuckDbStore store = DuckDbStore.open(data, DuckDbStore.Settings.DEFAULTS)) {
-                long stored = assertWhole(store, acknowledged, "seed " + seed + ", kill " + kill);
-                acknowledged = stored; // the last one may have been kept without being acknowledged
+                stored = assertWhole(store, stored + now.size(), acknowledged, "seed " + seed + ", kill " + kill);
             }
         }
-        assertTrue(acknowledged >= KILLS * 5, "acknowledged " + acknowledged);
+        assertTrue(acknowledged.size() >= KILLS * 5, "acknowledged " + acknowledged.size());
     }
 
-    /** Appends in another process, kills it once it has acknowledged some; gives the last that it acknowledged. */
-    private static long appendUntilKilled(Path data, Path temporary, long first, int least, Random random)
+    /** Appends in another process, kills it once it has acknowledged some; gives what it acknowledged. */
+    private static List<Long> appendUntilKilled(Path data, Path temporary, long first, int least, Random random)
             throws IOException, InterruptedException {
         Path out = Files.createTempFile(temporary, "acknowledged", ".txt");
         Process process = start(data, temporary, first, out);
@@ -94,7 +100,7 @@ class DuckDbCrashTest {
         for (int i = 0; i < acknowledged.size(); i++) {
             assertEquals(first + i, acknowledged.get(i));
         }
-        return first + acknowledged.size() - 1;
+        return acknowledged;
     }
 
     /** The numbers on the whole lines of a file that somebody writes. */
@@ -106,20 +112,27 @@ class DuckDbCrashTest {
                 .toList();
     }
 
-    /** Checks that all sequences from 1 are there with all their rows; gives the last one. */
-    private static long assertWhole(DuckDbStore store, long acknowledged, String message) throws StoreException {
-        int nodes = (int) (store.nodes().get(0).lastAt().getEpochSecond() - NOON.getEpochSecond()) / 30;
-        assertTrue(nodes == acknowledged || nodes == acknowledged + 1, message + ": " + acknowledged + " / " + nodes);
+    /**
+     * Checks that all sequences from 1 are there with all their rows, and the run of each acknowledged one.
+     *
+     * @param least the last acknowledged sequence; the next may have been kept without being acknowledged
+     * @return the last sequence that is there
+     */
+    private static long assertWhole(DuckDbStore store, long least, Set<Long> acknowledged, String message)
+            throws StoreException {
+        int nodes = (int) ((store.nodes().get(0).lastAt().getEpochSecond() - NOON.getEpochSecond()) / 30);
+        assertTrue(nodes == least || nodes == least + 1, message + ": " + least + " acknowledged, " + nodes + " there");
         List<GpuUse> uses = store.gpuUse(List.of(new RunSpan(Given.run(1), NOON, at(30.0 * nodes))), 0);
         assertEquals(
                 List.of(nodes, nodes, nodes, nodes),
                 uses.stream().map(GpuUse::samples).toList(),
                 message);
-        for (long sequence = 1; sequence <= nodes; sequence++) {
-            assertEquals(0, store.append(List.of(AppendingMain.snapshot(sequence))), message);
-        }
-        int runs = store.liveRuns().size();
-        assertTrue(runs >= acknowledged && runs <= nodes, message + ": runs " + runs);
+        List<NodeSnapshot> again = LongStream.rangeClosed(1, nodes)
+                .mapToObj(AppendingMain::snapshot)
+                .toList();
+        assertEquals(0, store.append(again), message);
+        Set<Long> runs = store.liveRuns().stream().map(run -> run.key().jobId()).collect(Collectors.toSet());
+        assertTrue(runs.containsAll(acknowledged), () -> message + ": runs " + runs + " of " + acknowledged);
         return nodes;
     }
 
