@@ -6,6 +6,7 @@ import io.fairwatch.collector.ingest.GroupCommit;
 import io.fairwatch.collector.ingest.IngestHandler;
 import io.fairwatch.collector.judge.Judge;
 import io.fairwatch.collector.lookup.JobLookup;
+import io.fairwatch.collector.lookup.NodeLookup;
 import io.fairwatch.collector.notice.Addresses;
 import io.fairwatch.collector.notice.LetterWriter;
 import io.fairwatch.collector.notice.Notifier;
@@ -150,7 +151,7 @@ public final class Main implements Callable<Integer> {
 
             Router router = Router.router(vertx);
             ingest.mount(router);
-            new Api(vertx, jobs, reports, health, zone, clock).mount(router);
+            new Api(vertx, jobs, new NodeLookup(store, clock), reports, health, zone, clock).mount(router);
             router.get("/metrics").handler(context -> context.response()
                     .putHeader("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
                     .end(meters.scrape()));

@@ -23,10 +23,13 @@ import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -118,9 +121,10 @@ public final class JobLookup {
                 store.nodes().stream().collect(Collectors.toMap(NodeState::node, Function.identity()));
         Map<Run, RunSpan> spans = new LinkedHashMap<>();
         newest.forEach(run -> spans.put(run, new RunSpan(run, run.key().start(), Horizon.of(run, nodes, now))));
-        Map<RunKey, List<GpuUse>> whole = gpuUse(spans.values());
-        Map<RunKey, List<GpuUse>> lastHour =
-                gpuUse(spans.values().stream().map(JobLookup::lastHour).toList());
+        // both spans of all runs in one question; those of a run younger than an hour are the same
+        Set<RunSpan> asked = new LinkedHashSet<>(spans.values());
+        spans.values().forEach(span -> asked.add(lastHour(span)));
+        List<GpuUse> uses = store.gpuUse(asked, settings.busyAboveRatio());
         Map<RunKey, JobUse> cpu = store.jobUse(spans.values()).stream()
                 .collect(Collectors.toMap(JobUse::run, Function.identity(), (a, b) -> a));
         List<JobView> views = new ArrayList<>();
@@ -129,10 +133,9 @@ public final class JobLookup {
                     .map(nodes::get)
                     .filter(node -> node != null)
                     .toList();
-            List<GpuLine> lines = lines(
-                    whole.getOrDefault(run.key(), List.of()),
-                    lastHour.getOrDefault(run.key(), List.of()),
-                    newestReadings(whole.getOrDefault(run.key(), List.of()), run, now));
+            RunSpan span = Objects.requireNonNull(spans.get(run));
+            List<GpuUse> whole = within(span, uses);
+            List<GpuLine> lines = lines(whole, within(lastHour(span), uses), newestReadings(whole, run, now));
             Instant slurmAsOf = run.end().isPresent()
                     ? run.asOf()
                     : slurm.map(SlurmView::at).orElse(run.asOf());
@@ -170,8 +173,10 @@ public final class JobLookup {
         return from.isBefore(whole.from()) ? whole : new RunSpan(whole.run(), from, whole.to());
     }
 
-    private Map<RunKey, List<GpuUse>> gpuUse(Collection<RunSpan> spans) throws StoreException {
-        return store.gpuUse(spans, settings.busyAboveRatio()).stream().collect(Collectors.groupingBy(GpuUse::run));
+    private static List<GpuUse> within(RunSpan span, List<GpuUse> uses) {
+        return uses.stream()
+                .filter(use -> use.run().equals(span.run().key()) && use.from().equals(span.from()))
+                .toList();
     }
 
     private Map<String, GpuReadingAt> newestReadings(Collection<GpuUse> uses, Run run, Instant now)

@@ -3,6 +3,7 @@ package io.fairwatch.collector.store;
 import io.fairwatch.agent.wire.HostReading;
 import io.fairwatch.agent.wire.ProbeOutcome;
 import io.fairwatch.agent.wire.ScratchUse;
+import io.fairwatch.agent.wire.UserUse;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -21,6 +22,7 @@ import java.util.Optional;
  * @param simulated the sentence that says so when its GPUs are simulated; absent for real ones
  * @param host the node as a whole; absent when it could not be read
  * @param probes how each probe fared
+ * @param users everybody with a process there
  * @param scratch its scratch mounts
  */
 public record NodeState(
@@ -33,4 +35,5 @@ public record NodeState(
         Optional<String> simulated,
         Optional<HostReading> host,
         Map<String, ProbeOutcome> probes,
+        List<UserUse> users,
         List<ScratchUse> scratch) {}

@@ -45,7 +45,8 @@ final class SnapshotTables {
             Optional<String> driver,
             Optional<String> simulated,
             Optional<HostReading> host,
-            Map<String, ProbeOutcome> probes) {}
+            Map<String, ProbeOutcome> probes,
+            List<UserUse> users) {}
 
     private static final String READING_COLUMNS = """
             r.node, r.at_ms, r.utilization_mean, r.utilization_max, r.utilization_last, r.utilization_samples,
@@ -242,7 +243,8 @@ final class SnapshotTables {
                         snapshot.gpuDriver().map(driver -> driver.version()),
                         snapshot.gpuDriver().flatMap(driver -> driver.simulated()),
                         snapshot.host(),
-                        snapshot.probes());
+                        snapshot.probes(),
+                        snapshot.users());
                 rows.text(snapshot.node())
                         .number(firstMs(inventory, snapshot.node()))
                         .time(snapshot.at())
@@ -341,6 +343,7 @@ final class SnapshotTables {
                     state.simulated(),
                     state.host(),
                     state.probes(),
+                    state.users(),
                     Arrays.asList(scratch));
         });
     }

@@ -10,16 +10,21 @@ import com.fasterxml.jackson.datatype.jsr310.JavaTimeModule;
 import io.fairwatch.collector.lookup.JobLookup;
 import io.fairwatch.collector.lookup.JobLookup.Answer;
 import io.fairwatch.collector.lookup.JobText;
+import io.fairwatch.collector.lookup.NodeLookup;
+import io.fairwatch.collector.lookup.NodeLookup.NodeView;
+import io.fairwatch.collector.lookup.NodeText;
 import io.fairwatch.collector.report.Period;
 import io.fairwatch.collector.report.Report;
 import io.fairwatch.collector.report.ReportMaker;
 import io.fairwatch.collector.report.ReportText;
 import io.fairwatch.collector.store.Store.StoreException;
+import io.fairwatch.collector.text.Plain;
 import io.vertx.core.Vertx;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
 import java.time.InstantSource;
 import java.time.ZoneId;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -35,6 +40,7 @@ public final class Api {
 
     private final Vertx vertx;
     private final JobLookup jobs;
+    private final NodeLookup nodes;
     private final ReportMaker reports;
     private final HealthCheck health;
     private final ZoneId zone;
@@ -62,9 +68,17 @@ public final class Api {
         JSON
     }
 
-    public Api(Vertx vertx, JobLookup jobs, ReportMaker reports, HealthCheck health, ZoneId zone, InstantSource clock) {
+    public Api(
+            Vertx vertx,
+            JobLookup jobs,
+            NodeLookup nodes,
+            ReportMaker reports,
+            HealthCheck health,
+            ZoneId zone,
+            InstantSource clock) {
         this.vertx = vertx;
         this.jobs = jobs;
+        this.nodes = nodes;
         this.reports = reports;
         this.health = health;
         this.zone = zone;
@@ -74,6 +88,9 @@ public final class Api {
     /** Adds the routes. */
     public void mount(Router router) {
         router.get("/api/v1/jobs/:id").handler(context -> answer(context, () -> job(context)));
+        router.get("/api/v1/nodes").handler(context -> answer(context, () -> nodes(context, Optional.empty())));
+        router.get("/api/v1/nodes/:node")
+                .handler(context -> answer(context, () -> nodes(context, Optional.of(context.pathParam("node")))));
         router.get("/api/v1/report").handler(context -> answer(context, () -> report(context)));
         router.get("/api/v1/health").handler(context -> answer(context, () -> health(context)));
     }
@@ -91,6 +108,21 @@ public final class Api {
             case TEXT -> new Reply(200, TEXT, text.page(found.views()));
             case CSV -> new Reply(200, CSV, text.csv(found.views()));
             case JSON -> new Reply(200, JSON, json.writeValueAsString(found.views()));
+        };
+    }
+
+    private Reply nodes(RoutingContext context, Optional<String> name) throws StoreException, JsonProcessingException {
+        List<NodeView> found = nodes.find(name);
+        if (found.isEmpty()) {
+            return Reply.sentence(
+                    404,
+                    name.map(asked -> "Node " + Plain.line(asked, 60) + " has never reported.")
+                            .orElse("No node has reported yet."));
+        }
+        return switch (format(context)) {
+            case TEXT -> new Reply(200, TEXT, new NodeText().page(found));
+            case CSV -> throw new IllegalArgumentException("format: csv (expected: text or json)");
+            case JSON -> new Reply(200, JSON, json.writeValueAsString(found));
         };
     }
 

@@ -271,6 +271,7 @@ abstract class StoreContract {
                         Optional.empty(),
                         Optional.empty(),
                         probes,
+                        List.of(new UserUse(5, Optional.empty(), 1, 0, OptionalDouble.empty(), 9)),
                         List.of(raid, uncounted))),
                 store.nodes());
     }
