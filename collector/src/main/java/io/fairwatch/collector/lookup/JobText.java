@@ -250,7 +250,7 @@ public final class JobText {
                     .append(Plain.coverage(whole.getAsDouble()))
                     .append(" since the start");
         }
-        view.period().ifPresent(period -> text.append(", one every ").append(Plain.duration(period)));
+        view.period().ifPresent(period -> text.append(", one every ").append(Plain.duration(period.plusMillis(500))));
         newest(view)
                 .ifPresent(at -> text.append(
                         view.run().end().isPresent()

@@ -52,7 +52,7 @@ public final class NodeLookup {
      *
      * @param reading its newest reading; absent when there never was one
      * @param heldBy the runs that Slurm gave it to
-     * @param usedBy raw ids of the jobs whose processes were seen on it in the last minutes
+     * @param usedBy raw ids of the jobs whose processes the newest snapshot shows on it
      */
     public record GpuLine(GpuDevice device, Optional<GpuReadingAt> reading, List<Run> heldBy, List<Long> usedBy) {}
 
@@ -83,16 +83,16 @@ public final class NodeLookup {
                             device,
                             Optional.ofNullable(newest.get(device.uuid())),
                             live.stream().filter(run -> holds(run, device)).toList(),
-                            usedBy(device, seen)))
+                            usedBy(device, seen, node.lastAt())))
                     .toList();
             views.add(new NodeView(now, node, Optional.ofNullable(slurm.get(node.node())), lines));
         }
         return views;
     }
 
-    private static List<Long> usedBy(GpuDevice device, List<JobOnGpu> seen) {
+    private static List<Long> usedBy(GpuDevice device, List<JobOnGpu> seen, Instant since) {
         return seen.stream()
-                .filter(job -> job.uuid().equals(device.uuid()))
+                .filter(job -> job.uuid().equals(device.uuid()) && !job.lastAt().isBefore(since))
                 .map(JobOnGpu::jobId)
                 .distinct()
                 .sorted()
