@@ -44,7 +44,8 @@ final class TextLetter {
     private static String paragraph(List<String> lines, String indent) {
         List<String> out = new ArrayList<>();
         for (String line : lines) {
-            out.add(line.startsWith("    ") ? indent + line : Plain.wrap(line, WIDTH, indent));
+            String shown = line.startsWith("    ") ? indent + line : Plain.wrap(line, WIDTH, indent);
+            out.add(line.isBlank() ? "" : shown);
         }
         return String.join("\n", out);
     }
