@@ -29,11 +29,8 @@ import java.util.OptionalLong;
  * <p>What was not measured is called unknown and counts for nothing. Times are exact to the minute and never rounded up.
  */
 public final class LetterWriter {
-    /** GPUs idle for less are shown as in use: within the spacing of readings nobody can tell. */
     /** Said above the line that ends a job, where the rule itself does not give it. */
     static final String ENDING_IT = "If you do not need the job any more, this ends it and frees what it holds:";
-
-    private static final Duration IN_USE = Duration.ofMinutes(10);
 
     private static final int MOST_GPUS = 16;
     private static final int MOST_NODES = 6;
@@ -267,14 +264,18 @@ public final class LetterWriter {
         return measuredAtAll(use) ? Duration.between(use.lastBusyAt().orElse(use.from()), use.to()) : Duration.ZERO;
     }
 
+    /** Within two readings nobody can tell whether something still runs. */
+    private static boolean isInUse(GpuUse use) {
+        double spacing = use.samples() == 0 ? 0 : use.coveredSeconds() / use.samples();
+        return use.lastBusyAt().isPresent() && idleFor(use).toMillis() < 2000 * spacing;
+    }
+
     private String idleSince(GpuUse use, Instant now) {
         if (!measuredAtAll(use)) {
             return "";
         }
         if (use.lastBusyAt().isPresent()) {
-            return idleFor(use).compareTo(IN_USE) < 0
-                    ? "in use"
-                    : shortTime(use.lastBusyAt().get(), now);
+            return isInUse(use) ? "in use" : shortTime(use.lastBusyAt().get(), now);
         }
         boolean wholeRun = !use.from().isAfter(use.run().start());
         return wholeRun ? "its start" : "before " + shortTime(use.from(), now);
@@ -285,7 +286,7 @@ public final class LetterWriter {
         Duration idle = Duration.ZERO;
         boolean more = false;
         for (GpuUse use : matter.use) {
-            if (use.allocated().isPresent() && idleFor(use).compareTo(IN_USE) >= 0) {
+            if (use.allocated().isPresent() && measuredAtAll(use) && !isInUse(use)) {
                 idle = idle.plus(idleFor(use));
                 more |= use.lastBusyAt().isEmpty()
                         && use.from().isAfter(use.run().start());
