@@ -292,11 +292,11 @@ public final class LetterWriter {
                         && use.from().isAfter(use.run().start());
             }
         }
-        if (idle.isZero()) {
-            return Optional.empty();
-        }
         // cut, not rounded: nobody is told of more than there was
         double hours = Math.floor(idle.toMinutes() / 6.0) / 10;
+        if (hours == 0) {
+            return Optional.empty();
+        }
         return Optional.of("So far the job has held GPUs without using them for "
                 + (more ? "at least " : "")
                 + String.format(Locale.ROOT, "%.1f", hours)
