@@ -16,7 +16,9 @@ need_packages() {
 }
 
 need_build_tools() {
-  need_packages javac=openjdk-17-jdk-headless mvn=maven gcc=gcc make=make curl=curl jq=jq || return 1
+  local headers=gcc=gcc
+  [ -e /usr/include/stdio.h ] || headers=no-c-headers=libc6-dev   # gcc only recommends them
+  need_packages javac=openjdk-17-jdk-headless mvn=maven gcc=gcc "$headers" make=make curl=curl jq=jq || return 1
   local version
   version=$(javac -version 2>&1 | sed -n 's/^javac \([0-9]*\).*/\1/p')
   if [ "${version:-0}" -lt 17 ]; then

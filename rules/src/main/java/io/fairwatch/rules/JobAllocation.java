@@ -9,6 +9,8 @@ import java.util.OptionalLong;
  * included: {@code job.user}, {@code job.gpus_allocated}. Immutable.
  *
  * @param jobId raw Slurm number of the job. Source: squeue JobID
+ * @param displayId the job as people write it and as scancel takes it for this one alone: {@code 83549}, {@code 5_3},
+ *     {@code 6+1}; the raw number of an array's last task or of a het job's leader would mean all of it
  * @param submission who asked for it, and under which name
  * @param resources what Slurm gave
  * @param elapsedSeconds age of this run; seconds, from 0. A requeued job starts again at 0. Source: squeue StartTime
@@ -19,6 +21,7 @@ import java.util.OptionalLong;
  *     Source: the collector */
 public record JobAllocation(
         long jobId,
+        String displayId,
         Submission submission,
         Resources resources,
         long elapsedSeconds,
@@ -28,6 +31,7 @@ public record JobAllocation(
 
     /** Checks the ranges. */
     public JobAllocation {
+        Objects.requireNonNull(displayId, "displayId");
         Objects.requireNonNull(submission, "submission");
         Objects.requireNonNull(resources, "resources");
         Objects.requireNonNull(timeLimitSeconds, "timeLimitSeconds");

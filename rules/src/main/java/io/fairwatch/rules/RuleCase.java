@@ -81,6 +81,7 @@ record RuleCase(
         if (job != block) {
             override(job, Vocabulary.JOB, values);
         }
+        values.putIfAbsent("display_id", String.valueOf(values.get("job_id")));
         Optional<JobAllocation> allocation = build(job, JobAllocation.class, values);
         Optional<JobUse> use = build(job, JobUse.class, values);
         block.done();

@@ -57,7 +57,7 @@ final class TextFunctions {
         long hours = minutes / 60;
         long days = hours / 24;
         if (days > 0) {
-            return days + " d" + (hours % 24 > 0 ? " " + hours % 24 + " h" : "");
+            return days + (days == 1 ? " day" : " days") + (hours % 24 > 0 ? " " + hours % 24 + " h" : "");
         }
         if (hours > 0) {
             return hours + " h" + (minutes % 60 > 0 ? " " + minutes % 60 + " min" : "");

@@ -20,7 +20,7 @@
  *       {@code gpu.model}, {@code gpu.allocated}, {@code gpu.coverage}, {@code gpu.utilization_mean_ratio},
  *       {@code gpu.utilization_max_ratio}, {@code gpu.memory_used_max_bytes}, {@code gpu.memory_total_bytes},
  *       {@code gpu.processes_max}, {@code gpu.idle_seconds}, {@code gpu.busy_before}
- *   <li>{@code job}, everywhere: {@code job.job_id}, {@code job.user}, {@code job.account}, {@code job.partition},
+ *   <li>{@code job}, everywhere: {@code job.job_id}, {@code job.display_id}, {@code job.user}, {@code job.account}, {@code job.partition},
  *       {@code job.qos}, {@code job.name}, {@code job.nodes}, {@code job.gpus_allocated}, {@code job.cpus},
  *       {@code job.memory_bytes}, {@code job.elapsed_seconds}, {@code job.time_limit_seconds} (absent: unlimited),
  *       {@code job.interactive}, {@code job.fresh}, {@code job.processes_max}, {@code job.cpu_seconds}

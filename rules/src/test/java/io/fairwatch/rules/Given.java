@@ -79,6 +79,7 @@ final class Given {
     static JobAllocation allocation(String user, int gpus, boolean fresh) {
         return new JobAllocation(
                 42,
+                "42",
                 new JobAllocation.Submission(
                         user, Optional.of("lab"), Optional.of("batch"), Optional.empty(), Optional.of("train")),
                 new JobAllocation.Resources(1, OptionalInt.of(gpus), OptionalInt.of(8), OptionalLong.empty()),

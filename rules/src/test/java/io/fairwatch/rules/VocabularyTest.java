@@ -29,7 +29,7 @@ class VocabularyTest {
 
     @ParameterizedTest(name = "{0} s: {1}")
     @DisplayName("durations are told in their two largest units and never rounded up")
-    @CsvSource({"0,0 s", "59,59 s", "60,1 min", "5399,1 h 29 min", "5400,1 h 30 min", "7200,2 h", "90000,1 d 1 h"})
+    @CsvSource({"0,0 s", "59,59 s", "60,1 min", "5399,1 h 29 min", "5400,1 h 30 min", "7200,2 h", "90000,1 day 1 h"})
     void durations(long seconds, String text) {
         assertEquals(text, TextFunctions.durationText(seconds));
     }

@@ -244,6 +244,13 @@ public final class Spool implements AutoCloseable {
     /** Forgets everything up to this sequence: the collector has it. */
     public synchronized void acknowledge(long sequence) throws IOException {
         if (sequence > acknowledged) {
+            // on a full disk nothing can be written before something is deleted; the last one stays until then,
+            // because it tells where the sequence goes on
+            for (Entry entry : entries.stream()
+                    .filter(entry -> entry.sequence() < sequence)
+                    .toList()) {
+                delete(entry);
+            }
             write(directory.resolve(ACKNOWLEDGED), (sequence + "\n").getBytes(StandardCharsets.US_ASCII));
             acknowledged = sequence;
         }

@@ -134,11 +134,18 @@ public final class GroupCommit implements AutoCloseable {
             List<Waiting> group = new ArrayList<>();
             try {
                 going = collect(group);
+                if (!group.isEmpty()) {
+                    commit(group);
+                }
             } catch (InterruptedException expected) {
                 LOG.debug("interrupted, which only close may do", expected); // so it goes on
-            }
-            if (!group.isEmpty()) {
-                commit(group);
+            } catch (Throwable e) { // an Error: this thread must outlive it, or nobody is answered any more
+                LOG.error("commits failed batches={}", group.size(), e);
+                fail(
+                        group.stream()
+                                .filter(waiting -> !waiting.done().isDone())
+                                .toList(),
+                        new StoreException("store: " + e, e));
             }
         }
     }

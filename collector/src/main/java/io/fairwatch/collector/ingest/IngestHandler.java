@@ -8,6 +8,7 @@ import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.vertx.core.Future;
 import io.vertx.core.Vertx;
+import io.vertx.core.WorkerExecutor;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.json.JsonObject;
@@ -24,6 +25,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -43,6 +45,10 @@ public final class IngestHandler {
     private static final Duration FUTURE_ALLOWED = Duration.ofMinutes(10);
     private static final int RETRY_AFTER_SECONDS = 10;
     private static final int LONGEST_REASON = 500;
+    private static final int UNPACKING_THREADS = 2;
+
+    /** Bodies of the largest size that may be on their way at one time. */
+    private static final int MOST_ON_THE_WAY = 8;
 
     /**
      * What is let in. Immutable; its text does not show the token.
@@ -52,7 +58,7 @@ public final class IngestHandler {
      * @param mostUnpackedBytes how large it may become
      */
     public record Settings(Optional<String> token, long mostPackedBytes, long mostUnpackedBytes) {
-        public static final Settings DEFAULTS = new Settings(Optional.empty(), 4L << 20, 64L << 20);
+        public static final Settings DEFAULTS = new Settings(Optional.empty(), 4L << 20, 32L << 20);
 
         @Override
         public String toString() {
@@ -79,6 +85,8 @@ public final class IngestHandler {
     private final MeterRegistry meters;
     private final Counter bytes;
     private final WireCodec codec = new WireCodec();
+    private final AtomicLong onTheWay = new AtomicLong();
+    private @Nullable WorkerExecutor unpacking;
 
     /**
      * @param commits takes the batches; closed by whoever made it
@@ -113,8 +121,30 @@ public final class IngestHandler {
             refuse(context, 415, "content-type: expected application/x-ndjson");
         } else if (!"gzip".equals(mediaType(request.getHeader("Content-Encoding")))) {
             refuse(context, 415, "content-encoding: expected gzip");
+        } else if (!hasRoom(context)) {
+            refuse(context, 503, "collector: too much is on its way; come again later");
         } else {
             context.next();
+        }
+    }
+
+    /** Takes room for a body before it is read, so that a fleet that comes back at once does not fill the memory. */
+    private boolean hasRoom(RoutingContext context) {
+        long length = Math.min(length(context.request().getHeader("Content-Length")), settings.mostPackedBytes());
+        if (onTheWay.addAndGet(length) > MOST_ON_THE_WAY * settings.mostPackedBytes()) {
+            onTheWay.addAndGet(-length);
+            return false;
+        }
+        context.addEndHandler(ended -> onTheWay.addAndGet(-length));
+        return true;
+    }
+
+    /** What a sender announces; one that announces nothing may send the most. */
+    private long length(@Nullable String header) {
+        try {
+            return header == null ? settings.mostPackedBytes() : Math.max(0, Long.parseLong(header));
+        } catch (NumberFormatException e) {
+            return settings.mostPackedBytes();
         }
     }
 
@@ -148,11 +178,19 @@ public final class IngestHandler {
         Buffer body = context.body().buffer();
         byte[] packed = body == null ? new byte[0] : body.getBytes();
         bytes.increment(packed.length);
-        context.vertx()
+        unpacking(context.vertx())
                 .executeBlocking(() -> batch(packed), false)
                 .compose(this::committed)
                 .onSuccess(stored -> answer(context, stored))
                 .onFailure(cause -> refuse(context, cause));
+    }
+
+    /** Few threads of its own: unpacked, a batch is many times larger, and questions shall not wait behind batches. */
+    private synchronized WorkerExecutor unpacking(Vertx vertx) {
+        if (unpacking == null) {
+            unpacking = vertx.createSharedWorkerExecutor("ingest-unpack", UNPACKING_THREADS);
+        }
+        return unpacking;
     }
 
     private Batch batch(byte[] packed) throws RefusedException {
@@ -168,8 +206,9 @@ public final class IngestHandler {
                         400, "batch: snapshots of " + node + " and " + snapshot.node() + " (expected: of one node)");
             }
             if (snapshot.at().isAfter(latest)) {
+                // not for good: it is as likely that the collector's clock is slow
                 throw new RefusedException(
-                        400,
+                        503,
                         "at: " + snapshot.at() + " of snapshot " + snapshot.sequence() + " of " + node
                                 + " (expected: at most 10 minutes after the collector's clock, "
                                 + clock.instant() + ")");
@@ -227,6 +266,7 @@ public final class IngestHandler {
         if (cause instanceof RefusedException refused) {
             refuse(context, refused.status, String.valueOf(refused.getMessage()));
         } else {
+            LOG.warn("batch not taken", cause);
             refuse(context, 503, "collector: the store does not take anything; come again later");
         }
     }

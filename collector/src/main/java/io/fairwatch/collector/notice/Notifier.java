@@ -54,6 +54,7 @@ public final class Notifier {
      * @param retryFirst wait before the second attempt; doubled from one attempt to the next
      * @param retryMost longest wait between attempts
      * @param busyAboveRatio a reading counts as busy when its largest sample is above this
+     * @param staleAfter nothing is sent while Slurm's newest answer is older than this
      */
     public record Settings(
             Mode mode,
@@ -61,10 +62,8 @@ public final class Notifier {
             int mostPerDay,
             Duration retryFirst,
             Duration retryMost,
-            double busyAboveRatio) {
-        /** Mails off. */
-        public static final Settings DEFAULT =
-                new Settings(Mode.RECORD, Optional.empty(), 10, Duration.ofMinutes(1), Duration.ofHours(1), 0);
+            double busyAboveRatio,
+            Duration staleAfter) {
 
         public Settings {
             redirectAllTo.ifPresent(to -> {
@@ -272,8 +271,8 @@ public final class Notifier {
             withhold(notice, "over before it was sent", tally);
             return true;
         }
-        if (finding.get().clearSince().isPresent()) {
-            return true;
+        if (finding.get().clearSince().isPresent() || !isCurrent(run.get())) {
+            return true; // it waits: nobody is told what may have ceased to be true
         }
         if (!(addresses.of(notice.user()) instanceof Addresses.Answer.Found owner)) {
             String why = addresses.of(notice.user()) instanceof Addresses.Answer.None none ? none.why() : "";
@@ -307,6 +306,14 @@ public final class Notifier {
             return true;
         }
         return handOver(readdressed(notice, owner.address()), letter, sentToday, tally);
+    }
+
+    /** Whether Slurm's newest answer names the run, and is not older than it takes to judge again. */
+    private boolean isCurrent(Run run) throws Store.StoreException {
+        Optional<Store.SlurmView> view = store.view();
+        return view.isPresent()
+                && !view.get().at().isBefore(clock.instant().minus(settings.staleAfter))
+                && !run.asOf().isBefore(view.get().at());
     }
 
     private Letter letter(Run run, FindingRow finding) throws Store.StoreException {
@@ -351,6 +358,7 @@ public final class Notifier {
                     "notice unconfirmed, not sent again notice={} to={} why=\"{}\"", notice.id(), to, outcome.detail());
             sentToday.merge(notice.user(), 1, Integer::sum);
             tally.unconfirmed++;
+            return false; // a server that is too slow for one is too slow for all, and each would lose its only mail
         } else if (outcome instanceof Outbox.Outcome.TryAgain again) {
             postpone(readdressed(sending, owner), sending.attempts(), again.detail(), tally);
             if (again.everybody()) {

@@ -26,6 +26,9 @@ import java.util.TreeMap;
  * <p>Two kinds of readings lie differently in a span {@code (from, to)}. What was measured <em>over</em> a period (how
  * busy) belongs to it as far as the period overlaps it. What was read <em>at</em> an instant (memory, processes, the
  * energy counter) belongs to it if {@code from < at <= to}, so that the next owner's memory is never the last one's.
+ *
+ * <p>Of a GPU that Slurm did not give, only the snapshots count that show a process of the job on it: the rest is
+ * somebody else's.
  */
 final class UseQueries {
     /** A job that only a process's environment names could be anybody's invention: its owner must agree. */
@@ -40,7 +43,10 @@ final class UseQueries {
               SELECT no, uuid, min(node) AS node, max(processes) AS processes
               FROM snapshot_of_job GROUP BY no, uuid
             ), pair AS (
-              SELECT no, uuid FROM span_gpu UNION SELECT no, uuid FROM seen
+              SELECT no, uuid, TRUE AS given FROM span_gpu
+              UNION ALL
+              SELECT s.no, s.uuid, FALSE FROM seen s
+              WHERE NOT EXISTS (SELECT 1 FROM span_gpu g WHERE g.no = s.no AND g.uuid = s.uuid)
             ), part AS (
               SELECT s.no, r.uuid, r.at_ms, s.to_ms,
                 CASE WHEN r.at_ms < s.to_ms THEN r.at_ms ELSE s.to_ms END
@@ -53,6 +59,8 @@ final class UseQueries {
               JOIN pair p ON p.uuid = r.uuid
               JOIN span s ON s.no = p.no AND r.at_ms > s.from_ms AND r.at_ms - r.period_ms < s.to_ms
               WHERE r.at_ms > ? AND r.at_ms < ?
+                AND (p.given OR EXISTS (
+                  SELECT 1 FROM snapshot_of_job j WHERE j.no = p.no AND j.uuid = p.uuid AND j.at_ms = r.at_ms))
             ), reading AS (
               SELECT no, uuid, count(*) AS samples, sum(covered_ms) AS covered_ms,
                 sum(CASE WHEN utilization_mean IS NOT NULL THEN utilization_mean * covered_ms END)

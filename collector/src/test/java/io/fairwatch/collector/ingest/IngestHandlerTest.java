@@ -244,7 +244,7 @@ class IngestHandlerTest {
                 send(post(uri, packed(snapshot("node-a", 1), snapshot("node-b", 1))))
                         .body());
         HttpResponse<String> future = send(post(uri, packed(Given.snapshot("node-a", 9, Given.at(601)))));
-        assertEquals(400, future.statusCode());
+        assertEquals(503, future.statusCode());
         assertEquals(
                 "at: 2026-11-20T12:10:01Z of snapshot 9 of node-a (expected: at most 10 minutes after the collector's"
                         + " clock, 2026-11-20T12:00:00Z)\n",

@@ -177,7 +177,8 @@ final class Gpu {
                 busy,
                 memoryUtilization.total(),
                 memory.map(m -> known(m.used())).orElse(OptionalLong.empty()),
-                memory.map(Nvml.Memory::reserved).orElse(OptionalLong.empty()),
+                memory.map(m -> m.reserved().isPresent() ? known(m.reserved().getAsLong()) : m.reserved())
+                        .orElse(OptionalLong.empty()),
                 quantity(Ask.POWER, Quantity.POWER_MILLIWATTS, 1e-3),
                 quantity(Ask.POWER_LIMIT, Quantity.POWER_LIMIT_MILLIWATTS, 1e-3),
                 quantity(Ask.ENERGY, Quantity.ENERGY_MILLIJOULES, 1e-3),

@@ -135,12 +135,18 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
             if (!e.losesDevice()) {
                 throw e;
             }
-            if (gpu.answering()) {
-                gpu.answering(false);
-                log.warn("GPU left out uuid={} why=\"{}\"", gpu.device().uuid(), e.getMessage());
-            }
-            return Optional.empty();
+            return leftOut(gpu, e);
+        } catch (IllegalArgumentException e) { // a value that no record takes: the other GPUs have done nothing wrong
+            return leftOut(gpu, e);
         }
+    }
+
+    private static <T> Optional<T> leftOut(Gpu gpu, Exception why) {
+        if (gpu.answering()) {
+            gpu.answering(false);
+            log.warn("GPU left out uuid={} why=\"{}\"", gpu.device().uuid(), why.getMessage());
+        }
+        return Optional.empty();
     }
 
     private Session session() throws NvmlException, ProbeException {
