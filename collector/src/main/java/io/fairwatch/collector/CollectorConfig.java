@@ -165,7 +165,7 @@ record CollectorConfig(Listen listen, Ingest ingest, Keep store, Slurm slurm, Ru
         Mail {
             // refused here, where a line of the file can be named, and not when the parts are made
             new SmtpOutbox.Settings(host, port, startTls, caFile, username, passwordFile, from, replyTo, timeout);
-            new Notifier.Settings(mode, redirectAllTo, mostPerDay, retryFirst, retryMost, 0);
+            new Notifier.Settings(mode, redirectAllTo, mostPerDay, retryFirst, retryMost, 0, Duration.ZERO);
             new Addresses(userTemplate);
         }
 
@@ -174,8 +174,9 @@ record CollectorConfig(Listen listen, Ingest ingest, Keep store, Slurm slurm, Ru
                     host, port, startTls, caFile, username, passwordFile, from, replyTo, timeout);
         }
 
-        Notifier.Settings notifier(double busyAboveRatio) {
-            return new Notifier.Settings(mode, redirectAllTo, mostPerDay, retryFirst, retryMost, busyAboveRatio);
+        Notifier.Settings notifier(double busyAboveRatio, Duration staleAfter) {
+            return new Notifier.Settings(
+                    mode, redirectAllTo, mostPerDay, retryFirst, retryMost, busyAboveRatio, staleAfter);
         }
     }
 

@@ -245,7 +245,9 @@ public final class Main implements Callable<Integer> {
                         config.site().url(),
                         config.site().zoneId())),
                 finding -> windows.getOrDefault(finding.rule(), Duration.ofHours(1)),
-                config.mail().notifier(config.rules().busyAboveRatio()),
+                config.mail()
+                        .notifier(
+                                config.rules().busyAboveRatio(), config.slurm().staleAfter()),
                 clock);
     }
 

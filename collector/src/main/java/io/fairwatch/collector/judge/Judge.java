@@ -201,6 +201,7 @@ public final class Judge {
             Optional<io.fairwatch.collector.store.JobUse> job) {
         JobAllocation allocation = new JobAllocation(
                 run.key().jobId(),
+                run.displayId(),
                 new JobAllocation.Submission(
                         run.owner().user(),
                         said(run.owner().account()),
