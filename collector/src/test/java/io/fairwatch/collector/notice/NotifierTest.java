@@ -9,6 +9,7 @@ import com.icegreen.greenmail.util.GreenMail;
 import com.icegreen.greenmail.util.ServerSetup;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.store.FindingRow;
+import io.fairwatch.collector.store.MemoryStore;
 import io.fairwatch.collector.store.Notice;
 import io.fairwatch.collector.store.Store;
 import io.vertx.core.Vertx;
@@ -31,7 +32,7 @@ import org.junit.jupiter.api.Test;
 class NotifierTest {
     private static final Notifier.Settings ON = settings(Notifier.Mode.NOTIFY, Optional.empty(), 10);
 
-    private final MemoryStore store = new MemoryStore();
+    private final MemoryStore store = new MemoryStore(Samples::uses);
     private final List<Outbox.Mail> sent = new ArrayList<>();
     private final Run run = Samples.run(83549, Samples.USER, "train-llm");
     private volatile Instant now = Samples.NOW;
@@ -85,7 +86,7 @@ class NotifierTest {
 
         assertEquals(1, sent.size());
         assertEquals(Samples.USER, sent.get(0).to());
-        assertEquals(List.of(Notice.State.PLANNED, Notice.State.SENDING, Notice.State.DELIVERED), store.history);
+        assertEquals(List.of(Notice.State.PLANNED, Notice.State.SENDING, Notice.State.DELIVERED), store.history());
         assertEquals("250 taken", notice().detail());
         assertEquals(1, notice().attempts());
         assertEquals(FindingRow.State.TOLD, finding().state());

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.store.MemoryStore;
 import io.fairwatch.collector.store.Store.SlurmView;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -52,10 +53,10 @@ class SlurmSyncLabTest {
             assertEquals(List.of(), part.problems());
             assertTrue(part.lastSuccess().isPresent());
         }
-        SlurmView view = Objects.requireNonNull(store.view);
+        SlurmView view = store.wholeView();
         assertFalse(view.nodes().isEmpty());
         assertFalse(view.cluster().isEmpty());
-        for (Run run : store.runs.values()) {
+        for (Run run : store.runs()) {
             assertEquals(view.cluster(), run.key().cluster());
             assertFalse(run.allocation().nodes().isEmpty(), run.toString());
             if (!run.gpus().isEmpty()) {

@@ -9,12 +9,12 @@ import io.fairwatch.collector.run.AllocatedGpu.Confidence;
 import io.fairwatch.collector.run.JobState;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.SlurmNode;
+import io.fairwatch.collector.store.MemoryStore;
 import io.fairwatch.collector.store.Store.SlurmView;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import org.junit.jupiter.api.DisplayName;
@@ -92,7 +92,7 @@ class SlurmSyncTest {
     void view() throws Exception {
         sync.cycle();
 
-        SlurmView view = Objects.requireNonNull(store.view);
+        SlurmView view = store.wholeView();
         assertEquals(now, view.at());
         assertEquals("lab", view.cluster());
         assertEquals(
@@ -126,7 +126,7 @@ class SlurmSyncTest {
                         plain.overlap(),
                         plain.history()))
                 .cycle();
-        assertEquals("configured", Objects.requireNonNull(store.view).cluster());
+        assertEquals("configured", store.wholeView().cluster());
         assertEquals(1, slurm.calls("scontrol").size());
     }
 
@@ -156,7 +156,7 @@ class SlurmSyncTest {
         Instant bad = now;
         cycleAfter(15);
 
-        assertEquals(good, Objects.requireNonNull(store.view).at());
+        assertEquals(good, store.wholeView().at());
         assertEquals(Optional.empty(), store.only().end());
         assertEquals(good, store.only().asOf());
         assertEquals(Optional.of(good), sync.status().jobs().lastSuccess());
@@ -173,7 +173,7 @@ class SlurmSyncTest {
     @Test
     @DisplayName("with the controller down from the start accounting still answers, under the name known before")
     void accountingWithoutController() throws Exception {
-        store.view = new SlurmView(now.minusSeconds(600), "lab", List.of(), List.of(), List.of());
+        store.saveView(new SlurmView(now.minusSeconds(600), "lab", List.of(), List.of(), List.of()));
         slurm.command("scontrol", "exit 1");
         slurm.command("squeue", "exit 1");
         sacct(ended("COMPLETED", START + 30));
@@ -191,8 +191,8 @@ class SlurmSyncTest {
         slurm.command("sinfo", "exit 1");
         cycleAfter(15);
 
-        assertEquals(now, Objects.requireNonNull(store.view).at());
-        assertEquals(1, Objects.requireNonNull(store.view).nodes().size());
+        assertEquals(now, store.wholeView().at());
+        assertEquals(1, store.wholeView().nodes().size());
         assertEquals(Optional.empty(), sync.status().jobs().failure());
         assertTrue(sync.status().nodes().failure().isPresent());
     }
@@ -203,7 +203,7 @@ class SlurmSyncTest {
         slurm.command("sacct", "echo 'Slurm accounting storage is disabled' >&2", "exit 1");
         sync.cycle();
 
-        assertEquals(1, store.runs.size());
+        assertEquals(1, store.runs().size());
         assertEquals(
                 Optional.of(
                         new SlurmSync.Failure(now, "sacct ended with status 1: Slurm accounting storage is disabled")),
@@ -253,7 +253,7 @@ class SlurmSyncTest {
         Run first = store.only();
         cycleAfter(60);
 
-        assertEquals(1, store.saved.size());
+        assertEquals(1, store.saved().size());
         assertEquals(first, store.only());
     }
 
@@ -276,7 +276,7 @@ class SlurmSyncTest {
     @Test
     @DisplayName("a long absence is caught up by the day, and what was caught up stays so")
     void catchUp() throws Exception {
-        store.accountingUntil = now.minus(Duration.ofHours(50));
+        store.saveAccountingUntil(now.minus(Duration.ofHours(50)));
         sync.cycle();
 
         assertEquals(3, slurm.calls("sacct").size());
@@ -323,7 +323,7 @@ class SlurmSyncTest {
         sync.cycle();
 
         assertEquals(List.of("job 8: has no job_state"), sync.status().jobs().problems());
-        assertEquals(1, store.runs.size());
+        assertEquals(1, store.runs().size());
     }
 
     @Test
@@ -362,7 +362,7 @@ class SlurmSyncTest {
                 "esac");
         slurm.command("sinfo", "exit 1");
         sync.cycle();
-        assertEquals(1, Objects.requireNonNull(store.view).nodes().size());
+        assertEquals(1, store.wholeView().nodes().size());
         assertEquals(Optional.empty(), sync.status().nodes().failure());
     }
 }

@@ -1,0 +1,223 @@
+package io.fairwatch.collector.store;
+
+import io.fairwatch.agent.wire.NodeSnapshot;
+import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.run.RunKey;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Keeps in memory what Slurm tells and what is found, as the contract of {@link Store} says, and fails where it is told
+ * to; knows nothing of readings. Thread-safe.
+ */
+public final class MemoryStore implements Store {
+    private final Map<RunKey, Run> runs = new LinkedHashMap<>();
+    private final List<Run> saved = new ArrayList<>();
+    private final Map<Object, FindingRow> findings = new LinkedHashMap<>();
+    private final Map<String, Notice> notices = new LinkedHashMap<>();
+    private final List<Notice.State> history = new ArrayList<>();
+    private final Function<Run, List<GpuUse>> uses;
+
+    /** Whether no view can be saved. */
+    public volatile boolean broken;
+
+    /** Which notices cannot be saved. */
+    public volatile Predicate<Notice> failing = notice -> false;
+
+    private @Nullable SlurmView view;
+    private @Nullable Instant accountingUntil;
+
+    public MemoryStore() {
+        this(run -> List.of());
+    }
+
+    /** @param uses what each run did with its GPUs, whatever the interval */
+    public MemoryStore(Function<Run, List<GpuUse>> uses) {
+        this.uses = uses;
+    }
+
+    // ---- what a test looks at
+
+    /** The one run that is known. */
+    public synchronized Run only() {
+        if (runs.size() != 1) {
+            throw new AssertionError("one run expected: " + runs);
+        }
+        return runs.values().iterator().next();
+    }
+
+    /** All runs that are known. */
+    public synchronized List<Run> runs() {
+        return List.copyOf(runs.values());
+    }
+
+    /** What {@link #saveRuns} was called with, in order. */
+    public synchronized List<Run> saved() {
+        return List.copyOf(saved);
+    }
+
+    /** The newest view, its runs included. */
+    public synchronized SlurmView wholeView() {
+        if (view == null) {
+            throw new AssertionError("no view was saved");
+        }
+        return view;
+    }
+
+    /** States that notices went through, in order. */
+    public synchronized List<Notice.State> history() {
+        return List.copyOf(history);
+    }
+
+    // ---- Slurm
+
+    @Override
+    public synchronized void saveView(SlurmView newView) throws StoreException {
+        if (broken) {
+            throw new StoreException("the disk is full");
+        }
+        view = newView;
+        newView.runs().forEach(this::upsert);
+    }
+
+    @Override
+    public synchronized void saveRuns(Collection<Run> news) {
+        saved.addAll(news);
+        news.forEach(this::upsert);
+    }
+
+    private void upsert(Run run) {
+        Run before = runs.get(run.key());
+        runs.put(run.key(), before != null && run.gpus().isEmpty() ? run.withGpus(before.gpus()) : run);
+    }
+
+    @Override
+    public synchronized Optional<SlurmView> view() {
+        return Optional.ofNullable(view)
+                .map(seen -> new SlurmView(seen.at(), seen.cluster(), List.of(), seen.pending(), seen.nodes()));
+    }
+
+    @Override
+    public synchronized List<Run> liveRuns() {
+        return runs.values().stream().filter(run -> run.end().isEmpty()).toList();
+    }
+
+    @Override
+    public synchronized List<Run> runsOf(long jobId) {
+        return runs.values().stream().filter(run -> run.key().jobId() == jobId).toList();
+    }
+
+    @Override
+    public synchronized List<Run> runsWithin(Instant from, Instant to) {
+        return runs.values().stream()
+                .filter(run -> run.key().start().isBefore(to)
+                        && run.end().map(end -> end.isAfter(from)).orElse(true))
+                .toList();
+    }
+
+    @Override
+    public synchronized Optional<Instant> accountingUntil() {
+        return Optional.ofNullable(accountingUntil);
+    }
+
+    @Override
+    public synchronized void saveAccountingUntil(Instant until) {
+        accountingUntil = until;
+    }
+
+    // ---- findings and notices
+
+    @Override
+    public synchronized List<FindingRow> openFindings() {
+        return findings.values().stream()
+                .filter(row -> row.state() != FindingRow.State.RESOLVED)
+                .toList();
+    }
+
+    @Override
+    public synchronized List<FindingRow> findingsOf(long jobId) {
+        return findings.values().stream()
+                .filter(row -> row.run().jobId() == jobId)
+                .toList();
+    }
+
+    @Override
+    public synchronized List<Notice> noticesOf(long jobId) {
+        return notices.values().stream()
+                .filter(notice -> notice.run().jobId() == jobId)
+                .toList();
+    }
+
+    @Override
+    public synchronized List<Notice> noticesIn(Collection<Notice.State> states) {
+        return notices.values().stream()
+                .filter(notice -> states.contains(notice.state()))
+                .sorted(Comparator.comparing(Notice::createdAt))
+                .toList();
+    }
+
+    @Override
+    public synchronized void saveFindings(Collection<FindingRow> rows, Collection<Notice> news) throws StoreException {
+        if (news.stream().anyMatch(failing)) {
+            throw new StoreException("failing, as told");
+        }
+        rows.forEach(row -> findings.put(List.of(row.run(), row.rule(), row.since()), row));
+        news.forEach(notice -> {
+            notices.put(notice.id(), notice);
+            history.add(notice.state());
+        });
+    }
+
+    // ---- readings
+
+    @Override
+    public List<GpuUse> gpuUse(Collection<RunSpan> spans, double busyAboveRatio) {
+        return spans.stream().flatMap(span -> uses.apply(span.run()).stream()).toList();
+    }
+
+    @Override
+    public List<NodeState> nodes() {
+        return List.of();
+    }
+
+    @Override
+    public int append(Collection<NodeSnapshot> snapshots) {
+        throw noReadings();
+    }
+
+    @Override
+    public List<GpuSeen> gpus() {
+        throw noReadings();
+    }
+
+    @Override
+    public List<GpuReadingAt> newestReadings(Collection<String> uuids, Instant at) {
+        throw noReadings();
+    }
+
+    @Override
+    public List<JobOnGpu> jobsOnGpus(Instant from, Instant to) {
+        throw noReadings();
+    }
+
+    @Override
+    public List<JobUse> jobUse(Collection<RunSpan> spans) {
+        throw noReadings();
+    }
+
+    private static UnsupportedOperationException noReadings() {
+        return new UnsupportedOperationException("readings are for a real store");
+    }
+
+    @Override
+    public void close() {}
+}
