@@ -14,20 +14,26 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
-import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /**
  * Translates Slurm's GPU numbers into devices, by evidence. Remembers for each node which reading of the numbers its
- * processes confirmed, for as long as the node reports the same devices under the same numbers; that memory can be made
- * again from the store at any time. Confined to one thread.
+ * processes confirmed, for as long as the node reports the same devices under the same numbers, or has lost some of them;
+ * that memory can be made again from the store at any time, as far as the node has not lost a card. Confined to one thread.
  */
 public final class GpuNumbers {
     private final Map<String, Decision> decisions = new HashMap<>();
 
-    /** What a number may mean: two readings of one node, and how the choice between them was made. */
-    private record Decision(Map<Integer, String> byNumber, Confidence confidence, Set<GpuDevice> devices) {}
+    /** What the numbers of a node may mean: by device file, or by PCI bus. */
+    private record Readings(Map<Integer, String> byFile, Map<Integer, String> byBus) {}
+
+    /** Which reading was chosen, how sure that is, and between what. */
+    private record Decision(Map<Integer, String> byNumber, Confidence confidence, Readings between) {
+        boolean sure() {
+            return confidence == Confidence.CERTAIN || confidence == Confidence.CONFIRMED;
+        }
+    }
 
     /**
      * Learns from what was seen.
@@ -44,23 +50,34 @@ public final class GpuNumbers {
         Map<String, List<JobOnGpu>> seenByNode = seen.stream().collect(Collectors.groupingBy(JobOnGpu::node));
         Map<String, List<GpuDevice>> devicesByNode = newestOnly(gpus);
         devicesByNode.forEach((node, devices) -> {
-            Map<Integer, String> byFile = byFile(devices, counts.getOrDefault(node, OptionalInt.empty()));
-            Map<Integer, String> byBus = byBus(devices);
-            Set<GpuDevice> identity = Set.copyOf(devices);
-            if (byFile.equals(byBus)) {
-                decisions.put(node, new Decision(byFile, Confidence.CERTAIN, identity));
-                return;
-            }
-            Evidence evidence = weigh(runs, node, seenByNode.getOrDefault(node, List.of()), byFile, byBus);
+            OptionalInt count = counts.getOrDefault(node, OptionalInt.empty());
+            Readings readings = new Readings(byFile(devices, count), byBus(devices));
             Decision before = decisions.get(node);
-            if (evidence.silent() && before != null && before.devices().equals(identity)) {
+            if (before != null && before.sure() && hasLostSome(before, readings, count)) {
+                return; // the cards that are left keep their numbers
+            }
+            if (readings.byFile().equals(readings.byBus())) {
+                decisions.put(node, new Decision(readings.byFile(), Confidence.CERTAIN, readings));
                 return;
             }
-            decisions.put(node, evidence.decide(byFile, byBus, identity));
+            Optional<Decision> same =
+                    Optional.ofNullable(before).filter(known -> known.between().equals(readings));
+            Evidence evidence = weigh(runs, node, seenByNode.getOrDefault(node, List.of()), readings);
+            if (evidence.silent() && same.isPresent()) {
+                return;
+            }
+            decisions.put(node, evidence.decide(readings, same));
         });
     }
 
-    /** The same runs, each GPU with its device as far as it is known. What was known for sure before is kept. */
+    /** Whether the node reports only some of the cards that were decided on, and Slurm still counts on more. */
+    private static boolean hasLostSome(Decision before, Readings now, OptionalInt slurmCount) {
+        Collection<String> left = now.byBus().values();
+        Collection<String> known = before.between().byBus().values();
+        return slurmCount.orElse(0) > left.size() && known.size() > left.size() && known.containsAll(left);
+    }
+
+    /** The same runs, each GPU with its device; one whose number means nothing here stays as it was. */
     public List<Run> translate(List<Run> runs) {
         return runs.stream()
                 .map(run ->
@@ -83,23 +100,27 @@ public final class GpuNumbers {
             return forFile + againstFile + forBus + againstBus == 0;
         }
 
-        Decision decide(Map<Integer, String> byFile, Map<Integer, String> byBus, Set<GpuDevice> devices) {
+        /** A process on a card that no reading names makes both doubtful; it does not make the worse one better. */
+        Decision decide(Readings readings, Optional<Decision> before) {
+            if (silent()) {
+                return new Decision(readings.byFile(), Confidence.ASSUMED, readings);
+            }
             if (forFile > 0 && againstFile == 0) {
-                return new Decision(byFile, Confidence.CONFIRMED, devices);
+                return new Decision(readings.byFile(), Confidence.CONFIRMED, readings);
             }
             if (forBus > 0 && againstBus == 0) {
-                return new Decision(byBus, Confidence.CONFIRMED, devices);
+                return new Decision(readings.byBus(), Confidence.CONFIRMED, readings);
             }
-            return new Decision(byFile, silent() ? Confidence.ASSUMED : Confidence.CONTRADICTED, devices);
+            Map<Integer, String> better = forBus > forFile
+                    ? readings.byBus()
+                    : forFile > forBus
+                            ? readings.byFile()
+                            : before.map(Decision::byNumber).orElse(readings.byFile());
+            return new Decision(better, Confidence.CONTRADICTED, readings);
         }
     }
 
-    private static Evidence weigh(
-            Collection<Run> runs,
-            String node,
-            List<JobOnGpu> seen,
-            Map<Integer, String> byFile,
-            Map<Integer, String> byBus) {
+    private static Evidence weigh(Collection<Run> runs, String node, List<JobOnGpu> seen, Readings readings) {
         int forFile = 0;
         int againstFile = 0;
         int forBus = 0;
@@ -109,8 +130,10 @@ public final class GpuNumbers {
             if (numbers.isEmpty()) {
                 continue;
             }
-            boolean file = numbers.stream().anyMatch(n -> sight.uuid().equals(byFile.get(n)));
-            boolean bus = numbers.stream().anyMatch(n -> sight.uuid().equals(byBus.get(n)));
+            boolean file = numbers.stream()
+                    .anyMatch(n -> sight.uuid().equals(readings.byFile().get(n)));
+            boolean bus = numbers.stream()
+                    .anyMatch(n -> sight.uuid().equals(readings.byBus().get(n)));
             if (file && bus) {
                 continue; // a job that holds both candidates tells nothing
             }
@@ -152,16 +175,16 @@ public final class GpuNumbers {
     }
 
     /**
-     * gres.conf lists files: the n-th number is the n-th file. With fewer devices than Slurm counts one has been lost,
-     * and then a number can only be a minor number itself.
+     * gres.conf lists files: the n-th number is the n-th file. With fewer files than Slurm counts one has been lost, and
+     * then a number can only be a minor number itself; the same when the driver does not tell the file of each.
      */
     private static Map<Integer, String> byFile(List<GpuDevice> devices, OptionalInt slurmCount) {
         Map<Integer, String> byFile = new TreeMap<>();
-        boolean complete = slurmCount.isEmpty() || slurmCount.getAsInt() == devices.size();
         List<GpuDevice> sorted = devices.stream()
                 .filter(device -> device.minorNumber().isPresent())
                 .sorted(Comparator.comparingInt(device -> device.minorNumber().getAsInt()))
                 .toList();
+        boolean complete = sorted.size() == devices.size() && slurmCount.orElse(devices.size()) == devices.size();
         for (int i = 0; i < sorted.size(); i++) {
             GpuDevice device = sorted.get(i);
             byFile.put(complete ? i : device.minorNumber().getAsInt(), device.uuid());
