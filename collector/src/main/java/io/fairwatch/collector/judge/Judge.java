@@ -30,6 +30,7 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -38,9 +39,13 @@ import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Collectors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Judges all running jobs by all rules. Confined to one thread at a time; blocks on the store. */
 public final class Judge {
+    private static final Logger LOG = LoggerFactory.getLogger(Judge.class);
+
     /** Coverage of a run's past from which it can be said that something never happened in it. */
     private static final double SEEN_WELL = 0.9;
 
@@ -50,6 +55,9 @@ public final class Judge {
     private final InstantSource clock;
     private final Settings settings;
     private final JsonMapper json = JsonMapper.builder().build();
+
+    /** Runs of which it was said that they cannot be judged. */
+    private final Set<RunKey> complained = new HashSet<>();
 
     /**
      * How to judge.
@@ -64,7 +72,7 @@ public final class Judge {
      *
      * @param judged runs that were judged
      * @param findings verdicts that found something
-     * @param unknown verdicts for which not enough was known
+     * @param unknown verdicts for which not enough was known, or what was known made no sense
      * @param skipped why nobody was judged; absent when they were
      */
     public record Cycle(int judged, int findings, int unknown, Optional<String> skipped) {}
@@ -78,6 +86,9 @@ public final class Judge {
 
     /** A run under a rule. */
     private record Subject(RunKey run, String rule) {}
+
+    /** What comes of a verdict: the episode as it is to be kept, and the notice for its owner. */
+    private record Decision(Verdict verdict, Optional<FindingRow> row, Optional<Notice> notice) {}
 
     /**
      * @param planner makes the notice for a finding whose owner is to be told; it is stored together with the finding
@@ -122,29 +133,53 @@ public final class Judge {
                     store.jobUse(spans(running, nodes, now, window)).stream()
                             .collect(Collectors.toMap(io.fairwatch.collector.store.JobUse::run, Function.identity()));
             for (Run run : running) {
-                JobFacts facts = facts(
-                        run,
-                        rule,
-                        Horizon.of(run, nodes, now),
-                        gpus.getOrDefault(run.key(), List.of()),
-                        whole.getOrDefault(run.key(), List.of()),
-                        Optional.ofNullable(jobs.get(run.key())));
-                Verdict verdict = rules.judge(rule, facts);
-                found += verdict instanceof Verdict.Finding ? 1 : 0;
-                unknown += verdict instanceof Verdict.Unknown ? 1 : 0;
                 Optional<FindingRow> before = Optional.ofNullable(open.get(new Subject(run.key(), rule.name())));
-                Escalation.Step step = Escalation.step(before.map(Judge::episode), verdict, rule.timing(), now);
-                if (step.episode().isPresent()) {
-                    FindingRow row = row(run, rule, step.episode().get(), verdict, before);
-                    findings.add(row);
-                    if (step.actions().contains(Escalation.Action.TELL_OWNER)) {
-                        planner.plan(row).ifPresent(notices::add);
-                    }
+                Decision decision;
+                try {
+                    Verdict verdict = rules.judge(
+                            rule,
+                            facts(
+                                    run,
+                                    rule,
+                                    Horizon.of(run, nodes, now),
+                                    gpus.getOrDefault(run.key(), List.of()),
+                                    whole.getOrDefault(run.key(), List.of()),
+                                    Optional.ofNullable(jobs.get(run.key()))));
+                    decision = decide(run, rule, verdict, before, now);
+                } catch (RuntimeException odd) {
+                    complain(run, rule, odd);
+                    unknown++;
+                    continue;
                 }
+                found += decision.verdict() instanceof Verdict.Finding ? 1 : 0;
+                unknown += decision.verdict() instanceof Verdict.Unknown ? 1 : 0;
+                decision.row().ifPresent(findings::add);
+                decision.notice().ifPresent(notices::add);
             }
         }
+        complained.retainAll(running.stream().map(Run::key).toList());
         store.saveFindings(findings, notices);
         return new Cycle(running.size(), found, unknown, Optional.empty());
+    }
+
+    private Decision decide(Run run, Rule rule, Verdict verdict, Optional<FindingRow> before, Instant now)
+            throws StoreException {
+        Escalation.Step step = Escalation.step(before.map(Judge::episode), verdict, rule.timing(), now);
+        if (step.episode().isEmpty()) {
+            return new Decision(verdict, Optional.empty(), Optional.empty());
+        }
+        FindingRow row = row(run, rule, step.episode().get(), verdict, before);
+        return new Decision(
+                verdict,
+                Optional.of(row),
+                step.actions().contains(Escalation.Action.TELL_OWNER) ? planner.plan(row) : Optional.empty());
+    }
+
+    /** Says once for each run that it cannot be judged; the other runs are. */
+    private void complain(Run run, Rule rule, RuntimeException odd) {
+        if (complained.add(run.key())) {
+            LOG.warn("job={} is not judged by rule={}: {}", run.key().jobId(), rule.name(), odd.toString(), odd);
+        }
     }
 
     private static Cycle skipped(String why) {
