@@ -18,6 +18,9 @@ import java.util.regex.Pattern;
 public record Period(String name, Instant from, Instant to) {
     private static final Pattern SEMESTER = Pattern.compile("(\\d{4})-(autumn|spring)");
 
+    /** Four digits: ISO's longer years reach beyond what instants can be stored as. */
+    private static final Pattern DAY = Pattern.compile("\\d{4}-\\d{2}-\\d{2}");
+
     public Period {
         if (!from.isBefore(to)) {
             throw new IllegalArgumentException("period: " + from + " to " + to + " (expected: from before to)");
@@ -63,10 +66,13 @@ public record Period(String name, Instant from, Instant to) {
 
     private static LocalDate day(String what, String text) {
         try {
-            return LocalDate.parse(text);
-        } catch (DateTimeException e) {
-            throw new IllegalArgumentException(what + ": " + text + " (expected: a day such as 2026-09-01)", e);
+            if (DAY.matcher(text).matches()) {
+                return LocalDate.parse(text);
+            }
+        } catch (DateTimeException expected) {
+            // no calendar has that day: said below
         }
+        throw new IllegalArgumentException(what + ": " + text + " (expected: a day such as 2026-09-01)");
     }
 
     private static Instant start(LocalDate day, ZoneId zone) {

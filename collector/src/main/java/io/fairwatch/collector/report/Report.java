@@ -27,10 +27,11 @@ public record Report(
      * @param name whose or which
      * @param runs how many held their allocation at some time of the period
      * @param allocatedGpuSeconds what Slurm gave
-     * @param seenGpuSeconds the part of it that nodes reported on
+     * @param seenGpuSeconds the part of it of which nodes reported how busy the GPU was
      * @param usedGpuSeconds that part times mean utilisation
      * @param idleGpuSeconds that part in which nothing ran
-     * @param outsideGpuSeconds time on GPUs that Slurm did not give them, by their processes; not in the others
+     * @param outsideGpuSeconds time on GPUs that Slurm did not give them, by their processes; not in the others, and only
+     *     of runs of which it is known which GPUs Slurm gave
      */
     public record Line(
             String name,

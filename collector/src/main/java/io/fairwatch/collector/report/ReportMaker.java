@@ -30,9 +30,14 @@ public final class ReportMaker {
         this.busyAboveRatio = busyAboveRatio;
     }
 
-    /** Adds up all runs that held their allocation at some time of the period. */
+    /**
+     * Adds up all runs that held their allocation at some time of the period. One without an end that Slurm has not
+     * confirmed since the period began is left out.
+     */
     public Report make(Period period) throws StoreException {
-        List<Run> runs = store.runsWithin(period.from(), period.to());
+        List<Run> runs = store.runsWithin(period.from(), period.to()).stream()
+                .filter(run -> run.end().isPresent() || run.asOf().isAfter(period.from()))
+                .toList();
         Map<RunKey, List<GpuUse>> use =
                 store.gpuUse(runs.stream().map(run -> span(run, period)).toList(), busyAboveRatio).stream()
                         .collect(Collectors.groupingBy(GpuUse::run));
@@ -58,29 +63,36 @@ public final class ReportMaker {
 
     /** The part of a run that lies in the period; one that still runs counts as far as Slurm has confirmed it. */
     private static RunSpan span(Run run, Period period) {
+        Instant from = later(run.key().start(), period.from());
         Instant end = run.end().orElse(run.asOf());
-        return new RunSpan(
-                run,
-                run.key().start().isAfter(period.from()) ? run.key().start() : period.from(),
-                end.isBefore(period.to()) ? end : period.to());
+        return new RunSpan(run, from, later(from, end.isBefore(period.to()) ? end : period.to()));
+    }
+
+    private static Instant later(Instant a, Instant b) {
+        return a.isAfter(b) ? a : b;
     }
 
     private static Line line(Run run, Period period, List<GpuUse> uses) {
         RunSpan span = span(run, period);
-        long held = Math.max(0, Duration.between(span.from(), span.to()).toSeconds());
+        long held = Duration.between(span.from(), span.to()).toSeconds();
         boolean whole = span.from().equals(run.key().start())
-                && run.end().map(end -> !end.isAfter(period.to())).orElse(true);
+                && span.to().equals(run.end().orElse(run.asOf()));
         long counted = whole ? Math.max(0, held - run.suspended().toSeconds()) : held;
+        boolean allKnown =
+                run.gpus().stream().filter(gpu -> gpu.uuid().isPresent()).count()
+                        >= run.allocation().gpus().orElse(0);
         double seen = 0;
         double used = 0;
         double idle = 0;
         double outside = 0;
         for (GpuUse use : uses) {
             if (use.allocated().isPresent()) {
-                seen += use.coveredSeconds();
-                used += use.coveredSeconds() * use.utilizationMeanRatio().orElse(0);
+                // a reading without utilisation says nothing of use
+                double measured = Math.min(use.coveredSeconds(), use.busySeconds() + use.idleSeconds());
+                seen += measured;
+                used += measured * use.utilizationMeanRatio().orElse(0);
                 idle += use.idleSeconds();
-            } else {
+            } else if (allKnown) {
                 outside += use.coveredSeconds();
             }
         }

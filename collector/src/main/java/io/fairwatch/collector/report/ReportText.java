@@ -112,7 +112,7 @@ public final class ReportText {
     private static String csvLine(String by, Line line, Report report) {
         return String.format(
                 Locale.ROOT,
-                "%s,%s,%d,%d,%.1f,%.1f,%.1f,%.1f,%s%n",
+                "%s,%s,%d,%d,%.1f,%.1f,%.1f,%.1f,%s\n",
                 by,
                 quoted(line.name()),
                 line.runs(),
