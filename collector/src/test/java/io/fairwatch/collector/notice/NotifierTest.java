@@ -39,7 +39,8 @@ class NotifierTest {
     private Function<Outbox.Mail, Outbox.Outcome> server = mail -> new Outbox.Outcome.Delivered("250 taken");
 
     private static Notifier.Settings settings(Notifier.Mode mode, Optional<String> redirect, int mostPerDay) {
-        return new Notifier.Settings(mode, redirect, mostPerDay, Duration.ofMinutes(1), Duration.ofHours(1), 0);
+        return new Notifier.Settings(
+                mode, redirect, mostPerDay, Duration.ofMinutes(1), Duration.ofHours(1), 0, Duration.ofDays(30));
     }
 
     private Notifier notifier(Notifier.Settings settings) {
@@ -63,8 +64,12 @@ class NotifierTest {
     /** Keeps a run, its finding and its planned notice, as the collector does. */
     private void found(Notifier notifier, Run about) throws Store.StoreException {
         FindingRow finding = Samples.finding(about);
-        store.saveRuns(List.of(about));
+        slurmSays(Samples.NOW, about);
         store.saveFindings(List.of(finding), notifier.plan(finding).stream().toList());
+    }
+
+    private void slurmSays(Instant at, Run... runs) throws Store.StoreException {
+        store.saveView(new Store.SlurmView(at, "aicloud", List.of(runs), List.of(), List.of()));
     }
 
     private Notice notice() {
@@ -225,9 +230,9 @@ class NotifierTest {
     }
 
     @Test
-    @DisplayName("by default nothing is sent, and what was withheld is not sent later")
+    @DisplayName("where mails are off nothing is sent, and what was withheld is not sent later")
     void record() throws Exception {
-        Notifier notifier = notifier(Notifier.Settings.DEFAULT);
+        Notifier notifier = notifier(settings(Notifier.Mode.RECORD, Optional.empty(), 10));
         found(notifier, run);
         assertEquals(1, notifier.deliverDue().withheld());
         assertEquals(Notice.State.WITHHELD, notice().state());
@@ -280,6 +285,31 @@ class NotifierTest {
         notifier.deliverDue();
         assertEquals(Notice.State.WITHHELD, store.noticesOf(83551).get(0).state());
         assertTrue(sent.isEmpty());
+    }
+
+    @Test
+    @DisplayName("while Slurm's newest answer is old, or does not name the run, the mail waits")
+    void notCurrent() throws Exception {
+        Notifier notifier = notifier(ON);
+        found(notifier, run);
+        slurmSays(Samples.NOW.plusSeconds(30));
+        assertEquals(new Notifier.Round(0, 0, 0, 0, 0), notifier.deliverDue());
+        slurmSays(Samples.NOW, run);
+        now = Samples.NOW.plus(Duration.ofDays(30)).plusSeconds(1);
+        assertEquals(new Notifier.Round(0, 0, 0, 0, 0), notifier.deliverDue());
+        now = Samples.NOW.plus(Duration.ofDays(30));
+        assertEquals(new Notifier.Round(1, 0, 0, 0, 0), notifier.deliverDue());
+    }
+
+    @Test
+    @DisplayName("a server that never answered one mail is not given the next in the same round")
+    void tooSlow() throws Exception {
+        server = mail -> new Outbox.Outcome.Unknown("closed");
+        Notifier notifier = notifier(ON);
+        found(notifier, run);
+        found(notifier, Samples.run(83550, "bob", "b"));
+        assertEquals(new Notifier.Round(0, 0, 0, 1, 0), notifier.deliverDue());
+        assertEquals(1, sent.size());
     }
 
     @Test
