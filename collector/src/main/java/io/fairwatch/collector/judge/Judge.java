@@ -30,6 +30,7 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -125,13 +126,20 @@ public final class Judge {
         List<Notice> notices = new ArrayList<>();
         int found = 0;
         int unknown = 0;
-        Map<RunKey, List<GpuUse>> whole = gpuUse(running, nodes, now, Optional.empty());
+        Map<RunKey, List<GpuUse>> whole = new HashMap<>();
         for (Rule rule : rules.rules()) {
             Optional<Duration> window = Optional.of(rule.timing().window());
             Map<RunKey, List<GpuUse>> gpus = gpuUse(running, nodes, now, window);
             Map<RunKey, io.fairwatch.collector.store.JobUse> jobs =
                     store.jobUse(spans(running, nodes, now, window)).stream()
                             .collect(Collectors.toMap(io.fairwatch.collector.store.JobUse::run, Function.identity()));
+            // the past of a run matters only where something is idle now, and can be weeks long
+            List<Run> idle = running.stream()
+                    .filter(run -> !whole.containsKey(run.key()))
+                    .filter(run -> gpus.getOrDefault(run.key(), List.of()).stream()
+                            .anyMatch(use -> use.lastBusyAt().isEmpty()))
+                    .toList();
+            whole.putAll(gpuUse(idle, nodes, now, Optional.empty()));
             for (Run run : running) {
                 Optional<FindingRow> before = Optional.ofNullable(open.get(new Subject(run.key(), rule.name())));
                 Decision decision;
@@ -251,9 +259,11 @@ public final class Judge {
                 run.heldWithin(run.key().start(), to).toSeconds(),
                 run.timeLimit().map(limit -> OptionalLong.of(limit.toSeconds())).orElse(OptionalLong.empty()),
                 run.interactive(),
-                true);
+                // how long it has been running since it was resumed is not known, and idleness while suspended is no
+                // fault
+                run.suspended().isZero());
         List<GpuFacts> gpus = window.stream()
-                .map(use -> gpuFacts(run, use, sameGpu(use, whole)))
+                .map(use -> gpuFacts(run, use, sameGpu(use, whole), isDoubtful(use, window)))
                 .toList();
         return new JobFacts(
                 allocation,
@@ -275,8 +285,26 @@ public final class Judge {
                 .findFirst();
     }
 
-    private GpuFacts gpuFacts(Run run, GpuUse use, Optional<GpuUse> whole) {
-        Optional<Instant> lastBusy = whole.flatMap(GpuUse::lastBusyAt);
+    /**
+     * Whether it is doubtful that this is the GPU that Slurm means: the numbers of the node are contradicted, or the run has
+     * processes on a card there that it was not given. Then its use may be somebody else's, and accuses nobody.
+     */
+    private static boolean isDoubtful(GpuUse use, List<GpuUse> window) {
+        boolean contradicted = use.allocated()
+                .map(gpu -> switch (gpu.confidence()) {
+                    case UNKNOWN, CONTRADICTED -> true;
+                    case ASSUMED, CERTAIN, CONFIRMED -> false;
+                })
+                .orElse(false);
+        return contradicted
+                || window.stream()
+                        .anyMatch(other -> other.allocated().isEmpty()
+                                && other.node().equals(use.node())
+                                && other.processesMax().orElse(0) > 0);
+    }
+
+    private GpuFacts gpuFacts(Run run, GpuUse use, Optional<GpuUse> whole, boolean doubtful) {
+        Optional<Instant> lastBusy = use.lastBusyAt().or(() -> whole.flatMap(GpuUse::lastBusyAt));
         OptionalLong idleSeconds = OptionalLong.empty();
         if (use.utilizationMaxRatio().isPresent()) {
             Instant idleFrom =
@@ -290,15 +318,25 @@ public final class Judge {
                 use.allocated().stream().mapToInt(AllocatedGpu::gresIndex).findFirst(),
                 use.device().map(GpuDevice::name),
                 use.allocated().isPresent(),
-                use.coverage(),
-                new GpuFacts.Use(
-                        use.utilizationMeanRatio(),
-                        use.utilizationMaxRatio(),
-                        use.memoryUsedMaxBytes(),
-                        use.device().map(GpuDevice::memoryTotalBytes).orElse(OptionalLong.empty()),
-                        use.processesMax(),
-                        idleSeconds,
-                        lastBusy.isPresent() ? Optional.of(true) : neverBusy(whole)));
+                measured(use),
+                doubtful
+                        ? GpuFacts.Use.NOT_KNOWN
+                        : new GpuFacts.Use(
+                                use.utilizationMeanRatio(),
+                                use.utilizationMaxRatio(),
+                                use.memoryUsedMaxBytes(),
+                                use.device().map(GpuDevice::memoryTotalBytes).orElse(OptionalLong.empty()),
+                                use.processesMax(),
+                                idleSeconds,
+                                lastBusy.isPresent() ? Optional.of(true) : neverBusy(whole)));
+    }
+
+    /** Coverage by readings that tell how busy the GPU was; by all of them where the product never tells. */
+    private static double measured(GpuUse use) {
+        double length = Duration.between(use.from(), use.to()).toMillis() / 1000.0;
+        return use.utilizationMaxRatio().isPresent() && length > 0
+                ? Math.min(use.coverage(), (use.busySeconds() + use.idleSeconds()) / length)
+                : use.coverage();
     }
 
     /** That nothing ever ran can only be said of a past that was seen. */

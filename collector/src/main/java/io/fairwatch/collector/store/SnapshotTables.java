@@ -463,7 +463,7 @@ final class SnapshotTables {
         return session.query(
                 """
                 SELECT job_id, node, uuid, min(at_ms), max(at_ms) FROM gpu_process
-                WHERE job_id IS NOT NULL AND at_ms >= ? AND at_ms < ?
+                WHERE job_id IS NOT NULL AND evidence <> 'ENVIRON' AND at_ms >= ? AND at_ms < ?
                 GROUP BY job_id, node, uuid ORDER BY job_id, node, uuid""",
                 cells -> new JobOnGpu(cells.number(), cells.text(), cells.text(), cells.time(), cells.time()),
                 from.toEpochMilli(),

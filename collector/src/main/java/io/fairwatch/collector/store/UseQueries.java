@@ -43,7 +43,7 @@ final class UseQueries {
               SELECT no, uuid, min(node) AS node, max(processes) AS processes
               FROM snapshot_of_job GROUP BY no, uuid
             ), pair AS (
-              SELECT no, uuid, TRUE AS given FROM span_gpu
+              SELECT DISTINCT no, uuid, TRUE AS given FROM span_gpu
               UNION ALL
               SELECT s.no, s.uuid, FALSE FROM seen s
               WHERE NOT EXISTS (SELECT 1 FROM span_gpu g WHERE g.no = s.no AND g.uuid = s.uuid)

@@ -56,7 +56,8 @@ public final class GpuNumbers {
             if (before != null && before.sure() && hasLostSome(before, readings, count)) {
                 return; // the cards that are left keep their numbers
             }
-            if (readings.byFile().equals(readings.byBus())) {
+            boolean complete = count.isEmpty() || count.getAsInt() == devices.size();
+            if (complete && readings.byFile().equals(readings.byBus())) {
                 decisions.put(node, new Decision(readings.byFile(), Confidence.CERTAIN, readings));
                 return;
             }
