@@ -4,6 +4,7 @@ import io.fairwatch.agent.config.ConfigFile.Default;
 import io.fairwatch.agent.config.ConfigFile.Range;
 import io.fairwatch.agent.config.ConfigFile.Size;
 import io.fairwatch.collector.notice.Addresses;
+import io.fairwatch.collector.notice.LetterWriter;
 import io.fairwatch.collector.notice.Notifier;
 import io.fairwatch.collector.notice.SmtpOutbox;
 import io.fairwatch.collector.slurm.SlurmSettings;
@@ -12,6 +13,7 @@ import java.nio.file.Path;
 import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.ZoneId;
+import java.time.ZoneOffset;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -163,10 +165,19 @@ record CollectorConfig(Listen listen, Ingest ingest, Keep store, Slurm slurm, Ru
             @Default("1m") @Range(from = "1s", to = "1d") Duration retryFirst,
             @Default("1h") @Range(from = "1s", to = "7d") Duration retryMost) {
         Mail {
+            if (username.isPresent() != passwordFile.isPresent()) {
+                throw new IllegalArgumentException((username.isPresent() ? "username" : "passwordFile")
+                        + ": comes alone (expected: username and passwordFile, or neither)");
+            }
             // refused here, where a line of the file can be named, and not when the parts are made
             new SmtpOutbox.Settings(host, port, startTls, caFile, username, passwordFile, from, replyTo, timeout);
             new Notifier.Settings(mode, redirectAllTo, mostPerDay, retryFirst, retryMost, 0, Duration.ZERO);
-            new Addresses(userTemplate);
+            try {
+                new Addresses(userTemplate);
+            } catch (IllegalArgumentException e) {
+                throw new IllegalArgumentException(
+                        "userTemplate: " + userTemplate.orElse("") + " (expected: e.g. %u@example.org)", e);
+            }
         }
 
         SmtpOutbox.Settings smtp() {
@@ -202,6 +213,7 @@ record CollectorConfig(Listen listen, Ingest ingest, Keep store, Slurm slurm, Ru
                             "zone: " + zone.get() + " (expected: a name such as Europe/Copenhagen)", e);
                 }
             }
+            new LetterWriter.Site(name, support, url, ZoneOffset.UTC); // refuses what is no address
         }
 
         ZoneId zoneId() {

@@ -46,6 +46,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -81,36 +82,59 @@ public final class Main implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        CollectorConfig config;
-        RuleSet rules;
-        Optional<String> token;
+        Setup setup;
         try {
-            config = ConfigFile.read(configFile, CollectorConfig.class);
-            rules = RuleFiles.read(
-                    config.rules().directory(),
-                    new Overrides(configFile.toString(), config.rules().settings()));
-            token = secret(config.ingest().tokenFile());
-        } catch (ConfigException | RuleException wrong) {
+            setup = read(configFile);
+        } catch (ConfigException wrong) {
             System.err.println(wrong.getMessage());
-            return 2;
-        } catch (IOException unreadable) {
-            System.err.println("rules cannot be read: " + unreadable);
             return 2;
         }
         if (checkOnly) {
-            System.out.println(configFile + ": good; " + rules.rules().size() + " rules");
+            System.out.println(configFile + ": good; " + setup.rules().rules().size() + " rules");
             return 0;
         }
-        Path directory = config.store().directory();
+        Path directory = setup.config().store().directory();
         CountDownLatch closed = new CountDownLatch(1);
-        try (Store store = DuckDbStore.open(directory, storeSettings(config))) {
-            return run(config, rules, token, store, closed);
+        try (Store store = DuckDbStore.open(directory, storeSettings(setup.config()))) {
+            return run(setup.config(), setup.rules(), setup.token(), store, closed);
         } catch (StoreException e) {
             log().error("the store in {} cannot be used: {}", directory, e.getMessage());
             return 1;
         } finally {
             closed.countDown();
         }
+    }
+
+    /** What the files say. */
+    private record Setup(CollectorConfig config, RuleSet rules, Optional<String> token) {}
+
+    /** Reads the configuration, then every file that it names, and tells all problems of those together. */
+    private static Setup read(Path file) throws ConfigException {
+        CollectorConfig config = ConfigFile.read(file, CollectorConfig.class);
+        List<String> problems = new ArrayList<>();
+        Optional<String> token = secret(config.ingest().tokenFile(), problems);
+        secret(config.mail().passwordFile(), problems);
+        Stream.of(
+                        config.listen().certificateFile(),
+                        config.listen().keyFile(),
+                        config.mail().caFile())
+                .flatMap(Optional::stream)
+                .filter(named -> !Files.isReadable(named))
+                .forEach(named -> problems.add(named + ": cannot be read"));
+        Optional<RuleSet> rules = Optional.empty();
+        try {
+            rules = Optional.of(RuleFiles.read(
+                    config.rules().directory(),
+                    new Overrides(file + ": rules.settings", config.rules().settings())));
+        } catch (RuleException wrong) {
+            wrong.problems().forEach(problem -> problems.add(problem.toString()));
+        } catch (IOException | UncheckedIOException unreadable) {
+            problems.add("rules cannot be read: " + unreadable);
+        }
+        if (rules.isEmpty() || !problems.isEmpty()) {
+            throw new ConfigException(problems);
+        }
+        return new Setup(config, rules.get(), token);
     }
 
     private static int run(
@@ -146,8 +170,13 @@ public final class Main implements Callable<Integer> {
             // what people ask
             JobLookup jobs = new JobLookup(store, clock, new JobLookup.Settings(busyAbove, staleAfter));
             ReportMaker reports = new ReportMaker(store, busyAbove);
-            HealthCheck health =
-                    new HealthCheck(store, clock, staleAfter, Version.text(), () -> troubles(slurm, round));
+            boolean asksSlurm = config.slurm().enabled();
+            HealthCheck health = new HealthCheck(
+                    store,
+                    clock,
+                    asksSlurm ? Optional.of(staleAfter) : Optional.empty(),
+                    Version.text(),
+                    () -> asksSlurm ? troubles(slurm, round) : List.of());
 
             Router router = Router.router(vertx);
             ingest.mount(router);
@@ -158,12 +187,22 @@ public final class Main implements Callable<Integer> {
 
             Every sync = new Every(vertx, "slurm", config.slurm().every(), slurm::cycle);
             Every judging = new Every(vertx, "judge", config.rules().every(), round::run);
-            vertx.createHttpServer(serverOptions(config))
-                    .requestHandler(router)
-                    .listen()
-                    .toCompletionStage()
-                    .toCompletableFuture()
-                    .get(30, TimeUnit.SECONDS);
+            try {
+                vertx.createHttpServer(serverOptions(config))
+                        .requestHandler(router)
+                        .listen()
+                        .toCompletionStage()
+                        .toCompletableFuture()
+                        .get(30, TimeUnit.SECONDS);
+            } catch (ExecutionException e) {
+                log().error(
+                                "cannot listen on {}:{}: {}",
+                                config.listen().address(),
+                                config.listen().port(),
+                                String.valueOf(e.getCause()));
+                vertx.close();
+                return 1;
+            }
             log().info(
                             "collector version={} listens on {}:{} rules={} mail={}",
                             Version.text(),
@@ -172,7 +211,7 @@ public final class Main implements Callable<Integer> {
                             rules.rules().stream().map(Rule::name).toList(),
                             config.mail().mode());
             Runtime.getRuntime().addShutdownHook(new Thread(() -> endInOrder(List.of(sync, judging), end, closed)));
-            if (config.slurm().enabled()) {
+            if (asksSlurm) {
                 sync.start();
                 judging.start();
             }
@@ -215,19 +254,20 @@ public final class Main implements Callable<Integer> {
     }
 
     /** The first line of a file that holds a secret. */
-    private static Optional<String> secret(Optional<Path> file) throws ConfigException {
+    private static Optional<String> secret(Optional<Path> file, List<String> problems) {
         if (file.isEmpty()) {
             return Optional.empty();
         }
         try (Stream<String> lines = Files.lines(file.get())) {
             String first = lines.findFirst().orElse("").strip();
-            if (first.isEmpty()) {
-                throw new ConfigException(List.of(file.get() + ": empty (expected: a secret in its first line)"));
+            if (!first.isEmpty()) {
+                return Optional.of(first);
             }
-            return Optional.of(first);
+            problems.add(file.get() + ": empty (expected: a secret in its first line)");
         } catch (IOException | UncheckedIOException e) {
-            throw new ConfigException(List.of(file.get() + ": cannot be read: " + e));
+            problems.add(file.get() + ": cannot be read: " + e);
         }
+        return Optional.empty();
     }
 
     private static Notifier notifier(

@@ -19,6 +19,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -40,6 +41,7 @@ import org.jspecify.annotations.Nullable;
 public final class JobLookup {
     private static final Duration LAST = Duration.ofHours(1);
     private static final int MOST_RUNS = 50;
+    private static final Pattern TASKS = Pattern.compile("(\\d{1,9})(?:-(\\d{1,9})(?::(\\d{1,9}))?)?");
     private static final Pattern ID = Pattern.compile("(\\d{1,18})(?:([_+])(\\d{1,9}))?");
 
     private final Store store;
@@ -62,8 +64,13 @@ public final class JobLookup {
 
     /** What became of a question about a job. */
     public sealed interface Answer {
-        /** The job has run, or runs: the newest run of each of its parts. */
-        record Found(List<JobView> views) implements Answer {}
+        /**
+         * The job has run, or runs.
+         *
+         * @param views the newest run of each of its parts, the last started first, at most 50
+         * @param more how many parts were left out
+         */
+        record Found(List<JobView> views, int more) implements Answer {}
 
         /** It waits. */
         record Pending(PendingJob job) implements Answer {}
@@ -94,13 +101,39 @@ public final class JobLookup {
                 .flatMap(view -> view.pending().stream())
                 .filter(job -> parts.group(2) == null
                         ? job.jobId() == number || job.displayId().startsWith(number + "_")
-                        : job.displayId().equals(parts.group()))
+                        : isWaitingPart(job.displayId(), number, parts.group(2), Long.parseLong(parts.group(3))))
                 .findFirst();
         if (runs.isEmpty()) {
             return pending.<Answer>map(Answer.Pending::new)
                     .orElse(new Answer.Unknown(parts.group(), slurm.map(SlurmView::at)));
         }
-        return new Answer.Found(views(runs, slurm, now));
+        Map<Long, List<Run>> byJob = runs.stream()
+                .sorted(Comparator.comparing((Run run) -> run.key().start()).reversed())
+                .collect(Collectors.groupingBy(run -> run.key().jobId(), LinkedHashMap::new, Collectors.toList()));
+        return new Answer.Found(views(byJob, slurm, now), Math.max(0, byJob.size() - MOST_RUNS));
+    }
+
+    /** Whether a waiting job is the given part: by its own number, or within {@code 5_[3-4,7,10-20:5%2]}. */
+    private static boolean isWaitingPart(String displayId, long number, String kind, long part) {
+        if (displayId.equals(number + kind + part)) {
+            return true;
+        }
+        String tasks = displayId.replaceFirst("%\\d+\\]$", "]");
+        String begin = number + "_[";
+        if (!kind.equals("_") || !tasks.startsWith(begin) || !tasks.endsWith("]")) {
+            return false;
+        }
+        return Arrays.stream(tasks.substring(begin.length(), tasks.length() - 1).split(",", -1))
+                .map(TASKS::matcher)
+                // Slurm cuts long lists with dots: the part may be behind them
+                .anyMatch(range -> !range.matches() || isWithin(range, part));
+    }
+
+    private static boolean isWithin(Matcher range, long part) {
+        long first = Long.parseLong(range.group(1));
+        long last = range.group(2) == null ? first : Long.parseLong(range.group(2));
+        long step = range.group(3) == null ? 1 : Math.max(1, Long.parseLong(range.group(3)));
+        return part >= first && part <= last && (part - first) % step == 0;
     }
 
     private static boolean isPart(Run run, String kind, long part) {
@@ -109,10 +142,8 @@ public final class JobLookup {
                 : run.ids().hetOffset().isPresent() && run.ids().hetOffset().getAsInt() == part;
     }
 
-    private List<JobView> views(List<Run> runs, Optional<SlurmView> slurm, Instant now) throws StoreException {
-        Map<Long, List<Run>> byJob = runs.stream()
-                .sorted(Comparator.comparing((Run run) -> run.key().start()).reversed())
-                .collect(Collectors.groupingBy(run -> run.key().jobId(), LinkedHashMap::new, Collectors.toList()));
+    private List<JobView> views(Map<Long, List<Run>> byJob, Optional<SlurmView> slurm, Instant now)
+            throws StoreException {
         List<Run> newest = byJob.values().stream()
                 .map(list -> list.get(0))
                 .limit(MOST_RUNS)

@@ -46,8 +46,9 @@ public final class JobText {
     }
 
     /** Words, a table of GPUs, then the lines that people's scripts read. */
-    public String page(List<JobView> views) {
-        return views.stream().map(this::page).collect(Collectors.joining("\n"));
+    public String page(JobLookup.Answer.Found found) {
+        return found.views().stream().map(this::page).collect(Collectors.joining("\n"))
+                + (found.more() == 0 ? "" : "\nAnd " + found.more() + " more parts, not shown.\n");
     }
 
     /** Only the lines that people's scripts read, with their header. */
@@ -83,7 +84,11 @@ public final class JobText {
         if (view.earlierRuns() > 0) {
             page.append("This is the newest of ").append(view.earlierRuns() + 1).append(" runs of this job.\n");
         }
-        if (view.slurmStale()) {
+        if (view.slurmStale() && view.run().asOf().isBefore(view.slurmAsOf())) {
+            page.append("Slurm does not list it any more since ")
+                    .append(Plain.minute(view.run().asOf(), zone))
+                    .append(": it has ended, and accounting has not told when.\n");
+        } else if (view.slurmStale()) {
             page.append("Slurm does not answer since ")
                     .append(Plain.minute(view.slurmAsOf(), zone))
                     .append("; the job may have ended in the meantime.\n");
@@ -177,7 +182,9 @@ public final class JobText {
                 .orElse("");
         String sure = use.allocated()
                 .map(gpu -> " #" + gpu.gresIndex() + doubt(gpu.confidence()))
-                .orElse(" not allocated by Slurm");
+                .orElseGet(() ->
+                        use.device().map(device -> " index " + device.index()).orElse("")
+                                + " (not allocated by Slurm)");
         return Plain.line(use.node(), 60) + sure + model;
     }
 

@@ -90,8 +90,9 @@ public final class SmtpOutbox implements Outbox, AutoCloseable {
                         "username and passwordFile: one is missing (expected: both or none)");
             }
             if (username.isPresent() && startTls != StartTls.REQUIRED) {
-                throw new IllegalArgumentException("startTls: " + startTls
-                        + " (expected: REQUIRED, so that the password never goes out in clear)");
+                throw new IllegalArgumentException(
+                        "startTls: " + startTls.name().toLowerCase(Locale.ROOT)
+                                + " (expected: required, so that the password never goes out in clear)");
             }
             if (timeout.toMillis() < 100 || timeout.toHours() >= 1) {
                 throw new IllegalArgumentException("timeout: " + timeout + " (expected: PT0.1S to PT1H)");

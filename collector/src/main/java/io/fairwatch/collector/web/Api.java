@@ -26,6 +26,7 @@ import java.time.InstantSource;
 import java.time.ZoneId;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.slf4j.Logger;
@@ -37,6 +38,12 @@ public final class Api {
     private static final String TEXT = "text/plain; charset=utf-8";
     private static final String CSV = "text/csv; charset=utf-8";
     private static final String JSON = "application/json";
+
+    private static final Map<Integer, String> SENTENCES = Map.of(
+            400, "The address cannot be read.",
+            404, "There is nothing at this address.",
+            405, "This address is for other methods.",
+            500, "The collector failed; its log says how.");
 
     private final Vertx vertx;
     private final JobLookup jobs;
@@ -57,7 +64,7 @@ public final class Api {
     /** A status and what is said with it. */
     private record Reply(int status, String type, String body) {
         static Reply sentence(int status, String sentence) {
-            return new Reply(status, TEXT, sentence.strip());
+            return new Reply(status, TEXT, Plain.line(sentence, 1000));
         }
     }
 
@@ -93,9 +100,20 @@ public final class Api {
                 .handler(context -> answer(context, () -> nodes(context, Optional.of(context.pathParam("node")))));
         router.get("/api/v1/report").handler(context -> answer(context, () -> report(context)));
         router.get("/api/v1/health").handler(context -> answer(context, () -> health(context)));
+        // Vert.x has pages of HTML for these, whatever the route
+        SENTENCES.forEach((status, sentence) -> router.errorHandler(status, context -> {
+            if (status == 500) {
+                LOG.error(
+                        "a request failed path={}", Plain.line(context.request().path(), 200), context.failure());
+            }
+            if (!context.response().ended()) {
+                send(context, Reply.sentence(status, sentence));
+            }
+        }));
     }
 
     private Reply job(RoutingContext context) throws StoreException, JsonProcessingException {
+        Format format = format(context);
         JobText text = new JobText(zone);
         Answer answer = jobs.find(context.pathParam("id"));
         if (answer instanceof Answer.Pending pending) {
@@ -104,14 +122,18 @@ public final class Api {
             return Reply.sentence(404, text.unknown(unknown.id(), unknown.slurmAsOf()));
         }
         Answer.Found found = (Answer.Found) answer;
-        return switch (format(context)) {
-            case TEXT -> new Reply(200, TEXT, text.page(found.views()));
+        return switch (format) {
+            case TEXT -> new Reply(200, TEXT, text.page(found));
             case CSV -> new Reply(200, CSV, text.csv(found.views()));
             case JSON -> new Reply(200, JSON, json.writeValueAsString(found.views()));
         };
     }
 
     private Reply nodes(RoutingContext context, Optional<String> name) throws StoreException, JsonProcessingException {
+        Format format = format(context);
+        if (format == Format.CSV) {
+            throw new IllegalArgumentException("format: csv (expected: text or json)");
+        }
         List<NodeView> found = nodes.find(name);
         if (found.isEmpty()) {
             return Reply.sentence(
@@ -119,11 +141,9 @@ public final class Api {
                     name.map(asked -> "Node " + Plain.line(asked, 60) + " has never reported.")
                             .orElse("No node has reported yet."));
         }
-        return switch (format(context)) {
-            case TEXT -> new Reply(200, TEXT, new NodeText().page(found));
-            case CSV -> throw new IllegalArgumentException("format: csv (expected: text or json)");
-            case JSON -> new Reply(200, JSON, json.writeValueAsString(found));
-        };
+        return format == Format.TEXT
+                ? new Reply(200, TEXT, new NodeText().page(found))
+                : new Reply(200, JSON, json.writeValueAsString(found));
     }
 
     private Reply report(RoutingContext context) throws StoreException, JsonProcessingException {
@@ -144,9 +164,10 @@ public final class Api {
     }
 
     private Reply health(RoutingContext context) throws StoreException, JsonProcessingException {
+        Format format = format(context);
         HealthCheck.Health now = health.check();
         int status = now.ok() ? 200 : 503;
-        return switch (format(context)) {
+        return switch (format) {
             case TEXT, CSV -> new Reply(status, TEXT, now.text(zone));
             case JSON -> new Reply(status, JSON, json.writeValueAsString(now));
         };
@@ -168,13 +189,17 @@ public final class Api {
 
     private void answer(RoutingContext context, Callable<Reply> question) {
         vertx.executeBlocking(() -> answerTo(question), false)
-                .onSuccess(reply -> context.response()
-                        .setStatusCode(reply.status())
-                        .putHeader("Content-Type", reply.type())
-                        .putHeader("X-Content-Type-Options", "nosniff")
-                        .putHeader("Cache-Control", "no-store")
-                        .end(reply.body()))
+                .onSuccess(reply -> send(context, reply))
                 .onFailure(context::fail);
+    }
+
+    private static void send(RoutingContext context, Reply reply) {
+        context.response()
+                .setStatusCode(reply.status())
+                .putHeader("Content-Type", reply.type())
+                .putHeader("X-Content-Type-Options", "nosniff")
+                .putHeader("Cache-Control", "no-store")
+                .end(reply.body());
     }
 
     private static Reply answerTo(Callable<Reply> question) throws Exception {

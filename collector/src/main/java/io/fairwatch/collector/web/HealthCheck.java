@@ -22,19 +22,23 @@ import java.util.stream.Collectors;
 public final class HealthCheck {
     private final Store store;
     private final InstantSource clock;
-    private final Duration staleAfter;
+    private final Optional<Duration> slurmStaleAfter;
     private final String version;
     private final Supplier<List<String>> troubles;
 
     /**
-     * @param staleAfter Slurm's answers older than this are stale
+     * @param slurmStaleAfter Slurm's answers older than this are stale; absent: nobody asks Slurm
      * @param troubles what other parts have to complain of, a sentence each
      */
     public HealthCheck(
-            Store store, InstantSource clock, Duration staleAfter, String version, Supplier<List<String>> troubles) {
+            Store store,
+            InstantSource clock,
+            Optional<Duration> slurmStaleAfter,
+            String version,
+            Supplier<List<String>> troubles) {
         this.store = store;
         this.clock = clock;
-        this.staleAfter = staleAfter;
+        this.slurmStaleAfter = slurmStaleAfter;
         this.version = version;
         this.troubles = troubles;
     }
@@ -42,7 +46,9 @@ public final class HealthCheck {
     /**
      * How things stand.
      *
-     * @param ok whether Slurm answers and no other part complains; silent nodes are told but may be powered down
+     * @param ok whether Slurm answers, if it is asked, and no other part complains; silent nodes are told but may be
+     *     powered down
+     * @param slurmEnabled whether Slurm is asked
      * @param slurmAsOf Slurm's newest complete answer; absent before the first
      * @param accountingUntil until when ended jobs are known completely; absent before the first answer
      * @param simulated the sentence that says so when GPUs of any node are simulated
@@ -52,6 +58,7 @@ public final class HealthCheck {
             boolean ok,
             String version,
             Instant at,
+            boolean slurmEnabled,
             Optional<Instant> slurmAsOf,
             Optional<Instant> accountingUntil,
             Optional<String> simulated,
@@ -71,13 +78,7 @@ public final class HealthCheck {
             simulated.ifPresent(sentence -> text.append("** ").append(sentence).append(" **\n"));
             text.append("Fairwatch collector ").append(version).append(ok ? ": well\n" : ": not well\n");
             text.append("Slurm: ")
-                    .append(slurmAsOf
-                            .map(asOf -> "answered " + Plain.duration(Duration.between(asOf, at)) + " ago")
-                            .orElse("has not answered yet"))
-                    .append("; ended jobs complete until ")
-                    .append(accountingUntil
-                            .map(until -> Plain.minute(until, zone))
-                            .orElse("unknown, no answer from accounting yet"))
+                    .append(slurmEnabled ? slurm(zone) : "switched off")
                     .append('\n');
             troubles.forEach(trouble ->
                     text.append("! ").append(Plain.line(trouble, 500)).append('\n'));
@@ -96,6 +97,16 @@ public final class HealthCheck {
                     .append('\n')));
             return text.toString();
         }
+
+        private String slurm(ZoneId zone) {
+            return slurmAsOf
+                            .map(asOf -> "answered " + Plain.duration(Duration.between(asOf, at)) + " ago")
+                            .orElse("has not answered yet")
+                    + "; ended jobs complete until "
+                    + accountingUntil
+                            .map(until -> Plain.minute(until, zone))
+                            .orElse("unknown, no answer from accounting yet");
+        }
     }
 
     /** Looks now. */
@@ -104,11 +115,14 @@ public final class HealthCheck {
         Optional<Instant> slurm = store.view().map(SlurmView::at);
         List<NodeState> nodes = store.nodes();
         List<String> complaints = troubles.get();
-        boolean fresh = slurm.map(at -> !at.isBefore(now.minus(staleAfter))).orElse(false);
+        boolean fresh = slurmStaleAfter
+                .map(most -> slurm.filter(at -> !at.isBefore(now.minus(most))).isPresent())
+                .orElse(true);
         return new Health(
                 fresh && complaints.isEmpty(),
                 version,
                 now,
+                slurmStaleAfter.isPresent(),
                 slurm,
                 store.accountingUntil(),
                 nodes.stream().flatMap(node -> node.simulated().stream()).findFirst(),

@@ -1,0 +1,134 @@
+package io.fairwatch.collector;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import ch.qos.logback.classic.Level;
+import ch.qos.logback.classic.Logger;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.read.ListAppender;
+import io.vertx.core.Vertx;
+import java.time.Duration;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Test;
+import org.slf4j.LoggerFactory;
+
+class EveryTest {
+    private static final Duration SHORT = Duration.ofMillis(1);
+    private static final Duration NEVER = Duration.ofDays(1);
+
+    private final Vertx vertx = Vertx.vertx();
+    private final Logger logger = (Logger) LoggerFactory.getLogger(Every.class);
+    private final ListAppender<ILoggingEvent> logged = new ListAppender<>();
+
+    @BeforeEach
+    void listen() {
+        logged.start();
+        logger.addAppender(logged);
+        logger.setAdditive(false);
+    }
+
+    @AfterEach
+    void close() throws Exception {
+        logger.detachAppender(logged);
+        logger.setAdditive(true);
+        vertx.close().toCompletionStage().toCompletableFuture().get();
+    }
+
+    private static void await(CountDownLatch latch) throws InterruptedException {
+        assertTrue(latch.await(60, TimeUnit.SECONDS));
+    }
+
+    @Test
+    @DisplayName("the first round comes at once, however long the period")
+    void atOnce() throws Exception {
+        CountDownLatch ran = new CountDownLatch(1);
+        new Every(vertx, "first", NEVER, ran::countDown).start();
+        await(ran);
+    }
+
+    @Test
+    @DisplayName("a round that takes longer than the period delays the next one: never two at a time")
+    void oneAtATime() throws Exception {
+        AtomicInteger now = new AtomicInteger();
+        AtomicBoolean together = new AtomicBoolean();
+        CountDownLatch rounds = new CountDownLatch(20);
+        Every every = new Every(vertx, "slow", SHORT, () -> {
+            together.compareAndSet(false, now.incrementAndGet() > 1);
+            Thread.sleep(3); // longer than the period, so that a second round would have come
+            now.decrementAndGet();
+            rounds.countDown();
+        });
+        every.start();
+        await(rounds);
+        every.stop();
+        assertFalse(together.get());
+    }
+
+    @Test
+    @DisplayName("what a round throws is logged, and the next round comes")
+    void failure() throws Exception {
+        AtomicInteger rounds = new AtomicInteger();
+        CountDownLatch third = new CountDownLatch(3);
+        Every every = new Every(vertx, "judge", SHORT, () -> {
+            third.countDown();
+            if (rounds.incrementAndGet() == 1) {
+                throw new IllegalStateException("broken");
+            }
+        });
+        every.start();
+        await(third);
+        every.stop();
+        assertEquals(1, logged.list.size());
+        ILoggingEvent event = logged.list.get(0);
+        assertEquals(Level.ERROR, event.getLevel());
+        assertEquals("a round of judge failed; the next one comes in PT0.001S", event.getFormattedMessage());
+        assertEquals("broken", event.getThrowableProxy().getMessage());
+    }
+
+    @Test
+    @DisplayName("even an Error ends only its round")
+    void error() throws Exception {
+        CountDownLatch second = new CountDownLatch(2);
+        Every every = new Every(vertx, "deep", SHORT, () -> {
+            second.countDown();
+            throw new StackOverflowError();
+        });
+        every.start();
+        await(second);
+        every.stop();
+    }
+
+    @Test
+    @DisplayName("once stopped, no further round begins")
+    void stop() throws Exception {
+        AtomicInteger rounds = new AtomicInteger();
+        CountDownLatch inRound = new CountDownLatch(1);
+        CountDownLatch stopped = new CountDownLatch(1);
+        Every every = new Every(vertx, "ends", SHORT, () -> {
+            rounds.incrementAndGet();
+            inRound.countDown();
+            stopped.await();
+        });
+        every.start();
+        await(inRound);
+        every.stop();
+        stopped.countDown();
+        every.start();
+        // the worker of this name takes one thing after the other: whatever was to follow the round has followed it
+        CountDownLatch after = new CountDownLatch(1);
+        vertx.setTimer(50, timer -> vertx.createSharedWorkerExecutor("ends").executeBlocking(() -> {
+            after.countDown();
+            return true;
+        }));
+        await(after);
+        assertEquals(1, rounds.get());
+    }
+}

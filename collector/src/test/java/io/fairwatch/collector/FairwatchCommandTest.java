@@ -1,0 +1,373 @@
+package io.fairwatch.collector;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.vertx.core.Vertx;
+import io.vertx.core.http.HttpServer;
+import java.io.File;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The shell command that people call, under this system's sh, against a collector that says what a test wants. */
+class FairwatchCommandTest {
+    private static final Path BIN = Path.of("../deploy/bin").toAbsolutePath().normalize();
+    private static final String ANY = "";
+
+    private final Vertx vertx = Vertx.vertx();
+    private final List<String> asked = new CopyOnWriteArrayList<>();
+    private final Map<String, Reply> replies = new ConcurrentHashMap<>();
+    private final Path directory;
+    private final int port;
+
+    /** What the collector says to a path, or to every path without one of its own. */
+    private record Reply(int status, String body) {}
+
+    /** How a command ended and what it said. */
+    private record Ended(int status, String out, String err) {}
+
+    FairwatchCommandTest(@TempDir Path directory) throws Exception {
+        assumeTrue(onPath("curl"), "SKIPPED: there is no curl here, so the shell command is not tested");
+        this.directory = directory;
+        HttpServer server = vertx.createHttpServer()
+                .requestHandler(request -> {
+                    asked.add(request.uri());
+                    Reply reply = replies.getOrDefault(request.path(), replies.get(ANY));
+                    if (reply != null) {
+                        request.response().setStatusCode(reply.status()).end(reply.body());
+                    }
+                })
+                .listen(0, "127.0.0.1")
+                .toCompletionStage()
+                .toCompletableFuture()
+                .get();
+        port = server.actualPort();
+    }
+
+    @AfterEach
+    void stop() throws Exception {
+        vertx.close().toCompletionStage().toCompletableFuture().get();
+    }
+
+    private static boolean onPath(String program) {
+        return Arrays.stream(System.getenv("PATH").split(File.pathSeparator, -1))
+                .anyMatch(place -> Files.isExecutable(Path.of(place, program)));
+    }
+
+    private void says(int status, String body) {
+        replies.put(ANY, new Reply(status, body));
+    }
+
+    private String url() {
+        return "http://127.0.0.1:" + port;
+    }
+
+    private Ended run(Map<String, String> environment, String name, String... words) throws Exception {
+        List<String> command = new ArrayList<>(List.of("sh", BIN.resolve(name).toString()));
+        command.addAll(List.of(words));
+        Path out = directory.resolve("out.txt");
+        Path err = directory.resolve("err.txt");
+        ProcessBuilder builder = new ProcessBuilder(command)
+                .directory(Files.createDirectories(directory.resolve("here")).toFile())
+                .redirectOutput(out.toFile())
+                .redirectError(err.toFile());
+        builder.environment().put("HOME", directory.toString());
+        builder.environment().put("no_proxy", "*");
+        builder.environment()
+                .put("FAIRWATCH_CLIENT_CONF", directory.resolve("client.conf").toString());
+        builder.environment().putAll(environment);
+        int status = builder.start().waitFor();
+        return new Ended(status, Files.readString(out), Files.readString(err));
+    }
+
+    private Ended fairwatch(String... words) throws Exception {
+        return run(Map.of("FAIRWATCH_URL", url()), "fairwatch", words);
+    }
+
+    private void assertNothingWasExecuted() throws IOException {
+        try (Stream<Path> left = Files.list(directory.resolve("here"))) {
+            assertEquals(List.of(), left.toList());
+        }
+    }
+
+    // ---- answers
+
+    @Test
+    @DisplayName("an answer goes to standard output as it is, with one newline at its end")
+    void answer() throws Exception {
+        String body = "Job 83549 \"a\\nb %s $(x) `y` \\\\\": 98 % \u00e6\n\nindex, timestamp\n";
+        says(200, body);
+        assertEquals(new Ended(0, body, ""), fairwatch("job", "83549"));
+        says(200, "[]");
+        assertEquals(new Ended(0, "[]\n", ""), fairwatch("job", "--json", "83549"));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "400 | 2 | fairwatch: the sentence",
+                "404 | 1 | the sentence",
+                "409 | 3 | the sentence",
+                "500 | 4 | fairwatch: the collector at URL cannot answer (500): the sentence",
+                "502 | 4 | fairwatch: the collector at URL cannot answer (502): the sentence",
+                "503 | 4 | fairwatch: the collector at URL cannot answer (503): the sentence",
+                "302 | 4 | fairwatch: the collector at URL cannot answer (302): the sentence"
+            })
+    @DisplayName("a complaint goes to standard error, and each kind has its exit code")
+    void complaint(int status, int code, String said) throws Exception {
+        says(status, "the sentence");
+        assertEquals(new Ended(code, "", said.replace("URL", url()) + "\n"), fairwatch("job", "83549"));
+    }
+
+    @Test
+    @DisplayName("health that is not well is an answer, but not a success")
+    void notWell() throws Exception {
+        says(503, "Fairwatch collector 0.1.0: not well\n");
+        assertEquals(new Ended(4, "Fairwatch collector 0.1.0: not well\n", ""), fairwatch("health"));
+    }
+
+    @Test
+    @DisplayName("a collector that is away ends with 4 and says where it should be")
+    void away() throws Exception {
+        int closed;
+        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            closed = socket.getLocalPort();
+        }
+        String url = "http://127.0.0.1:" + closed;
+        Ended ended = run(Map.of("FAIRWATCH_URL", url), "fairwatch", "job", "83549");
+        assertEquals(4, ended.status());
+        assertEquals("", ended.out());
+        assertTrue(
+                ended.err().startsWith("fairwatch: the collector at " + url + " does not answer: (7) "), ended.err());
+        assertEquals(1, ended.err().lines().count(), ended.err());
+    }
+
+    @Test
+    @DisplayName("a collector that says nothing is given up")
+    void silent() throws Exception {
+        Ended ended = run(Map.of("FAIRWATCH_URL", url(), "FAIRWATCH_TIMEOUT", "0.3"), "fairwatch", "job", "83549");
+        assertEquals(4, ended.status());
+        assertTrue(ended.err().contains(" does not answer: (28) "), ended.err());
+    }
+
+    // ---- questions
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "job 83549 | /api/v1/jobs/83549?format=text",
+                "job --csv 83549 | /api/v1/jobs/83549?format=csv",
+                "job 83549 --json | /api/v1/jobs/83549?format=json",
+                "job 5_3 | /api/v1/jobs/5_3?format=text",
+                "job 6+1 | /api/v1/jobs/6%2B1?format=text",
+                "node | /api/v1/nodes?format=text",
+                "node --json | /api/v1/nodes?format=json",
+                "node nv-ai-01 | /api/v1/nodes/nv-ai-01?format=text",
+                "health | /api/v1/health?format=text",
+                "report --semester 2026-autumn | /api/v1/report?format=text&semester=2026-autumn",
+                "report --csv --from 2026-09-01 --to 2026-10-01"
+                        + " | /api/v1/report?format=csv&from=2026-09-01&to=2026-10-01"
+            })
+    @DisplayName("what is asked")
+    void questions(String words, String path) throws Exception {
+        says(200, "ok");
+        assertEquals(new Ended(0, "ok\n", ""), fairwatch(words.split(" ", -1)));
+        assertEquals(List.of(path), asked);
+    }
+
+    @Test
+    @DisplayName("several jobs are asked for in turn; the exit code is that of the worst")
+    void several() throws Exception {
+        replies.put("/api/v1/jobs/1", new Reply(409, "1 waits"));
+        replies.put("/api/v1/jobs/2", new Reply(404, "2 is not known"));
+        replies.put("/api/v1/jobs/3", new Reply(200, "3 runs"));
+        assertEquals(new Ended(3, "3 runs\n", "1 waits\n2 is not known\n"), fairwatch("job", "1", "2", "3"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "abc",
+                "",
+                "_3",
+                "5_",
+                "5_3_4",
+                "5+1+2",
+                "-5",
+                "../health",
+                "5?format=csv",
+                "5 6",
+                "5\n6",
+                "5;touch x",
+                "$(touch x)",
+                "`touch x`",
+                "5&&touch x",
+                "5%2f",
+                "\u0665"
+            })
+    @DisplayName("what is no job id is refused before anything is asked, though others are good")
+    void badIds(String id) throws Exception {
+        says(200, "ok");
+        for (Ended ended :
+                List.of(fairwatch("job", "83549", id), run(Map.of("FAIRWATCH_URL", url()), "getUtilByJobId.sh", id))) {
+            assertEquals(2, ended.status(), ended.toString());
+            assertEquals("", ended.out());
+            assertTrue(ended.err().contains(" --help"), ended.err());
+        }
+        assertEquals(List.of(), asked);
+        assertNothingWasExecuted();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "",
+                "jobs 5",
+                "job",
+                "job --csv",
+                "job --xml 5",
+                "node ..",
+                "node a/b",
+                "node $(touch x)",
+                "node --csv",
+                "health now",
+                "report",
+                "report --csv",
+                "report --from",
+                "report --from 2026-09-01&x=1",
+                "report --semester `touch`",
+                "report 2026"
+            })
+    @DisplayName("wrong words end with 2 and nothing is asked")
+    void wrongWords(String words) throws Exception {
+        says(200, "ok");
+        Ended ended = fairwatch(words.isEmpty() ? new String[0] : words.split(" ", -1));
+        assertEquals(2, ended.status(), ended.toString());
+        assertEquals("", ended.out());
+        assertTrue(ended.err().contains("fairwatch"), ended.err());
+        assertEquals(List.of(), asked);
+        assertNothingWasExecuted();
+    }
+
+    // ---- under its two names
+
+    @Test
+    @DisplayName("getUtilByJobId.sh is the same command under the name that people know")
+    void oldName() throws Exception {
+        assertEquals(Path.of("fairwatch"), Files.readSymbolicLink(BIN.resolve("getUtilByJobId.sh")));
+        says(200, "ok");
+        assertEquals(new Ended(0, "ok\n", ""), run(Map.of("FAIRWATCH_URL", url()), "getUtilByJobId.sh", "83549"));
+        assertEquals(List.of("/api/v1/jobs/83549?format=text"), asked);
+        says(400, "job id: x");
+        assertEquals(
+                "getUtilByJobId.sh: job id: x\n",
+                run(Map.of("FAIRWATCH_URL", url()), "getUtilByJobId.sh", "83549")
+                        .err());
+    }
+
+    @Test
+    @DisplayName("getUtilByJobId.sh takes one job")
+    void oldNameWords() throws Exception {
+        for (String[] words : new String[][] {{}, {"1", "2"}, {"--csv"}}) {
+            Ended ended = run(Map.of("FAIRWATCH_URL", url()), "getUtilByJobId.sh", words);
+            assertEquals(2, ended.status());
+            assertEquals("", ended.out());
+        }
+        assertEquals(List.of(), asked);
+    }
+
+    @Test
+    @DisplayName("help is for the name that was called, and says what the exit codes mean")
+    void help() throws Exception {
+        for (String word : List.of("--help", "-h", "help")) {
+            Ended ended = fairwatch(word);
+            assertEquals(0, ended.status());
+            assertTrue(ended.out().startsWith("Usage: fairwatch job "), ended.out());
+            assertTrue(ended.out().contains("Exit codes: 0 answered, 1 no such job, 2 called wrongly"), ended.out());
+            Ended old = run(Map.of(), "getUtilByJobId.sh", word);
+            assertEquals(0, old.status());
+            assertTrue(old.out().startsWith("Usage: getUtilByJobId.sh JOB\n"), old.out());
+        }
+        assertEquals(List.of(), asked);
+    }
+
+    // ---- where the collector is
+
+    @Test
+    @DisplayName("the address comes from client.conf; of several the first, and comments are none")
+    void clientConf() throws Exception {
+        says(200, "ok");
+        Files.writeString(
+                directory.resolve("client.conf"), "# url=http://127.0.0.1:1\nurl=" + url() + "/\nurl=http://x\n");
+        assertEquals(new Ended(0, "ok\n", ""), run(Map.of(), "fairwatch", "health"));
+        assertEquals(List.of("/api/v1/health?format=text"), asked);
+    }
+
+    @Test
+    @DisplayName("FAIRWATCH_URL goes before client.conf")
+    void environmentFirst() throws Exception {
+        says(200, "ok");
+        Files.writeString(directory.resolve("client.conf"), "url=http://127.0.0.1:1\n");
+        assertEquals(0, fairwatch("health").status());
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "$(touch x)",
+                "`touch x`",
+                "; touch x",
+                "http://127.0.0.1:1/'; touch x; '",
+                "-ox",
+                "--output=x",
+                "-Kx",
+                "file:///etc/hostname#",
+                "http://127.0.0.1:1/ -o x",
+                "http://127.0.0.1:1/{a,b}[1-9]",
+                "*"
+            })
+    @DisplayName("an address is only ever an address, wherever it comes from")
+    void hostileAddress(String address) throws Exception {
+        Files.writeString(directory.resolve("client.conf"), "url=" + address + "\n");
+        for (Map<String, String> environment : List.of(Map.of("FAIRWATCH_URL", address), Map.<String, String>of())) {
+            Ended ended = run(environment, "fairwatch", "job", "83549");
+            assertEquals(4, ended.status(), ended.toString());
+            assertEquals("", ended.out());
+            assertNothingWasExecuted();
+        }
+    }
+
+    @Test
+    @DisplayName("shellcheck finds nothing")
+    void shellcheck() throws Exception {
+        assumeTrue(onPath("shellcheck"), "SKIPPED: there is no shellcheck here");
+        Path said = directory.resolve("shellcheck.txt");
+        int status = new ProcessBuilder(
+                        "shellcheck", "-s", "sh", BIN.resolve("fairwatch").toString())
+                .redirectErrorStream(true)
+                .redirectOutput(said.toFile())
+                .start()
+                .waitFor();
+        assertEquals(0, status, Files.readString(said));
+    }
+}

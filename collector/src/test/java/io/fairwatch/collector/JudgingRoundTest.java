@@ -1,0 +1,63 @@
+package io.fairwatch.collector;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import io.fairwatch.collector.judge.Judge;
+import io.fairwatch.collector.lookup.Samples;
+import io.fairwatch.collector.notice.Addresses;
+import io.fairwatch.collector.notice.LetterWriter;
+import io.fairwatch.collector.notice.Notifier;
+import io.fairwatch.collector.store.DuckDbStore;
+import io.fairwatch.collector.store.Store;
+import io.fairwatch.rules.RuleSet.Overrides;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class JudgingRoundTest {
+    @Test
+    @DisplayName("what keeps jobs from being judged is told, until they are")
+    void troubles(@TempDir Path directory) throws Exception {
+        try (Store store = DuckDbStore.open(directory.resolve("store"), DuckDbStore.Settings.DEFAULTS)) {
+            SimpleMeterRegistry meters = new SimpleMeterRegistry();
+            JudgingRound round = new JudgingRound(
+                    new Judge(
+                            store,
+                            RuleFiles.read(Optional.empty(), Overrides.NONE),
+                            finding -> Optional.empty(),
+                            () -> Samples.NOW,
+                            new Judge.Settings(0.01, Duration.ofSeconds(75))),
+                    new Notifier(
+                            store,
+                            mail -> {
+                                throw new AssertionError("nothing is due");
+                            },
+                            new Addresses(Optional.empty()),
+                            new LetterWriter(new LetterWriter.Site(
+                                    "lab", "support@its.aau.dk", Optional.empty(), Samples.COPENHAGEN)),
+                            finding -> Duration.ofHours(1),
+                            new Notifier.Settings(
+                                    Notifier.Mode.RECORD,
+                                    Optional.empty(),
+                                    10,
+                                    Duration.ofMinutes(1),
+                                    Duration.ofHours(1),
+                                    0.01,
+                                    Duration.ofSeconds(75)),
+                            () -> Samples.NOW),
+                    meters);
+            assertEquals(List.of("Nobody is judged: nobody has been judged yet."), round.troubles());
+            round.run();
+            assertEquals(List.of("Nobody is judged: Slurm has not answered yet."), round.troubles());
+            Samples.slurmSays(store, List.of(Samples.running(83549, Samples.allocated("nv-ai-01", 3))));
+            round.run();
+            assertEquals(List.of(), round.troubles());
+            assertEquals(1, meters.get("fairwatch.rules.unknown").counter().count());
+        }
+    }
+}

@@ -1,0 +1,143 @@
+package io.fairwatch.collector.web;
+
+import static io.fairwatch.collector.lookup.Samples.COPENHAGEN;
+import static io.fairwatch.collector.lookup.Samples.NOON;
+import static io.fairwatch.collector.lookup.Samples.NOW;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.fairwatch.agent.wire.ProbeOutcome;
+import io.fairwatch.collector.lookup.Samples;
+import io.fairwatch.collector.lookup.Samples.Sent;
+import io.fairwatch.collector.store.DuckDbStore;
+import io.fairwatch.collector.store.Store;
+import io.fairwatch.collector.store.Store.StoreException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Slurm was asked five seconds ago, and is stale after 75; nodes send every 30 s. */
+class HealthCheckTest {
+    private static final Optional<Duration> STALE = Optional.of(Duration.ofSeconds(75));
+
+    private final Store store;
+
+    HealthCheckTest(@TempDir Path directory) throws StoreException {
+        store = DuckDbStore.open(directory.resolve("store"), DuckDbStore.Settings.DEFAULTS);
+    }
+
+    @AfterEach
+    void close() throws StoreException {
+        store.close();
+    }
+
+    private HealthCheck.Health at(Instant now, Optional<Duration> stale, String... troubles) throws StoreException {
+        return new HealthCheck(store, () -> now, stale, "0.1.0", () -> List.of(troubles)).check();
+    }
+
+    private void heard(Instant at, Map<String, ProbeOutcome> probes) throws StoreException {
+        store.append(List.of(Samples.snapshot("nv-ai-01", at, Sent.of(), Optional.empty(), probes)));
+    }
+
+    @Test
+    @DisplayName("all is well")
+    void well() throws Exception {
+        Samples.slurmSays(store, List.of());
+        store.saveAccountingUntil(Instant.parse("2026-11-20T13:59:00Z"));
+        heard(NOW.minusSeconds(10), Map.of());
+        HealthCheck.Health health = at(NOW, STALE);
+        assertTrue(health.ok());
+        assertEquals("""
+                Fairwatch collector 0.1.0: well
+                Slurm: answered 5 s ago; ended jobs complete until 2026-11-20 14:59
+
+                node       last heard   agent
+                nv-ai-01     10 s ago   0.1.0
+                """, health.text(COPENHAGEN));
+    }
+
+    @Test
+    @DisplayName("before anything was heard it is not well")
+    void nothingYet() throws Exception {
+        HealthCheck.Health health = at(NOW, STALE);
+        assertFalse(health.ok());
+        assertEquals("""
+                Fairwatch collector 0.1.0: not well
+                Slurm: has not answered yet; ended jobs complete until unknown, no answer from accounting yet
+                No agent has reported yet.
+                """, health.text(COPENHAGEN));
+    }
+
+    @Test
+    @DisplayName("it is not well once Slurm's newest answer is too old")
+    void stale() throws Exception {
+        Samples.slurmSays(store, List.of());
+        assertTrue(at(Samples.SLURM_AT.plusSeconds(75), STALE).ok());
+        HealthCheck.Health health = at(Samples.SLURM_AT.plusSeconds(76), STALE);
+        assertFalse(health.ok());
+        assertTrue(health.text(COPENHAGEN).contains("Slurm: answered 1 min ago; "), health.text(COPENHAGEN));
+    }
+
+    @Test
+    @DisplayName("where nobody asks Slurm its silence is no trouble")
+    void switchedOff() throws Exception {
+        HealthCheck.Health health = at(NOW, Optional.empty());
+        assertTrue(health.ok());
+        assertEquals("""
+                Fairwatch collector 0.1.0: well
+                Slurm: switched off
+                No agent has reported yet.
+                """, health.text(COPENHAGEN));
+    }
+
+    @Test
+    @DisplayName("a silent node is named and makes nobody unwell: it may be powered down")
+    void silent() throws Exception {
+        heard(NOON, Map.of());
+        HealthCheck.Health patient = at(NOON.plusSeconds(70), Optional.empty());
+        assertFalse(patient.nodes().get(0).silent());
+        HealthCheck.Health health = at(NOON.plusSeconds(71), Optional.empty());
+        assertTrue(health.nodes().get(0).silent());
+        assertTrue(health.ok());
+        assertTrue(health.text(COPENHAGEN).contains("nv-ai-01   1 min ago, SILENT   0.1.0\n"), health.text(COPENHAGEN));
+    }
+
+    @Test
+    @DisplayName("a probe that fails is named with why")
+    void failingProbe() throws Exception {
+        heard(NOON, Map.of("nvml", new ProbeOutcome.Failed("the driver does not answer", Duration.ofSeconds(10))));
+        HealthCheck.Health health = at(NOON, Optional.empty());
+        assertEquals(
+                List.of("nvml: the driver does not answer"),
+                health.nodes().get(0).failing());
+        assertTrue(
+                health.text(COPENHAGEN).endsWith("! nv-ai-01 nvml: the driver does not answer\n"),
+                health.text(COPENHAGEN));
+    }
+
+    @Test
+    @DisplayName("what other parts complain of makes it unwell and stays on one line each")
+    void troubles() throws Exception {
+        HealthCheck.Health health = at(NOW, Optional.empty(), "Slurm's squeue fails:\nslurm_load_jobs error");
+        assertFalse(health.ok());
+        assertTrue(
+                health.text(COPENHAGEN).contains("\n! Slurm's squeue fails: slurm_load_jobs error\n"),
+                health.text(COPENHAGEN));
+    }
+
+    @Test
+    @DisplayName("that GPUs are simulated is said first")
+    void simulated() throws Exception {
+        store.append(List.of(
+                Samples.snapshot("nv-ai-01", NOW, Sent.of(), Optional.of("These GPUs are simulated."), Map.of())));
+        assertTrue(at(NOW, Optional.empty()).text(COPENHAGEN).startsWith("** These GPUs are simulated. **\n"));
+    }
+}
