@@ -6,6 +6,7 @@ import io.fairwatch.collector.store.Store.StoreException;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import org.slf4j.Logger;
@@ -41,8 +42,14 @@ final class JudgingRound {
 
     void run() throws StoreException {
         long began = System.nanoTime();
-        Judge.Cycle cycle = judge.cycle();
-        timer.record(java.time.Duration.ofNanos(System.nanoTime() - began));
+        Judge.Cycle cycle;
+        try {
+            cycle = judge.cycle();
+        } catch (StoreException | RuntimeException e) {
+            skipped = Optional.of("the last round failed: " + e.getMessage()); // logged by whoever repeats this
+            throw e;
+        }
+        timer.record(Duration.ofNanos(System.nanoTime() - began));
         if (!cycle.skipped().equals(skipped)) {
             cycle.skipped()
                     .ifPresentOrElse(

@@ -1,6 +1,7 @@
 package io.fairwatch.collector;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.fairwatch.collector.judge.Judge;
 import io.fairwatch.collector.lookup.Samples;
@@ -9,6 +10,7 @@ import io.fairwatch.collector.notice.LetterWriter;
 import io.fairwatch.collector.notice.Notifier;
 import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.Store;
+import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.rules.RuleSet.Overrides;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.nio.file.Path;
@@ -23,7 +25,8 @@ class JudgingRoundTest {
     @Test
     @DisplayName("what keeps jobs from being judged is told, until they are")
     void troubles(@TempDir Path directory) throws Exception {
-        try (Store store = DuckDbStore.open(directory.resolve("store"), DuckDbStore.Settings.DEFAULTS)) {
+        Store store = DuckDbStore.open(directory.resolve("store"), DuckDbStore.Settings.DEFAULTS);
+        try {
             SimpleMeterRegistry meters = new SimpleMeterRegistry();
             JudgingRound round = new JudgingRound(
                     new Judge(
@@ -58,6 +61,13 @@ class JudgingRoundTest {
             round.run();
             assertEquals(List.of(), round.troubles());
             assertEquals(1, meters.get("fairwatch.rules.unknown").counter().count());
+            store.close();
+            assertThrows(StoreException.class, round::run);
+            assertEquals(
+                    List.of("Nobody is judged: the last round failed: store: view: the store is closed."),
+                    round.troubles());
+        } finally {
+            store.close();
         }
     }
 }

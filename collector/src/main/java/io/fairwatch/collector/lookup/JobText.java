@@ -156,22 +156,39 @@ public final class JobText {
                             + " is not known: Slurm did not name them while Fairwatch was watching.\n" + cpu(view)
                     : "No process of this job was seen on a GPU.\n" + cpu(view);
         }
+        // of a run younger than an hour the last hour is all of it, and is said once
+        boolean young = isYoung(view);
         List<String[]> rows = new ArrayList<>();
-        boolean lived =
-                view.run().heldWithin(view.run().key().start(), view.until()).compareTo(Duration.ofHours(1)) > 0;
-        rows.add(new String[] {
-            "GPU", lived ? "busy, last hour" : "busy", "since start", "memory at most", "processes", "idle since"
-        });
+        rows.add(columns(
+                young,
+                "GPU",
+                young ? "busy since start" : "busy, last hour",
+                "since start",
+                "memory at most",
+                "processes",
+                "idle since"));
         view.gpus()
-                .forEach(gpu -> rows.add(new String[] {
-                    name(gpu.whole()),
-                    Plain.percent(gpu.lastHour().utilizationMeanRatio()),
-                    Plain.percent(gpu.whole().utilizationMeanRatio()),
-                    memory(gpu.whole()),
-                    processes(gpu.lastHour().processesMax()),
-                    idleSince(view, gpu.whole())
-                }));
+                .forEach(gpu -> rows.add(columns(
+                        young,
+                        name(gpu.whole()),
+                        Plain.percent(gpu.lastHour().utilizationMeanRatio()),
+                        Plain.percent(gpu.whole().utilizationMeanRatio()),
+                        memory(gpu.whole()),
+                        processes(gpu.lastHour().processesMax()),
+                        idleSince(view, gpu.whole()))));
         return Table.render(rows) + cpu(view);
+    }
+
+    private static boolean isYoung(JobView view) {
+        return view.gpus().stream()
+                .allMatch(gpu -> gpu.lastHour().from().equals(gpu.whole().from()));
+    }
+
+    private static String[] columns(
+            boolean young, String gpu, String hour, String whole, String memory, String processes, String idle) {
+        return young
+                ? new String[] {gpu, hour, memory, processes, idle}
+                : new String[] {gpu, hour, whole, memory, processes, idle};
     }
 
     private static String name(GpuUse use) {
@@ -252,10 +269,9 @@ public final class JobText {
         if (whole.isEmpty()) {
             text.append(view.period().isPresent() ? "none of a GPU" : "none, its nodes never reported");
         } else {
-            text.append(Plain.coverage(hour.orElse(0)))
-                    .append(" complete for the last hour, ")
+            text.append(isYoung(view) ? "" : Plain.coverage(hour.orElse(0)) + " complete for the last hour, ")
                     .append(Plain.coverage(whole.getAsDouble()))
-                    .append(" since the start");
+                    .append(isYoung(view) ? " complete since the start" : " since the start");
         }
         view.period().ifPresent(period -> text.append(", one every ").append(Plain.duration(period.plusMillis(500))));
         newest(view)

@@ -20,6 +20,7 @@ import io.fairwatch.collector.report.ReportText;
 import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.collector.text.Plain;
 import io.vertx.core.Vertx;
+import io.vertx.core.WorkerExecutor;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
 import java.time.InstantSource;
@@ -35,6 +36,7 @@ import org.slf4j.LoggerFactory;
 /** The routes below {@code /api/v1} that read. Thread-safe; what blocks runs on workers. */
 public final class Api {
     private static final Logger LOG = LoggerFactory.getLogger(Api.class);
+    private static final int QUESTION_THREADS = 4;
     private static final String TEXT = "text/plain; charset=utf-8";
     private static final String CSV = "text/csv; charset=utf-8";
     private static final String JSON = "application/json";
@@ -45,7 +47,7 @@ public final class Api {
             405, "This address is for other methods.",
             500, "The collector failed; its log says how.");
 
-    private final Vertx vertx;
+    private final WorkerExecutor questions;
     private final JobLookup jobs;
     private final NodeLookup nodes;
     private final ReportMaker reports;
@@ -83,7 +85,8 @@ public final class Api {
             HealthCheck health,
             ZoneId zone,
             InstantSource clock) {
-        this.vertx = vertx;
+        // a long report shall not hold up what agents send, so questions have threads of their own
+        this.questions = vertx.createSharedWorkerExecutor("questions", QUESTION_THREADS);
         this.jobs = jobs;
         this.nodes = nodes;
         this.reports = reports;
@@ -188,7 +191,8 @@ public final class Api {
     }
 
     private void answer(RoutingContext context, Callable<Reply> question) {
-        vertx.executeBlocking(() -> answerTo(question), false)
+        questions
+                .executeBlocking(() -> answerTo(question), false)
                 .onSuccess(reply -> send(context, reply))
                 .onFailure(context::fail);
     }

@@ -1,6 +1,7 @@
 package io.fairwatch.collector.web;
 
 import io.fairwatch.agent.wire.ProbeOutcome;
+import io.fairwatch.collector.run.SlurmNode;
 import io.fairwatch.collector.store.NodeState;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.SlurmView;
@@ -15,6 +16,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 
@@ -52,6 +54,7 @@ public final class HealthCheck {
      * @param slurmAsOf Slurm's newest complete answer; absent before the first
      * @param accountingUntil until when ended jobs are known completely; absent before the first answer
      * @param simulated the sentence that says so when GPUs of any node are simulated
+     * @param neverReported nodes to which Slurm gives GPUs and whose agent was never heard; they may be switched off
      * @param troubles what parts complain of
      */
     public record Health(
@@ -63,6 +66,7 @@ public final class HealthCheck {
             Optional<Instant> accountingUntil,
             Optional<String> simulated,
             List<Node> nodes,
+            List<String> neverReported,
             List<String> troubles) {
 
         /**
@@ -90,6 +94,11 @@ public final class HealthCheck {
                 Plain.line(node.agentVersion(), 30)
             }));
             text.append(nodes.isEmpty() ? "No agent has reported yet.\n" : "\n" + Table.render(rows));
+            if (!neverReported.isEmpty()) {
+                text.append("Never heard, though Slurm gives GPUs there: ")
+                        .append(Plain.line(String.join(", ", neverReported), 500))
+                        .append('\n');
+            }
             nodes.forEach(node -> node.failing().forEach(why -> text.append("! ")
                     .append(node.name())
                     .append(' ')
@@ -112,9 +121,22 @@ public final class HealthCheck {
     /** Looks now. */
     public Health check() throws StoreException {
         Instant now = clock.instant();
-        Optional<Instant> slurm = store.view().map(SlurmView::at);
+        Optional<SlurmView> view = store.view();
+        Optional<Instant> slurm = view.map(SlurmView::at);
         List<NodeState> nodes = store.nodes();
-        List<String> complaints = troubles.get();
+        List<String> complaints = new ArrayList<>(troubles.get());
+        Set<String> heard = nodes.stream().map(NodeState::node).collect(Collectors.toSet());
+        List<SlurmNode> known = view.map(SlurmView::nodes).orElse(List.of());
+        if (!known.isEmpty()) {
+            Set<String> names = known.stream().map(SlurmNode::name).collect(Collectors.toSet());
+            heard.stream()
+                    .filter(name -> !names.contains(name))
+                    .sorted()
+                    .forEach(
+                            name -> complaints.add(
+                                    "Node " + name
+                                            + " reports, but Slurm knows no node of that name (expected: its NodeName, key node in agent.yml)."));
+        }
         boolean fresh = slurmStaleAfter
                 .map(most -> slurm.filter(at -> !at.isBefore(now.minus(most))).isPresent())
                 .orElse(true);
@@ -136,6 +158,10 @@ public final class HealthCheck {
                                                 .minusSeconds(10)),
                                 node.agentVersion(),
                                 failing(node)))
+                        .toList(),
+                known.stream()
+                        .filter(node -> node.gpus().orElse(0) > 0 && !heard.contains(node.name()))
+                        .map(SlurmNode::name)
                         .toList(),
                 complaints);
     }

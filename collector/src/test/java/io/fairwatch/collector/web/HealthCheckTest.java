@@ -10,8 +10,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.fairwatch.agent.wire.ProbeOutcome;
 import io.fairwatch.collector.lookup.Samples;
 import io.fairwatch.collector.lookup.Samples.Sent;
+import io.fairwatch.collector.run.SlurmNode;
 import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.Store;
+import io.fairwatch.collector.store.Store.SlurmView;
 import io.fairwatch.collector.store.Store.StoreException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -19,6 +21,8 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -96,6 +100,33 @@ class HealthCheckTest {
                 Slurm: switched off
                 No agent has reported yet.
                 """, health.text(COPENHAGEN));
+    }
+
+    @Test
+    @DisplayName("a node that Slurm does not know by that name is a trouble; one that never reported is told")
+    void names() throws Exception {
+        store.saveView(new SlurmView(
+                Samples.SLURM_AT,
+                "lab",
+                List.of(),
+                List.of(),
+                List.of(slurmNode("nv-ai-01.srv", 16), slurmNode("cpu-1", 0))));
+        heard(NOW.minusSeconds(10), Map.of());
+        HealthCheck.Health health = at(NOW, STALE);
+        assertFalse(health.ok());
+        assertEquals("""
+                Fairwatch collector 0.1.0: not well
+                Slurm: answered 5 s ago; ended jobs complete until unknown, no answer from accounting yet
+                ! Node nv-ai-01 reports, but Slurm knows no node of that name (expected: its NodeName, key node in agent.yml).
+
+                node       last heard   agent
+                nv-ai-01     10 s ago   0.1.0
+                Never heard, though Slurm gives GPUs there: nv-ai-01.srv
+                """, health.text(COPENHAGEN));
+    }
+
+    private static SlurmNode slurmNode(String name, int gpus) {
+        return new SlurmNode(name, "idle", OptionalInt.of(96), OptionalLong.empty(), OptionalInt.of(gpus), "");
     }
 
     @Test
