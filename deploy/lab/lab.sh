@@ -26,7 +26,7 @@ cp3705      14  32 2 16 1   131072   2 a10   no   same
 "
 
 # user  uid  Slurm account (the first is the default)
-LAB_UID_FIRST=21000 LAB_UID_LAST=21099 LAB_GROUP=fairwatch-lab LAB_GECOS="Fairwatch lab"
+LAB_UID_FIRST=21000 LAB_GROUP=fairwatch-lab LAB_GECOS="Fairwatch lab"
 LAB_USERS="
 tlj@its.aau.dk   21001  cs
 anna@es.aau.dk   21002  es
@@ -80,22 +80,51 @@ alive() {
   printf '%s\n' "$pid"
 }
 
-# Where this shell may make cgroups: lines "name options directory", one per mounted hierarchy. /proc/self/cgroup is
-# read once: it changes under the reader as soon as the process moves in one of the hierarchies.
+# lab_users: the lab's own among the users of this machine, lines "name uid": those that bear its mark
+lab_users() {
+  local name uid
+  while read -r name uid _; do
+    [ -n "$name" ] || continue
+    [ "$(getent passwd "$name" | cut -d: -f3,5)" != "$uid:$LAB_GECOS" ] || printf '%s %s\n' "$name" "$uid"
+  done <<<"$LAB_USERS"
+}
+
+# cgroup_points: where cgroup hierarchies are mounted, lines "root point type options"
+cgroup_points() {
+  awk '{ for (i = 7; $i != "-"; i++); if ($(i + 1) ~ /^cgroup2?$/) print $4, $5, $(i + 1), $(i + 3) }' \
+    /proc/self/mountinfo
+}
+
+# is_v1 CONTROLLER...: does this machine mount each as cgroup v1?
+is_v1() {
+  local name options
+  options=$(cgroup_points | awk '$2 ~ "^/sys/fs/cgroup/" && $3 == "cgroup" { print "," $4 "," }')
+  for name in "$@"; do grep -q ",$name," <<<"$options" || return 1; done
+}
+
+# has_cgroup CONTROLLER...: did the lab, when it was started, get each as cgroup v1?
+has_cgroup() {
+  local name options
+  options=$(awk '{ print "," $2 "," }' "$LAB/run/cgroups")
+  for name in "$@"; do grep -q ",$name," <<<"$options" || return 1; done
+}
+
+# cgroup_hierarchies [BELOW]: where this shell may make cgroups: lines "name options directory", one per hierarchy that
+# is mounted below that directory. /proc/self/cgroup is read once: it changes under the reader as soon as the process
+# moves in one of the hierarchies.
 cgroup_hierarchies() {
-  local own mounts root point type options name path
+  local own mounts root point type options name path below=${1:-/sys/fs/cgroup}
   own=$(cat /proc/self/cgroup)
-  mounts=$(awk '{ for (i = 7; $i != "-"; i++); if ($(i + 1) ~ /^cgroup2?$/) print $4, $5, $(i + 1), $(i + 3) }' \
-    /proc/self/mountinfo)
+  mounts=$(cgroup_points)
   while read -r root point type options; do
-    case $point in /sys/fs/cgroup/*) ;; *) continue ;; esac
+    case $point in "$below"/*) ;; *) continue ;; esac
     options=${options#rw,} options=${options#ro,}
     name=$options
     case $options in *name=*) name=name=${options##*name=} ;; esac
     [ "$type" = cgroup ] || name='' options=-
     path=$(awk -F: -v n="$name" '$2 == n { sub(/^[^:]*:[^:]*:/, ""); print }' <<<"$own")
     [ "$root" = / ] || path=${path#"$root"}
-    printf '%s %s %s\n' "${point#/sys/fs/cgroup/}" "$options" "$point${path%/}/$LAB_CGROUP"
+    printf '%s %s %s\n' "${point#"$below/"}" "$options" "$point${path%/}/$LAB_CGROUP"
   done <<<"$mounts"
 }
 
