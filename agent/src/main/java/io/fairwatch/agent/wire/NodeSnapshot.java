@@ -72,9 +72,4 @@ public record NodeSnapshot(
         scratch = List.copyOf(scratch);
         Check.atMost("scratch", scratch.size(), 64);
     }
-
-    /** Start of the period that this snapshot covers. */
-    public Instant from() {
-        return at.minus(period);
-    }
 }

@@ -1,12 +1,9 @@
 package io.fairwatch.collector.slurm;
 
-import com.fasterxml.jackson.annotation.JsonCreator;
-import com.fasterxml.jackson.annotation.JsonProperty;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 
 /**
  * How Slurm is read. Immutable.
@@ -36,7 +33,17 @@ public record SlurmSettings(
         Duration history) {
 
     /** For a cluster whose commands are on the PATH. */
-    public static final SlurmSettings DEFAULTS = of(null, null, null, null, null, null, null, null, null, null);
+    public static final SlurmSettings DEFAULTS = new SlurmSettings(
+            Optional.empty(),
+            List.of(),
+            Optional.empty(),
+            Optional.empty(),
+            Duration.ofSeconds(15),
+            Duration.ofSeconds(60),
+            Duration.ofSeconds(30),
+            256L << 20,
+            Duration.ofMinutes(10),
+            Duration.ofDays(30));
 
     public SlurmSettings {
         prefix = List.copyOf(prefix);
@@ -49,32 +56,6 @@ public record SlurmSettings(
             throw new IllegalArgumentException(
                     "maxOutputBytes: " + maxOutputBytes + " (expected: 1.." + (Integer.MAX_VALUE - 16) + ")");
         }
-    }
-
-    /** Settings with defaults for what is not given. */
-    @JsonCreator
-    public static SlurmSettings of(
-            @JsonProperty("binaries") @Nullable Path binaries,
-            @JsonProperty("prefix") @Nullable List<String> prefix,
-            @JsonProperty("slurmConf") @Nullable Path slurmConf,
-            @JsonProperty("cluster") @Nullable String cluster,
-            @JsonProperty("every") @Nullable Duration every,
-            @JsonProperty("accountingEvery") @Nullable Duration accountingEvery,
-            @JsonProperty("timeout") @Nullable Duration timeout,
-            @JsonProperty("maxOutputBytes") @Nullable Long maxOutputBytes,
-            @JsonProperty("overlap") @Nullable Duration overlap,
-            @JsonProperty("history") @Nullable Duration history) {
-        return new SlurmSettings(
-                Optional.ofNullable(binaries),
-                prefix == null ? List.of() : prefix,
-                Optional.ofNullable(slurmConf),
-                Optional.ofNullable(cluster),
-                every == null ? Duration.ofSeconds(15) : every,
-                accountingEvery == null ? Duration.ofSeconds(60) : accountingEvery,
-                timeout == null ? Duration.ofSeconds(30) : timeout,
-                maxOutputBytes == null ? 256L << 20 : maxOutputBytes,
-                overlap == null ? Duration.ofMinutes(10) : overlap,
-                history == null ? Duration.ofDays(30) : history);
     }
 
     private static void checkPositive(String name, Duration value) {

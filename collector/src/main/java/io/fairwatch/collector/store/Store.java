@@ -119,12 +119,7 @@ public interface Store extends AutoCloseable {
     void close() throws StoreException;
 
     /** A part of a run. */
-    record RunSpan(Run run, Instant from, Instant to) {
-        /** All of a run, as far as it has come. */
-        public static RunSpan whole(Run run, Instant now) {
-            return new RunSpan(run, run.key().start(), run.end().orElse(now));
-        }
-    }
+    record RunSpan(Run run, Instant from, Instant to) {}
 
     /** The store could not do what it was asked; nothing of it was done. */
     final class StoreException extends Exception {

@@ -466,7 +466,10 @@ abstract class StoreContract {
         Run after = run(1, at(30), Optional.empty(), allocated("node-a", 0, A));
         Run sharing = run(2, at(30), Optional.empty(), allocated("node-a", 0, A));
         List<GpuUse> uses = store.gpuUse(
-                List.of(RunSpan.whole(before, at(90)), RunSpan.whole(after, at(90)), RunSpan.whole(sharing, at(90))),
+                List.of(
+                        new RunSpan(before, NOON, at(30)),
+                        new RunSpan(after, at(30), at(90)),
+                        new RunSpan(sharing, at(30), at(90))),
                 0);
         assertEquals(
                 List.of(before.key(), after.key(), sharing.key()),
