@@ -25,6 +25,7 @@ class PackedStoreIT {
         assertTrue(temporary.toFile().setWritable(false));
         Process process = new ProcessBuilder(
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "--enable-native-access=ALL-UNNAMED", // what the manifest says for java -jar
                         "-Djava.io.tmpdir=" + temporary,
                         "-cp",
                         JAR + File.pathSeparator + Path.of("target", "test-classes"),
