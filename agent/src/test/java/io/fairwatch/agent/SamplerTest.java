@@ -27,6 +27,7 @@ import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.OptionalLong;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -43,7 +44,8 @@ class SamplerTest {
     private static final Instant NOW = Instant.parse("2026-11-20T12:00:00Z");
     private static final Duration AGES = Duration.ofMinutes(1);
     private static final Duration SHORT = Duration.ofMillis(20);
-    private static final UserUse USER = new UserUse(7, Optional.empty(), 1, 0, OptionalDouble.empty(), 4096);
+    private static final UserUse USER = new UserUse(
+            7, Optional.empty(), 1, 0, OptionalDouble.empty(), 4096, OptionalDouble.empty(), 0, OptionalLong.empty());
 
     /** What a probe does when it is read. */
     private interface Work {

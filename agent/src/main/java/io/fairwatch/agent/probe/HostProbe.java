@@ -3,6 +3,7 @@ package io.fairwatch.agent.probe;
 import io.fairwatch.agent.wire.HostReading;
 import java.time.Instant;
 import java.util.OptionalDouble;
+import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 import oshi.SystemInfo;
 import oshi.hardware.CentralProcessor;
@@ -44,7 +45,9 @@ public final class HostProbe implements Probe<HostReading> {
                 busy,
                 ram.getTotal(),
                 ram.getAvailable(),
-                load < 0 ? OptionalDouble.empty() : OptionalDouble.of(load));
+                load < 0 ? OptionalDouble.empty() : OptionalDouble.of(load),
+                OptionalLong.of(ram.getVirtualMemory().getSwapTotal()),
+                OptionalLong.of(ram.getVirtualMemory().getSwapUsed()));
     }
 
     /** Share of the ticks between two reads that were neither idle nor waiting; some of the kernel's counters step back. */

@@ -112,7 +112,8 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
                 memoryStat.isPresent() ? parseUnreclaimable(memoryStat.get()) : OptionalLong.empty(),
                 readNumber(job, "memory.usage_in_bytes", "memory.current"),
                 readNumber(job, "memory.max_usage_in_bytes", "memory.peak"),
-                readLimit(job));
+                readLimit(job),
+                Optional.empty());
         return memoryStat.isPresent() || job.stands() ? Optional.of(reading) : Optional.empty();
     }
 

@@ -137,23 +137,26 @@ public final class ScratchProbe implements Probe<List<ScratchUse>>, AutoCloseabl
                 fileSystem.availableBytes(),
                 fileSystem.inodesTotal(),
                 fileSystem.inodesUsed(),
-                counted.map(this::named),
-                counted.map(Counted::endedAt),
-                counted.map(count -> count.unreadable() == 0 ? "walk" : "walk-partial"));
+                counted.map(
+                        count -> new ScratchUse.Directories("walk", count.endedAt(), named(count), count.unreadable())),
+                Optional.empty());
     }
 
     private List<DirectoryUse> named(Counted counted) {
         List<DirectoryUse> uses = new ArrayList<>(counted.directories().size());
-        counted.directories()
-                .forEach(directory -> uses.add(new DirectoryUse(
-                        directory.name(),
-                        directory.uid(),
-                        directory.uid().isPresent()
-                                ? names.nameOf(directory.uid().getAsInt())
-                                : Optional.empty(),
-                        directory.usedBytes(),
-                        directory.files(),
-                        directory.lastWrite())));
+        counted.directories().forEach(directory -> {
+            Optional<String> owner =
+                    directory.uid().isPresent() ? names.nameOf(directory.uid().getAsInt()) : Optional.empty();
+            uses.add(new DirectoryUse(
+                    directory.name(),
+                    directory.uid(),
+                    owner,
+                    owner.isPresent() ? ScratchUse.Owner.KNOWN : ScratchUse.Owner.NOT_ASKED,
+                    directory.usedBytes(),
+                    directory.files(),
+                    directory.lastWrite(),
+                    Optional.empty()));
+        });
         return uses;
     }
 

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 import java.util.TreeMap;
 
 /**
@@ -45,7 +46,10 @@ public final class UserProbe implements Probe<List<UserUse>> {
                 sum.processes,
                 sum.processesInJobs,
                 tree.hasPrevious() ? OptionalDouble.of(sum.cpuSeconds) : OptionalDouble.empty(),
-                sum.residentPages * tree.pageBytes())));
+                sum.residentPages * tree.pageBytes(),
+                tree.hasPrevious() ? OptionalDouble.of(sum.cpuSecondsInJobs) : OptionalDouble.empty(),
+                sum.residentPagesInJobs * tree.pageBytes(),
+                OptionalLong.empty())));
         return List.copyOf(users);
     }
 
@@ -53,14 +57,21 @@ public final class UserProbe implements Probe<List<UserUse>> {
         private int processes;
         private int processesInJobs;
         private double cpuSeconds;
+        private double cpuSecondsInJobs;
         private long residentPages;
+        private long residentPagesInJobs;
 
         void add(Proc process) {
-            cpuSeconds += process.cpuSeconds().orElse(0);
+            double seconds = process.cpuSeconds().orElse(0);
+            boolean inJob = process.job().isPresent();
+            cpuSeconds += seconds;
+            cpuSecondsInJobs += inJob ? seconds : 0;
             if (!process.stat().zombie()) {
+                long pages = process.stat().residentPages();
                 processes++;
-                processesInJobs += process.job().isPresent() ? 1 : 0;
-                residentPages += process.stat().residentPages();
+                processesInJobs += inJob ? 1 : 0;
+                residentPages += pages;
+                residentPagesInJobs += inJob ? pages : 0;
             }
         }
     }

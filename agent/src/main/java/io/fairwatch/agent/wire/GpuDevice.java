@@ -15,6 +15,7 @@ import java.util.OptionalLong;
  *     nvmlDeviceGetPciInfo}
  * @param name product name, e.g. {@code Tesla V100-SXM3-32GB}
  * @param memoryTotalBytes memory on board; absent if the driver does not tell. Source: {@code nvmlDeviceGetMemoryInfo}
+ * @param mig which slice of which GPU; absent: a whole GPU. A slice's {@code index} is its parent's
  */
 public record GpuDevice(
         String uuid,
@@ -22,7 +23,8 @@ public record GpuDevice(
         OptionalInt minorNumber,
         Optional<String> pciBusId,
         String name,
-        OptionalLong memoryTotalBytes) {
+        OptionalLong memoryTotalBytes,
+        Optional<MigInstance> mig) {
     public GpuDevice {
         Check.uuid("gpus.device.uuid", uuid);
         Check.notNegative("gpus.device.index", index);

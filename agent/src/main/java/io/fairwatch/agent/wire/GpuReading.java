@@ -22,6 +22,7 @@ import java.util.OptionalLong;
  * @param temperatureCelsius of the GPU die. Source: {@code nvmlDeviceGetTemperature}
  * @param smClockHertz clock of the multiprocessors now. Source: {@code nvmlDeviceGetClockInfo}
  * @param processes everybody who has a context on the GPU; empty: nobody; absent: the driver did not tell
+ * @param detail what it tells beyond that; absent when it tells nothing
  */
 public record GpuReading(
         GpuDevice device,
@@ -34,7 +35,8 @@ public record GpuReading(
         OptionalDouble energyJoules,
         OptionalDouble temperatureCelsius,
         OptionalDouble smClockHertz,
-        Optional<List<GpuProcess>> processes) {
+        Optional<List<GpuProcess>> processes,
+        Optional<GpuDetail> detail) {
     public GpuReading {
         Check.notNegative("gpus.memory_used_bytes", memoryUsedBytes);
         Check.notNegative("gpus.memory_reserved_bytes", memoryReservedBytes);

@@ -20,6 +20,7 @@ import java.util.OptionalLong;
  * @param memoryPeakBytes highest value of the former. Source: {@code memory.max_usage_in_bytes} or {@code memory.peak};
  *     absent where the kernel has no such file
  * @param memoryLimitBytes lowest limit of the job's cgroup and those above it; absent: no limit, or not known
+ * @param detail what it tells beyond that; absent when it tells nothing
  */
 public record JobCgroup(
         long jobId,
@@ -30,7 +31,8 @@ public record JobCgroup(
         OptionalLong memoryUsedBytes,
         OptionalLong memoryCurrentBytes,
         OptionalLong memoryPeakBytes,
-        OptionalLong memoryLimitBytes) {
+        OptionalLong memoryLimitBytes,
+        Optional<JobDetail> detail) {
     public JobCgroup {
         Check.positive("jobs.job_id", jobId);
         sluid.ifPresent(id -> Check.name("jobs.sluid", id));

@@ -2,6 +2,7 @@ package io.fairwatch.agent.wire;
 
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.OptionalLong;
 
 /**
  * What one user's processes use on a node, in and outside jobs. Immutable.
@@ -13,6 +14,10 @@ import java.util.OptionalDouble;
  * @param processesInJobs how many of them belong to a Slurm job
  * @param cpuSeconds CPU time of the period by processes that lived at its end; absent in an agent's first snapshot
  * @param residentBytes sum of the resident memory of these processes; what processes share is counted once for each
+ * @param cpuSecondsInJobs how much of {@code cpuSeconds} was in Slurm jobs; absent likewise
+ * @param residentBytesInJobs how much of {@code residentBytes} is in Slurm jobs
+ * @param proportionalBytes memory with what processes share split among them, as {@code smem} shows it, where it was read
+ *     lately; absent where it is switched off or not permitted. Source: {@code smaps_rollup}, {@code Pss}
  */
 public record UserUse(
         int uid,
@@ -20,7 +25,10 @@ public record UserUse(
         int processes,
         int processesInJobs,
         OptionalDouble cpuSeconds,
-        long residentBytes) {
+        long residentBytes,
+        OptionalDouble cpuSecondsInJobs,
+        long residentBytesInJobs,
+        OptionalLong proportionalBytes) {
     public UserUse {
         Check.notNegative("users.uid", uid);
         name.ifPresent(login -> Check.text("users.name", login, 255));
@@ -28,5 +36,8 @@ public record UserUse(
         Check.notNegative("users.processes_in_jobs", processesInJobs);
         Check.notNegative("users.cpu_seconds", cpuSeconds);
         Check.notNegative("users.resident_bytes", residentBytes);
+        Check.notNegative("users.cpu_seconds_in_jobs", cpuSecondsInJobs);
+        Check.notNegative("users.resident_bytes_in_jobs", residentBytesInJobs);
+        Check.notNegative("users.proportional_bytes", proportionalBytes);
     }
 }

@@ -78,7 +78,8 @@ class JobCgroupProbeTest {
                         OptionalLong.of(100 * MIB + 1 * MIB),
                         OptionalLong.of(200 * MIB),
                         OptionalLong.of(300 * MIB),
-                        OptionalLong.of(512 * MIB))),
+                        OptionalLong.of(512 * MIB),
+                        Optional.empty())),
                 read());
     }
 
@@ -114,7 +115,8 @@ class JobCgroupProbeTest {
                         OptionalLong.of(100 * MIB + 1 * MIB),
                         OptionalLong.of(200 * MIB),
                         OptionalLong.of(300 * MIB),
-                        OptionalLong.of(900 * MIB))),
+                        OptionalLong.of(900 * MIB),
+                        Optional.empty())),
                 read());
     }
 
@@ -171,7 +173,8 @@ class JobCgroupProbeTest {
                         OptionalLong.empty(),
                         OptionalLong.empty(),
                         OptionalLong.empty(),
-                        OptionalLong.empty())),
+                        OptionalLong.empty(),
+                        Optional.empty())),
                 read());
     }
 

@@ -50,10 +50,11 @@ class ScratchProbeTest {
             assertTrue(use.usedBytes() > 0 && use.usedBytes() <= use.totalBytes());
             assertTrue(Math.abs(raid.toFile().getUsableSpace() - use.availableBytes()) < 1 << 30);
             ScratchUse counted = assertTimeoutPreemptively(Duration.ofSeconds(20), () -> readUntilCounted(probe));
-            assertEquals(Optional.of(NOON), counted.countedAt());
-            assertEquals(Optional.of("walk"), counted.method());
-            assertEquals("anna", counted.directories().orElseThrow().get(0).name());
-            assertEquals(1, counted.directories().orElseThrow().get(0).files());
+            assertEquals(Optional.of(NOON), counted.directories().map(ScratchUse.Directories::at));
+            assertEquals(Optional.of("walk"), counted.directories().map(ScratchUse.Directories::method));
+            assertEquals(
+                    "anna", counted.directories().orElseThrow().list().get(0).name());
+            assertEquals(1, counted.directories().orElseThrow().list().get(0).files());
         }
     }
 

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.OptionalLong;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -40,8 +41,26 @@ class UserProbeTest {
         node.process(1, "systemd").uid(0).pages(5);
         assertEquals(
                 List.of(
-                        new UserUse(0, Optional.empty(), 1, 0, OptionalDouble.empty(), 5 * page),
-                        new UserUse(1000, Optional.empty(), 2, 1, OptionalDouble.empty(), 110 * page)),
+                        new UserUse(
+                                0,
+                                Optional.empty(),
+                                1,
+                                0,
+                                OptionalDouble.empty(),
+                                5 * page,
+                                OptionalDouble.empty(),
+                                0,
+                                OptionalLong.empty()),
+                        new UserUse(
+                                1000,
+                                Optional.empty(),
+                                2,
+                                1,
+                                OptionalDouble.empty(),
+                                110 * page,
+                                OptionalDouble.empty(),
+                                100 * page,
+                                OptionalLong.empty())),
                 read());
     }
 
@@ -83,7 +102,18 @@ class UserProbeTest {
         read();
         node.process(40, "python").cpuTicks(600).pages(0).zombie();
         node.process(40, "python").cpuTicks(600).pages(0).zombie();
-        assertEquals(List.of(new UserUse(1000, Optional.empty(), 0, 0, OptionalDouble.of(5), 0)), read());
+        assertEquals(
+                List.of(new UserUse(
+                        1000,
+                        Optional.empty(),
+                        0,
+                        0,
+                        OptionalDouble.of(5),
+                        0,
+                        OptionalDouble.of(5),
+                        0,
+                        OptionalLong.empty())),
+                read());
     }
 
     @Test

@@ -157,7 +157,8 @@ public final class NodeText {
                 .append(" of ")
                 .append(Plain.bytes(scratch.totalBytes()))
                 .append(" used");
-        List<DirectoryUse> directories = scratch.directories().orElse(List.of());
+        List<DirectoryUse> directories =
+                scratch.directories().map(ScratchUse.Directories::list).orElse(List.of());
         text.append(scratch.directories().isEmpty() ? "; directories not counted yet\n" : "\n");
         if (!directories.isEmpty()) {
             List<String[]> rows = new ArrayList<>();

@@ -422,6 +422,7 @@ final class SnapshotTables {
                         energy,
                         temperature,
                         clock,
+                        Optional.empty(),
                         Optional.empty()));
     }
 
@@ -445,7 +446,8 @@ final class SnapshotTables {
                 cells.maybeInteger(),
                 cells.maybeText(),
                 cells.text(),
-                cells.maybeNumber());
+                cells.maybeNumber(),
+                Optional.empty());
     }
 
     /** The devices whose uuid stands in a temporary table, by uuid. */

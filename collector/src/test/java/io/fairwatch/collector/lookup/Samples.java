@@ -172,7 +172,8 @@ public final class Samples {
                 OptionalInt.of(number),
                 Optional.of("00000000:3" + number + ":00.0"),
                 "Tesla V100-SXM3-32GB",
-                OptionalLong.of(V100_BYTES));
+                OptionalLong.of(V100_BYTES),
+                Optional.empty());
     }
 
     /** A GPU of a node, with a process of each of the jobs on it. */
@@ -193,7 +194,8 @@ public final class Samples {
                 OptionalDouble.empty(),
                 OptionalDouble.of(48),
                 OptionalDouble.empty(),
-                Optional.of(processes));
+                Optional.of(processes),
+                Optional.empty());
     }
 
     private static Utilization busy(double ratio) {
@@ -209,7 +211,8 @@ public final class Samples {
                         OptionalInt.empty(),
                         Optional.empty(),
                         "GRID A100X-10C",
-                        OptionalLong.empty()),
+                        OptionalLong.empty(),
+                        Optional.empty()),
                 Optional.empty(),
                 Optional.empty(),
                 OptionalLong.empty(),
@@ -219,6 +222,7 @@ public final class Samples {
                 OptionalDouble.empty(),
                 OptionalDouble.empty(),
                 OptionalDouble.empty(),
+                Optional.empty(),
                 Optional.empty());
     }
 
@@ -266,11 +270,27 @@ public final class Samples {
                 PERIOD,
                 new AgentState("0.1.0", NOON, 0, OptionalDouble.of(1.5), OptionalLong.empty()),
                 all,
-                Optional.of(new HostReading(96, OptionalDouble.of(0.125), 1L << 40, 3L << 38, OptionalDouble.of(11.5))),
+                Optional.of(new HostReading(
+                        96,
+                        OptionalDouble.of(0.125),
+                        1L << 40,
+                        3L << 38,
+                        OptionalDouble.of(11.5),
+                        OptionalLong.empty(),
+                        OptionalLong.empty())),
                 Optional.of(new GpuDriver("535.183.01", simulated)),
                 sent.gpus(),
                 sent.jobs(),
-                List.of(new UserUse(21004, Optional.of("tlj@its.aau.dk"), 12, 9, OptionalDouble.of(60), 12L << 30)),
+                List.of(new UserUse(
+                        21004,
+                        Optional.of("tlj@its.aau.dk"),
+                        12,
+                        9,
+                        OptionalDouble.of(60),
+                        12L << 30,
+                        OptionalDouble.empty(),
+                        0,
+                        OptionalLong.empty())),
                 List.of(new ScratchUse(
                         "/raid",
                         30L << 40,
@@ -278,15 +298,20 @@ public final class Samples {
                         18L << 40,
                         OptionalLong.empty(),
                         OptionalLong.empty(),
-                        Optional.of(List.of(new ScratchUse.DirectoryUse(
-                                "its.tlj",
-                                OptionalInt.of(21004),
-                                Optional.of("tlj@its.aau.dk"),
-                                12L << 40,
-                                37_508,
-                                Optional.of(Instant.parse("2026-08-01T10:00:00Z"))))),
-                        Optional.of(NOON),
-                        Optional.of("walk"))));
+                        Optional.of(new ScratchUse.Directories(
+                                "walk",
+                                NOON,
+                                List.of(new ScratchUse.DirectoryUse(
+                                        "its.tlj",
+                                        OptionalInt.of(21004),
+                                        Optional.of("tlj@its.aau.dk"),
+                                        ScratchUse.Owner.KNOWN,
+                                        12L << 40,
+                                        37_508,
+                                        Optional.of(Instant.parse("2026-08-01T10:00:00Z")),
+                                        Optional.empty())),
+                                0)),
+                        Optional.empty())));
     }
 
     // ---- what rules found

@@ -170,7 +170,8 @@ final class Samples {
                 OptionalInt.of(number),
                 Optional.empty(),
                 "Tesla V100-SXM3-32GB",
-                OptionalLong.of(34_089_730_048L));
+                OptionalLong.of(34_089_730_048L),
+                Optional.empty());
     }
 
     static List<GpuUse> uses(Run run) {

@@ -52,7 +52,14 @@ public final class Given {
                 PERIOD,
                 new AgentState("0.1.0", NOON, 0, OptionalDouble.of(1.5), OptionalLong.empty()),
                 Map.of("nvml", new ProbeOutcome.Read(Duration.ofMillis(11))),
-                Optional.of(new HostReading(96, OptionalDouble.empty(), 1L << 40, 1L << 39, OptionalDouble.of(11.5))),
+                Optional.of(new HostReading(
+                        96,
+                        OptionalDouble.empty(),
+                        1L << 40,
+                        1L << 39,
+                        OptionalDouble.of(11.5),
+                        OptionalLong.empty(),
+                        OptionalLong.empty())),
                 Optional.of(new GpuDriver("535.183.01", Optional.empty())),
                 gpus,
                 jobs,
@@ -62,13 +69,20 @@ public final class Given {
 
     public static GpuDevice device(String uuid) {
         return new GpuDevice(
-                uuid, 0, OptionalInt.of(3), Optional.of("00000000:34:00.0"), "V100", OptionalLong.of(1L << 35));
+                uuid,
+                0,
+                OptionalInt.of(3),
+                Optional.of("00000000:34:00.0"),
+                "V100",
+                OptionalLong.of(1L << 35),
+                Optional.empty());
     }
 
     /** A GPU of which nothing is known but that it is there. */
     public static GpuReading silent(String uuid) {
         return new GpuReading(
-                new GpuDevice(uuid, 1, OptionalInt.empty(), Optional.empty(), "MIG", OptionalLong.empty()),
+                new GpuDevice(
+                        uuid, 1, OptionalInt.empty(), Optional.empty(), "MIG", OptionalLong.empty(), Optional.empty()),
                 Optional.empty(),
                 Optional.empty(),
                 OptionalLong.empty(),
@@ -78,6 +92,7 @@ public final class Given {
                 OptionalDouble.empty(),
                 OptionalDouble.empty(),
                 OptionalDouble.empty(),
+                Optional.empty(),
                 Optional.empty());
     }
 
@@ -94,7 +109,8 @@ public final class Given {
                 OptionalDouble.of(energyJoules),
                 OptionalDouble.of(61),
                 OptionalDouble.of(1.53e9),
-                Optional.of(List.of(processes)));
+                Optional.of(List.of(processes)),
+                Optional.empty());
     }
 
     public static GpuProcess process(int pid, long jobId) {
@@ -121,7 +137,8 @@ public final class Given {
                 OptionalLong.of(memoryUsedBytes),
                 OptionalLong.empty(),
                 OptionalLong.empty(),
-                OptionalLong.empty());
+                OptionalLong.empty(),
+                Optional.empty());
     }
 
     public static AllocatedGpu allocated(String node, int gresIndex, String uuid) {

@@ -110,6 +110,7 @@ abstract class StoreContract {
                 sent.energyJoules(),
                 sent.temperatureCelsius(),
                 sent.smClockHertz(),
+                Optional.empty(),
                 Optional.empty());
         assertEquals(List.of(new GpuReadingAt("node-a", at(30), expected)), store.newestReadings(List.of(A), at(30)));
     }
@@ -224,20 +225,22 @@ abstract class StoreContract {
                 10_000,
                 OptionalLong.empty(),
                 OptionalLong.empty(),
-                Optional.of(List.of(new ScratchUse.DirectoryUse(
-                        "o'neil \"x\" \uD83D\uDE00", OptionalInt.of(5), Optional.empty(), 7, 8, Optional.of(at(-5))))),
-                Optional.of(at(-60)),
-                Optional.of("walk"));
-        ScratchUse uncounted = new ScratchUse(
-                "/scratch",
-                1,
-                1,
-                0,
-                OptionalLong.of(5),
-                OptionalLong.of(0),
-                Optional.empty(),
-                Optional.empty(),
+                Optional.of(new ScratchUse.Directories(
+                        "walk",
+                        at(-60),
+                        List.of(new ScratchUse.DirectoryUse(
+                                "o'neil \"x\" \uD83D\uDE00",
+                                OptionalInt.of(5),
+                                Optional.empty(),
+                                ScratchUse.Owner.GONE,
+                                7,
+                                8,
+                                Optional.of(at(-5)),
+                                Optional.empty())),
+                        0)),
                 Optional.empty());
+        ScratchUse uncounted = new ScratchUse(
+                "/scratch", 1, 1, 0, OptionalLong.of(5), OptionalLong.of(0), Optional.empty(), Optional.empty());
         Map<String, ProbeOutcome> probes = Map.of(
                 "nvml",
                 new ProbeOutcome.Failed("the driver's 'answer' did not come", Duration.ofSeconds(5)),
@@ -256,7 +259,16 @@ abstract class StoreContract {
                 Optional.empty(),
                 List.of(),
                 List.of(),
-                List.of(new UserUse(5, Optional.empty(), 1, 0, OptionalDouble.empty(), 9)),
+                List.of(new UserUse(
+                        5,
+                        Optional.empty(),
+                        1,
+                        0,
+                        OptionalDouble.empty(),
+                        9,
+                        OptionalDouble.empty(),
+                        0,
+                        OptionalLong.empty())),
                 List.of(raid, uncounted));
         append(sent);
         reopen();
@@ -271,7 +283,16 @@ abstract class StoreContract {
                         Optional.empty(),
                         Optional.empty(),
                         probes,
-                        List.of(new UserUse(5, Optional.empty(), 1, 0, OptionalDouble.empty(), 9)),
+                        List.of(new UserUse(
+                                5,
+                                Optional.empty(),
+                                1,
+                                0,
+                                OptionalDouble.empty(),
+                                9,
+                                OptionalDouble.empty(),
+                                0,
+                                OptionalLong.empty())),
                         List.of(raid, uncounted))),
                 store.nodes());
     }

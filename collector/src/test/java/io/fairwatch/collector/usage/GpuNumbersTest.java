@@ -34,11 +34,18 @@ class GpuNumbersTest {
 
     private static GpuDevice device(String uuid, int index, int minorNumber) {
         return new GpuDevice(
-                uuid, index, OptionalInt.of(minorNumber), Optional.empty(), "V100", OptionalLong.of(1L << 35));
+                uuid,
+                index,
+                OptionalInt.of(minorNumber),
+                Optional.empty(),
+                "V100",
+                OptionalLong.of(1L << 35),
+                Optional.empty());
     }
 
     private static GpuDevice withoutMinor(String uuid, int index) {
-        return new GpuDevice(uuid, index, OptionalInt.empty(), Optional.empty(), "V100", OptionalLong.empty());
+        return new GpuDevice(
+                uuid, index, OptionalInt.empty(), Optional.empty(), "V100", OptionalLong.empty(), Optional.empty());
     }
 
     private static List<GpuSeen> seenOn(String node, Instant at, GpuDevice... devices) {

@@ -48,7 +48,14 @@ class GpuTranslationTest {
 
     private static GpuReading reading(String uuid, int index, int minorNumber, GpuProcess... processes) {
         return new GpuReading(
-                new GpuDevice(uuid, index, OptionalInt.of(minorNumber), Optional.empty(), "V100", OptionalLong.empty()),
+                new GpuDevice(
+                        uuid,
+                        index,
+                        OptionalInt.of(minorNumber),
+                        Optional.empty(),
+                        "V100",
+                        OptionalLong.empty(),
+                        Optional.empty()),
                 Optional.empty(),
                 Optional.empty(),
                 OptionalLong.empty(),
@@ -58,7 +65,8 @@ class GpuTranslationTest {
                 OptionalDouble.empty(),
                 OptionalDouble.empty(),
                 OptionalDouble.empty(),
-                Optional.of(List.of(processes)));
+                Optional.of(List.of(processes)),
+                Optional.empty());
     }
 
     private void report(long sequence, double seconds, GpuProcess... onY) throws StoreException {

@@ -86,7 +86,8 @@ final class Gpu {
                 minor.isPresent() ? OptionalInt.of((int) minor.getAsLong()) : OptionalInt.empty(),
                 optional(() -> nvml.pciBusId(handle)).filter(id -> !id.isEmpty()),
                 optional(() -> nvml.name(handle)).orElse("unknown"),
-                total);
+                total,
+                Optional.empty());
         drain(nowNanos);
         forgetPeriod();
     }
@@ -184,7 +185,8 @@ final class Gpu {
                 quantity(Ask.ENERGY, Quantity.ENERGY_MILLIJOULES, 1e-3),
                 quantity(Ask.TEMPERATURE, Quantity.TEMPERATURE_CELSIUS, 1),
                 quantity(Ask.SM_CLOCK, Quantity.SM_CLOCK_MEGAHERTZ, 1e6),
-                processes(lookup, busy));
+                processes(lookup, busy),
+                Optional.empty());
         forgetPeriod();
         return reading;
     }
