@@ -36,6 +36,7 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
     private final ProcTree tree;
     private final JobDirectories directories;
     private final Map<String, Integer> uids = new HashMap<>();
+    private final JobDetails details = new JobDetails();
     private final Set<String> nameless = new HashSet<>();
     /** Of the directories above jobs, which they share; for one read. */
     private final Map<Path, Long> limits = new HashMap<>();
@@ -78,6 +79,7 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
                 log.warn("job left out, no slurmstepd tells its id: cgroup={}", directory.name());
             }
         }
+        details.retain(names);
         uids.keySet().retainAll(names);
         nameless.retainAll(names);
         return List.copyOf(jobs);
@@ -100,6 +102,10 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
     private Optional<JobCgroup> read(JobDirectory job, long jobId, List<Proc> processes) {
         Optional<String> memoryStat =
                 job.file("memory", "memory.stat", "memory.stat").flatMap(KernelFiles::readText);
+        String cpuStat = job.file("cpuacct", "cpuacct.usage", "cpu.stat")
+                .flatMap(KernelFiles::readText)
+                .orElse("");
+        OptionalLong memoryCurrent = readNumber(job, "memory.usage_in_bytes", "memory.current");
         // none in the listing: it may be younger than that, or hidden from us, so the kernel is asked before we say so
         int count = processes.isEmpty() ? countMembers(job.members(), 0) : processes.size();
         JobCgroup reading = new JobCgroup(
@@ -108,12 +114,12 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
                         .filter(name -> CgroupPath.SLUID.matcher(name).matches()),
                 uidOf(job, processes),
                 OptionalInt.of(count),
-                readCpuSeconds(job),
+                parseCpuSeconds(cpuStat),
                 memoryStat.isPresent() ? parseUnreclaimable(memoryStat.get()) : OptionalLong.empty(),
-                readNumber(job, "memory.usage_in_bytes", "memory.current"),
+                memoryCurrent,
                 readNumber(job, "memory.max_usage_in_bytes", "memory.peak"),
                 readLimit(job),
-                Optional.empty());
+                Optional.of(details.read(job, cpuStat, memoryStat.orElse(""), memoryCurrent, threads(processes))));
         return memoryStat.isPresent() || job.stands() ? Optional.of(reading) : Optional.empty();
     }
 
@@ -131,6 +137,14 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
         uid.ifPresent(known -> uids.putIfAbsent(job.name(), known));
         Integer known = uids.get(job.name());
         return known == null ? OptionalInt.empty() : OptionalInt.of(known);
+    }
+
+    private static OptionalInt threads(List<Proc> processes) {
+        return processes.isEmpty()
+                ? OptionalInt.empty()
+                : OptionalInt.of(processes.stream()
+                        .mapToInt(process -> process.stat().threads())
+                        .sum());
     }
 
     /** Counts the processes in a job's directory and below it, without Slurm's own. */
@@ -156,16 +170,12 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
     }
 
     /** v1 counts nanoseconds in a file of its own, v2 microseconds in one of several lines. */
-    private static OptionalDouble readCpuSeconds(JobDirectory job) {
-        Optional<String> text = job.file("cpuacct", "cpuacct.usage", "cpu.stat").flatMap(KernelFiles::readText);
-        if (text.isEmpty()) {
-            return OptionalDouble.empty();
-        }
-        OptionalLong micros = KernelFiles.parseValue(text.get(), "usage_usec");
+    private static OptionalDouble parseCpuSeconds(String text) {
+        OptionalLong micros = KernelFiles.parseValue(text, "usage_usec");
         if (micros.isPresent()) {
             return OptionalDouble.of(micros.getAsLong() / 1e6);
         }
-        OptionalLong nanos = KernelFiles.parseNumber(text.get().strip());
+        OptionalLong nanos = KernelFiles.parseNumber(text.strip());
         return nanos.isPresent() ? OptionalDouble.of(nanos.getAsLong() / 1e9) : OptionalDouble.empty();
     }
 

@@ -26,7 +26,8 @@ final class JobDirectories {
     private static final Duration SEARCH_EVERY = Duration.ofMinutes(5);
     private static final Duration SEARCH_AT_MOST_EVERY = Duration.ofMinutes(1);
     /** In this order: where processes sit most reliably first. */
-    private static final List<String> V1_CONTROLLERS = List.of("freezer", "memory", "cpuacct", "devices", "cpuset");
+    private static final List<String> V1_CONTROLLERS =
+            List.of("freezer", "memory", "cpuacct", "devices", "cpuset", "blkio");
 
     /** Stands for the controllers of v2, which share one hierarchy. */
     private static final String V2 = "";

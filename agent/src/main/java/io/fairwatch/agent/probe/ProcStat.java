@@ -13,6 +13,7 @@ import java.util.Optional;
  * @param parent pid of the parent; 0: none that is visible
  * @param kernelThread whether it is a thread of the kernel and not a program
  * @param cpuTicks user and system time of all its threads, in hundredths of a second
+ * @param threads threads that it has
  * @param startTicks when it started, in hundredths of a second after boot
  * @param residentPages resident memory in pages
  */
@@ -23,6 +24,7 @@ record ProcStat(
         int parent,
         boolean kernelThread,
         long cpuTicks,
+        int threads,
         long startTicks,
         long residentPages) {
     /** Length of a tick for programs, whatever the kernel's own is (USER_HZ is 100 on every Linux that we run on). */
@@ -89,6 +91,7 @@ record ProcStat(
                 (int) fields[4],
                 (fields[9] & PF_KTHREAD) != 0,
                 fields[14] + fields[15],
+                (int) Math.min(Integer.MAX_VALUE, Math.max(0, fields[20])),
                 fields[22],
                 fields[LAST_FIELD]));
     }

@@ -82,6 +82,7 @@ final class FakeNode {
         private long cpuTicks;
         private long startTicks = 5000;
         private long pages = 10;
+        private int threads = 1;
 
         private FakeProcess(int pid, String comm) {
             this.pid = pid;
@@ -110,6 +111,11 @@ final class FakeNode {
 
         FakeProcess startTicks(long ticks) throws IOException {
             startTicks = ticks;
+            return write();
+        }
+
+        FakeProcess threads(int count) throws IOException {
+            threads = count;
             return write();
         }
 
@@ -144,7 +150,8 @@ final class FakeNode {
         private FakeProcess write() throws IOException {
             Files.createDirectories(directory());
             String text = pid + " (" + comm + ") " + state + " " + parent + " 1 1 0 -1 " + flags + " 1 0 0 0 "
-                    + cpuTicks + " 0 0 0 20 0 1 0 " + startTicks + " 5828608 " + pages + " 18446744073709551615 1 1\n";
+                    + cpuTicks + " 0 0 0 20 0 " + threads + " 0 " + startTicks + " 5828608 " + pages
+                    + " 18446744073709551615 1 1\n";
             Files.writeString(directory().resolve("stat"), text);
             return this;
         }

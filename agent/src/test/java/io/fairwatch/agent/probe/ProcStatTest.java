@@ -18,7 +18,7 @@ class ProcStatTest {
     @DisplayName("a line of the kernel's is read")
     void line() {
         assertEquals(
-                Optional.of(new ProcStat(805, "python", 'S', 799, false, 700 + 300, 4711, 1024)),
+                Optional.of(new ProcStat(805, "python", 'S', 799, false, 700 + 300, 16, 4711, 1024)),
                 parse("805 (python)" + REST));
     }
 
