@@ -71,7 +71,7 @@ public final class Main implements Callable<Integer> {
     private double speed;
 
     @Option(names = "--for", paramLabel = "SECONDS", description = "end after so long; default: when interrupted")
-    private long forSeconds = Long.MAX_VALUE / 2_000;
+    private long forSeconds = 366 * 86_400;
 
     @Option(names = "--until-caught-up", description = "end as soon as no node lags behind")
     private boolean untilCaughtUp;
