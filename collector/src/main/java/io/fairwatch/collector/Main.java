@@ -5,8 +5,10 @@ import io.fairwatch.agent.config.ConfigFile.ConfigException;
 import io.fairwatch.collector.ingest.GroupCommit;
 import io.fairwatch.collector.ingest.IngestHandler;
 import io.fairwatch.collector.judge.Judge;
+import io.fairwatch.collector.lookup.HoldLookup;
 import io.fairwatch.collector.lookup.JobLookup;
 import io.fairwatch.collector.lookup.NodeLookup;
+import io.fairwatch.collector.lookup.ScratchLookup;
 import io.fairwatch.collector.notice.Addresses;
 import io.fairwatch.collector.notice.LetterWriter;
 import io.fairwatch.collector.notice.Notifier;
@@ -168,7 +170,9 @@ public final class Main implements Callable<Integer> {
             JudgingRound round = new JudgingRound(judge, notifier, meters);
 
             // what people ask
-            JobLookup jobs = new JobLookup(store, clock, new JobLookup.Settings(busyAbove, staleAfter));
+            JobLookup.Settings looks = new JobLookup.Settings(busyAbove, staleAfter);
+            JobLookup jobs = new JobLookup(store, clock, looks);
+            HoldLookup holds = new HoldLookup(store, clock, looks);
             ReportMaker reports = new ReportMaker(store, busyAbove);
             boolean asksSlurm = config.slurm().enabled();
             HealthCheck health = new HealthCheck(
@@ -180,7 +184,17 @@ public final class Main implements Callable<Integer> {
 
             Router router = Router.router(vertx);
             ingest.mount(router);
-            new Api(vertx, jobs, new NodeLookup(store, clock), reports, health, zone, clock).mount(router);
+            new Api(
+                            vertx,
+                            jobs,
+                            new NodeLookup(store, clock),
+                            holds,
+                            new ScratchLookup(store, clock),
+                            reports,
+                            health,
+                            zone,
+                            clock)
+                    .mount(router);
             router.get("/metrics").handler(context -> context.response()
                     .putHeader("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
                     .end(meters.scrape()));

@@ -18,7 +18,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -35,6 +38,7 @@ class FairwatchCommandTest {
     private final Vertx vertx = Vertx.vertx();
     private final List<String> asked = new CopyOnWriteArrayList<>();
     private final Map<String, Reply> replies = new ConcurrentHashMap<>();
+    private volatile Function<String, @Nullable Reply> answers = path -> replies.getOrDefault(path, replies.get(ANY));
     private final Path directory;
     private final int port;
 
@@ -50,7 +54,7 @@ class FairwatchCommandTest {
         HttpServer server = vertx.createHttpServer()
                 .requestHandler(request -> {
                     asked.add(request.uri());
-                    Reply reply = replies.getOrDefault(request.path(), replies.get(ANY));
+                    Reply reply = answers.apply(request.path());
                     if (reply != null) {
                         request.response().setStatusCode(reply.status()).end(reply.body());
                     }
@@ -303,12 +307,98 @@ class FairwatchCommandTest {
             Ended ended = fairwatch(word);
             assertEquals(0, ended.status());
             assertTrue(ended.out().startsWith("Usage: fairwatch job "), ended.out());
-            assertTrue(ended.out().contains("Exit codes: 0 answered, 1 no such job, 2 called wrongly"), ended.out());
+            assertTrue(ended.out().contains("Exit codes: 0 answered, 1 no such job or node"), ended.out());
             Ended old = run(Map.of(), "getUtilByJobId.sh", word);
             assertEquals(0, old.status());
-            assertTrue(old.out().startsWith("Usage: getUtilByJobId.sh JOB\n"), old.out());
+            assertTrue(old.out().startsWith("Usage: getUtilByJobId.sh JOB [-l SECONDS]\n"), old.out());
         }
         assertEquals(List.of(), asked);
+    }
+
+    // ---- what is held, and what is kept
+
+    @Test
+    @DisplayName("lists pass their filters on, with what needs it escaped")
+    void filters() throws Exception {
+        says(200, "ok");
+        assertEquals(0, fairwatch("top", "--user", "tlj@its.aau.dk", "--csv").status());
+        fairwatch("jobs", "--partition", "gpu", "--node", "nv-ai-01", "--account", "a+b");
+        fairwatch("user", "anna");
+        assertEquals(
+                List.of(
+                        "/api/v1/idle?format=csv&user=tlj%40its.aau.dk",
+                        "/api/v1/jobs?format=text&partition=gpu&node=nv-ai-01&account=a%2Bb",
+                        "/api/v1/users?format=text&user=anna"),
+                asked);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"a b", "x&y=1", "$(touch x)", "`id`", "a\nb", "../..?", "\u00e6"})
+    @DisplayName("a filter that no name needs is refused before anything is asked")
+    void hostileFilters(String value) throws Exception {
+        assertEquals(2, fairwatch("top", "--user", value).status());
+        assertEquals(2, fairwatch("scratch", "-u", value).status());
+        assertEquals(List.of(), asked);
+        assertNothingWasExecuted();
+    }
+
+    @Test
+    @DisplayName("a filter without a value, an unknown option and a stray word are told")
+    void wrongLists() throws Exception {
+        for (String[] words : new String[][] {
+            {"top", "--user"},
+            {"jobs", "--what"},
+            {"jobs", "word"},
+            {"nodes", "x"},
+            {"top", "--watch"},
+            {"top", "--watch", "0"}
+        }) {
+            Ended ended = fairwatch(words);
+            assertEquals(2, ended.status(), String.join(" ", words));
+            assertTrue(ended.err().contains("Try: fairwatch --help"), ended.err());
+        }
+        assertEquals(List.of(), asked);
+    }
+
+    @Test
+    @DisplayName("dusage asks for what the caller keeps, and its exit code tells who is over a quota")
+    void dusage() throws Exception {
+        says(200, "/raid/x  5 TiB  over quota, 2 days left");
+        Ended over = run(Map.of("FAIRWATCH_URL", url()), "dusage", "-u", "anna", "-d", "/raid", "--node", "nv-ai-01");
+        assertEquals(1, over.status());
+        assertTrue(over.out().contains("over quota"));
+        assertEquals(
+                List.of("/api/v1/scratch?format=text&columns=node&path=/raid&node=nv-ai-01&user=anna&width=400"),
+                asked);
+        says(200, "/raid/x  5 TiB");
+        assertEquals(0, run(Map.of("FAIRWATCH_URL", url()), "dusage", "--all").status());
+        says(200, "{\"list\":[{\"over_limit\":true}]}");
+        assertEquals(1, run(Map.of("FAIRWATCH_URL", url()), "dusage", "--json").status());
+    }
+
+    @Test
+    @DisplayName("nodesummary asks for one line per node, without colours when nobody sees them")
+    void nodesummary() throws Exception {
+        says(200, "nv-ai-01 ####");
+        assertEquals(
+                "nv-ai-01 ####\n",
+                run(Map.of("FAIRWATCH_URL", url()), "nodesummary").out());
+        assertEquals(List.of("/api/v1/summary?format=text&width=400"), asked);
+    }
+
+    @Test
+    @DisplayName("-l repeats the lines under one heading until the job has ended")
+    void live() throws Exception {
+        AtomicInteger times = new AtomicInteger();
+        replies.clear();
+        answers = path -> times.incrementAndGet() < 3
+                ? new Reply(200, "index, utilization\n0, 98 %\n")
+                : new Reply(410, "Job 5 has ended: COMPLETED.");
+        Ended ended = run(Map.of("FAIRWATCH_URL", url()), "getUtilByJobId.sh", "5", "-l", "1");
+        assertEquals("index, utilization\n0, 98 %\n0, 98 %\n", ended.out());
+        assertEquals("Job 5 has ended: COMPLETED.\n", ended.err());
+        assertEquals(0, ended.status());
+        assertEquals("/api/v1/jobs/5?format=csv&live=yes", asked.get(0));
     }
 
     // ---- where the collector is

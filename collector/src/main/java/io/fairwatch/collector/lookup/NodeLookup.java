@@ -56,6 +56,11 @@ public final class NodeLookup {
      */
     public record GpuLine(GpuDevice device, Optional<GpuReadingAt> reading, List<Run> heldBy, List<Long> usedBy) {}
 
+    /** All nodes that Slurm knows, by its last answer. */
+    public List<SlurmNode> known() throws StoreException {
+        return store.view().map(SlurmView::nodes).orElse(List.of());
+    }
+
     /** Nodes by name; all that ever reported without one. */
     public List<NodeView> find(Optional<String> name) throws StoreException {
         Instant now = clock.instant();

@@ -1,6 +1,7 @@
 package io.fairwatch.collector.report;
 
 import io.fairwatch.collector.report.Report.Line;
+import io.fairwatch.collector.text.Csv;
 import io.fairwatch.collector.text.Plain;
 import io.fairwatch.collector.text.Table;
 import java.time.ZoneId;
@@ -114,7 +115,7 @@ public final class ReportText {
                 Locale.ROOT,
                 "%s,%s,%d,%d,%.1f,%.1f,%.1f,%.1f,%s\n",
                 by,
-                quoted(line.name()),
+                Csv.quoted(line.name()),
                 line.runs(),
                 line.allocatedGpuSeconds(),
                 line.seenGpuSeconds(),
@@ -122,13 +123,6 @@ public final class ReportText {
                 line.idleGpuSeconds(),
                 line.outsideGpuSeconds(),
                 report.simulated().isPresent() ? "yes" : "no");
-    }
-
-    /** A field that no spreadsheet takes for a formula or a second line. */
-    private static String quoted(String text) {
-        String plain = Plain.line(text, 255);
-        boolean formula = !plain.isEmpty() && "=+-@\t".indexOf(plain.charAt(0)) >= 0;
-        return '"' + (formula ? "'" : "") + plain.replace("\"", "\"\"") + '"';
     }
 
     private static String hours(double seconds) {

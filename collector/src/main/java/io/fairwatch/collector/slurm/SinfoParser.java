@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.Set;
 
 /**
  * Reads nodes from JSON, in three shapes: {@code nodes[]} of {@code sinfo --json} up to 22.05 (recorded), {@code nodes[]}
@@ -20,6 +21,10 @@ import java.util.OptionalLong;
  */
 public final class SinfoParser {
     private static final long MIB = 1L << 20;
+
+    /** All fields of a node, or of a group of nodes, that are asked for below. */
+    private static final Set<String> FIELDS =
+            Set.of("cpus", "gres", "memory", "name", "node", "nodes", "real_memory", "state", "state_flags");
 
     private SinfoParser() {}
 
@@ -56,6 +61,7 @@ public final class SinfoParser {
         SlurmJson.read(
                 "sinfo",
                 output,
+                FIELDS,
                 Map.of(
                         "nodes", node -> add(node, SinfoParser::node, nodes, problems),
                         "sinfo", group -> add(group, SinfoParser::group, nodes, problems)));

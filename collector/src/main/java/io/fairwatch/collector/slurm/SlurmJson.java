@@ -5,6 +5,8 @@ import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.json.JsonReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fairwatch.collector.slurm.SlurmCommand.SlurmException;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -18,6 +20,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.function.Consumer;
 
 /**
@@ -32,6 +35,9 @@ final class SlurmJson {
             .enable(JsonReadFeature.ALLOW_UNESCAPED_CONTROL_CHARS)
             .build();
 
+    /** Where the cores stand: up to 23.11, and from 24.05 on. */
+    private static final Set<String> CORES = Set.of("sockets", "cores");
+
     private static final long NO_VAL = 0xfffffffeL;
     private static final long INFINITE = 0xffffffffL;
 
@@ -40,18 +46,19 @@ final class SlurmJson {
     /**
      * Reads a whole answer.
      *
+     * @param fields the fields of an element that are read; the others, most of what a job's record holds, are passed over
      * @param lists what to do with each element of the lists of these names; at least one list must be there
      * @return Slurm's release, e.g. {@code 22.05.8}; absent if not told
      * @throws SlurmException if the answer is not whole, or says that Slurm could not answer; elements handed out before
      *     are then worth nothing
      */
-    static Optional<String> read(String program, byte[] output, Map<String, Consumer<JsonNode>> lists)
+    static Optional<String> read(
+            String program, byte[] output, Set<String> fields, Map<String, Consumer<JsonNode>> lists)
             throws SlurmException {
         Optional<String> release = Optional.empty();
         List<String> errors = new ArrayList<>();
         boolean listed = false;
-        try (JsonParser parser =
-                MAPPER.createParser(new InputStreamReader(new ByteArrayInputStream(output), StandardCharsets.UTF_8))) {
+        try (JsonParser parser = parser(output)) {
             if (parser.nextToken() != JsonToken.START_OBJECT) {
                 throw new SlurmException(program + " printed no JSON object");
             }
@@ -61,7 +68,7 @@ final class SlurmJson {
                 if (consumer != null && value == JsonToken.START_ARRAY) {
                     listed = true;
                     while (parser.nextToken() != JsonToken.END_ARRAY) {
-                        consumer.accept(parser.<JsonNode>readValueAsTree());
+                        consumer.accept(element(parser, fields));
                     }
                 } else if (name.equals("errors") && value == JsonToken.START_ARRAY) {
                     for (JsonNode error : parser.<JsonNode>readValueAsTree()) {
@@ -87,6 +94,57 @@ final class SlurmJson {
                     + String.join(" or ", lists.keySet().stream().sorted().toList()));
         }
         return release;
+    }
+
+    /** Bytes are parsed twice as fast as characters, but only a reader replaces what is no UTF-8. */
+    private static JsonParser parser(byte[] output) throws IOException {
+        int bits = 0;
+        for (byte b : output) {
+            bits |= b;
+        }
+        return bits >= 0
+                ? MAPPER.createParser(output)
+                : MAPPER.createParser(new InputStreamReader(new ByteArrayInputStream(output), StandardCharsets.UTF_8));
+    }
+
+    private static JsonNode element(JsonParser parser, Set<String> fields) throws IOException {
+        if (parser.currentToken() != JsonToken.START_OBJECT) {
+            return parser.readValueAsTree();
+        }
+        ObjectNode object = MAPPER.createObjectNode();
+        for (String name = parser.nextFieldName(); name != null; name = parser.nextFieldName()) {
+            parser.nextToken();
+            if (fields.contains(name)) {
+                object.set(name, value(parser));
+            } else {
+                parser.skipChildren();
+            }
+        }
+        return object;
+    }
+
+    /** A value without the cores that Slurm lists one by one: for a large job they are longer than all the rest. */
+    private static JsonNode value(JsonParser parser) throws IOException {
+        if (parser.currentToken() == JsonToken.START_ARRAY) {
+            ArrayNode array = MAPPER.createArrayNode();
+            while (parser.nextToken() != JsonToken.END_ARRAY) {
+                array.add(value(parser));
+            }
+            return array;
+        }
+        if (parser.currentToken() != JsonToken.START_OBJECT) {
+            return parser.readValueAsTree();
+        }
+        ObjectNode object = MAPPER.createObjectNode();
+        for (String name = parser.nextFieldName(); name != null; name = parser.nextFieldName()) {
+            parser.nextToken();
+            if (CORES.contains(name)) {
+                parser.skipChildren();
+            } else {
+                object.set(name, value(parser));
+            }
+        }
+        return object;
     }
 
     /** {@code {"description": ..., "error_number": -1, "source": "slurm_load_jobs"}} */

@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.function.Function;
 
 /**
@@ -28,6 +29,37 @@ public final class SqueueParser {
      * still remembers; from 24.05.1 on only what is asked for is told.
      */
     static final List<String> ARGUMENTS = List.of("--all", "--states=all", "--json");
+
+    /** All fields of a job that are asked for below. */
+    private static final Set<String> FIELDS = Set.of(
+            "account",
+            "array_job_id",
+            "array_task_id",
+            "array_task_string",
+            "batch_flag",
+            "cpus",
+            "end_time",
+            "gres_detail",
+            "het_job_id",
+            "het_job_offset",
+            "job_id",
+            "job_resources",
+            "job_state",
+            "name",
+            "nodes",
+            "partition",
+            "pre_sus_time",
+            "qos",
+            "resize_time",
+            "start_time",
+            "state_reason",
+            "submit_time",
+            "suspend_time",
+            "time_limit",
+            "tres_alloc_str",
+            "tres_req_str",
+            "user_id",
+            "user_name");
 
     private SqueueParser() {}
 
@@ -57,7 +89,7 @@ public final class SqueueParser {
      */
     public static Jobs parse(byte[] output, String cluster, Instant at) throws SlurmException {
         Reader reader = new Reader(cluster, at);
-        Optional<String> release = SlurmJson.read("squeue", output, Map.of("jobs", reader::job));
+        Optional<String> release = SlurmJson.read("squeue", output, FIELDS, Map.of("jobs", reader::job));
         return new Jobs(reader.runs, reader.pending, reader.problems, release);
     }
 

@@ -7,12 +7,20 @@ import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.datatype.jdk8.Jdk8Module;
 import com.fasterxml.jackson.datatype.jsr310.JavaTimeModule;
+import io.fairwatch.collector.lookup.HoldLookup;
+import io.fairwatch.collector.lookup.HoldLookup.Filter;
+import io.fairwatch.collector.lookup.HoldLookup.Holdings;
+import io.fairwatch.collector.lookup.HoldLookup.IdleGpu;
+import io.fairwatch.collector.lookup.HoldText;
 import io.fairwatch.collector.lookup.JobLookup;
 import io.fairwatch.collector.lookup.JobLookup.Answer;
 import io.fairwatch.collector.lookup.JobText;
 import io.fairwatch.collector.lookup.NodeLookup;
 import io.fairwatch.collector.lookup.NodeLookup.NodeView;
+import io.fairwatch.collector.lookup.NodeSummary;
 import io.fairwatch.collector.lookup.NodeText;
+import io.fairwatch.collector.lookup.ScratchLookup;
+import io.fairwatch.collector.lookup.ScratchText;
 import io.fairwatch.collector.report.Period;
 import io.fairwatch.collector.report.Report;
 import io.fairwatch.collector.report.ReportMaker;
@@ -50,6 +58,8 @@ public final class Api {
     private final WorkerExecutor questions;
     private final JobLookup jobs;
     private final NodeLookup nodes;
+    private final HoldLookup holds;
+    private final ScratchLookup scratch;
     private final ReportMaker reports;
     private final HealthCheck health;
     private final ZoneId zone;
@@ -81,6 +91,8 @@ public final class Api {
             Vertx vertx,
             JobLookup jobs,
             NodeLookup nodes,
+            HoldLookup holds,
+            ScratchLookup scratch,
             ReportMaker reports,
             HealthCheck health,
             ZoneId zone,
@@ -89,6 +101,8 @@ public final class Api {
         this.questions = vertx.createSharedWorkerExecutor("questions", QUESTION_THREADS);
         this.jobs = jobs;
         this.nodes = nodes;
+        this.holds = holds;
+        this.scratch = scratch;
         this.reports = reports;
         this.health = health;
         this.zone = zone;
@@ -101,6 +115,11 @@ public final class Api {
         router.get("/api/v1/nodes").handler(context -> answer(context, () -> nodes(context, Optional.empty())));
         router.get("/api/v1/nodes/:node")
                 .handler(context -> answer(context, () -> nodes(context, Optional.of(context.pathParam("node")))));
+        router.get("/api/v1/jobs").handler(context -> answer(context, () -> held(context)));
+        router.get("/api/v1/users").handler(context -> answer(context, () -> users(context)));
+        router.get("/api/v1/idle").handler(context -> answer(context, () -> idle(context)));
+        router.get("/api/v1/summary").handler(context -> answer(context, () -> summary(context)));
+        router.get("/api/v1/scratch").handler(context -> answer(context, () -> scratch(context)));
         router.get("/api/v1/report").handler(context -> answer(context, () -> report(context)));
         router.get("/api/v1/health").handler(context -> answer(context, () -> health(context)));
         // Vert.x has pages of HTML for these, whatever the route
@@ -125,6 +144,13 @@ public final class Api {
             return Reply.sentence(404, text.unknown(unknown.id(), unknown.slurmAsOf()));
         }
         Answer.Found found = (Answer.Found) answer;
+        if (parameter(context, "live").isPresent()
+                && found.views().stream().allMatch(view -> view.run().end().isPresent())) {
+            return Reply.sentence(
+                    410,
+                    "Job " + Plain.line(context.pathParam("id"), 40) + " has ended: "
+                            + found.views().get(0).run().state() + ".");
+        }
         return switch (format) {
             case TEXT -> new Reply(200, TEXT, text.page(found));
             case CSV -> new Reply(200, CSV, text.csv(found.views()));
@@ -147,6 +173,82 @@ public final class Api {
         return format == Format.TEXT
                 ? new Reply(200, TEXT, new NodeText().page(found))
                 : new Reply(200, JSON, json.writeValueAsString(found));
+    }
+
+    private Reply held(RoutingContext context) throws StoreException, JsonProcessingException {
+        Format format = format(context);
+        Holdings holdings = holds.held(filter(context));
+        HoldText text = new HoldText();
+        return switch (format) {
+            case TEXT -> new Reply(200, TEXT, text.jobs(holdings));
+            case CSV -> new Reply(200, CSV, text.jobsCsv(holdings));
+            case JSON -> new Reply(200, JSON, json.writeValueAsString(holdings));
+        };
+    }
+
+    private Reply users(RoutingContext context) throws StoreException, JsonProcessingException {
+        Format format = format(context);
+        Holdings holdings = holds.held(filter(context));
+        return switch (format) {
+            case TEXT -> new Reply(200, TEXT, new HoldText().users(holdings));
+            case CSV -> new Reply(200, CSV, new HoldText().usersCsv(holdings));
+            case JSON -> new Reply(200, JSON, json.writeValueAsString(HoldText.byUser(holdings)));
+        };
+    }
+
+    private Reply idle(RoutingContext context) throws StoreException, JsonProcessingException {
+        Format format = format(context);
+        Holdings holdings = holds.held(filter(context));
+        List<IdleGpu> idle = holds.idle(holdings);
+        return switch (format) {
+            case TEXT -> new Reply(200, TEXT, new HoldText().idle(holdings, idle));
+            case CSV -> new Reply(200, CSV, new HoldText().idleCsv(idle));
+            case JSON -> new Reply(200, JSON, json.writeValueAsString(idle));
+        };
+    }
+
+    /** One line for each node, for people alone. */
+    private Reply summary(RoutingContext context) throws StoreException {
+        Holdings holdings = holds.held(Filter.ALL);
+        NodeSummary summary = new NodeSummary(colours(context), width(context));
+        return new Reply(200, TEXT, summary.page(nodes.find(Optional.empty()), nodes.known(), holdings));
+    }
+
+    private Reply scratch(RoutingContext context) throws StoreException, JsonProcessingException {
+        Format format = format(context);
+        ScratchLookup.Keeping keeping = scratch.find(new ScratchLookup.Filter(
+                parameter(context, "user"), parameter(context, "node"), parameter(context, "path")));
+        ScratchText text = new ScratchText(colours(context));
+        return switch (format) {
+            case TEXT ->
+                new Reply(
+                        200,
+                        TEXT,
+                        text.page(keeping, parameter(context, "columns").isPresent()));
+            case CSV -> new Reply(200, CSV, text.csv(keeping));
+            case JSON -> new Reply(200, JSON, json.writeValueAsString(keeping));
+        };
+    }
+
+    /** Only a terminal wants them, and only the asking side knows whether it is one. */
+    private static boolean colours(RoutingContext context) {
+        return parameter(context, "colours").filter("yes"::equals).isPresent();
+    }
+
+    private static int width(RoutingContext context) {
+        String asked = parameter(context, "width").orElse("120");
+        if (!asked.matches("\\d{1,4}")) {
+            throw new IllegalArgumentException("width: expected a number");
+        }
+        return Integer.parseInt(asked);
+    }
+
+    private static Filter filter(RoutingContext context) {
+        return new Filter(
+                parameter(context, "user"),
+                parameter(context, "account"),
+                parameter(context, "partition"),
+                parameter(context, "node"));
     }
 
     private Reply report(RoutingContext context) throws StoreException, JsonProcessingException {

@@ -1,0 +1,118 @@
+package io.fairwatch.fleet;
+
+import io.fairwatch.agent.wire.NodeSnapshot;
+import io.fairwatch.agent.wire.WireCodec;
+import io.fairwatch.fleet.Delivery.Answer;
+import io.vertx.core.Future;
+import io.vertx.core.Promise;
+import io.vertx.core.Vertx;
+import io.vertx.core.buffer.Buffer;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+
+/**
+ * All nodes together. Each sends a snapshot when one is due by the cluster's time, all that are due in batches as an agent
+ * does, and the same batch again until it is taken. Confined to one event loop.
+ */
+final class Fleet {
+    private static final int MOST_BATCH_BYTES = 1 << 20;
+    private static final long FIRST_RETRY_MILLIS = 1_000;
+    private static final long LAST_RETRY_MILLIS = 60_000;
+    private static final long RETRY_LATER_MILLIS = 10_000;
+
+    private final Vertx vertx;
+    private final Delivery delivery;
+    private final InstantSource clock;
+    private final Random random;
+    private final WireCodec codec = new WireCodec();
+    private final List<Agent> agents = new ArrayList<>();
+    private boolean stopped;
+
+    /**
+     * @param clock the cluster's time
+     * @param seed makes the jitter of retries the same each time
+     */
+    Fleet(Vertx vertx, Delivery delivery, InstantSource clock, long seed) {
+        this.vertx = vertx;
+        this.delivery = delivery;
+        this.clock = clock;
+        this.random = new Random(seed);
+    }
+
+    /** Takes a node in and lets it begin. */
+    void add(NodePlayer player) {
+        Agent agent = new Agent(player);
+        agents.add(agent);
+        agent.go();
+    }
+
+    /** Sends no more; done when nothing is on its way. */
+    Future<Void> stop() {
+        stopped = true;
+        return Future.join(agents.stream().map(agent -> agent.atRest.future()).toList())
+                .mapEmpty();
+    }
+
+    /** How far the node that is furthest behind lies behind the cluster's time. */
+    Duration behind() {
+        Instant slowest = agents.stream()
+                .map(agent -> agent.player.next())
+                .min(Instant::compareTo)
+                .orElse(Instant.MAX);
+        Instant now = clock.instant();
+        return slowest.isBefore(now) ? Duration.between(slowest, now) : Duration.ZERO;
+    }
+
+    /** One node's agent. */
+    private final class Agent {
+        private final NodePlayer player;
+        private final Promise<Void> atRest = Promise.promise();
+        private long retryMillis = FIRST_RETRY_MILLIS;
+
+        Agent(NodePlayer player) {
+            this.player = player;
+        }
+
+        void go() {
+            if (stopped) {
+                atRest.tryComplete();
+                return;
+            }
+            Duration wait = Duration.between(clock.instant(), player.next());
+            if (wait.isNegative() || wait.isZero()) {
+                Buffer batch = Buffer.buffer();
+                int snapshots = 0;
+                while (batch.length() < MOST_BATCH_BYTES && !player.next().isAfter(clock.instant())) {
+                    NodeSnapshot snapshot = player.snapshot();
+                    batch.appendBytes(codec.pack(snapshot));
+                    snapshots++;
+                }
+                send(batch, snapshots);
+            } else {
+                // the cluster's time may run faster than ours, so it is looked at again before long
+                vertx.setTimer(Math.max(1, Math.min(wait.toMillis(), 1_000)), due -> go());
+            }
+        }
+
+        private void send(Buffer batch, int snapshots) {
+            if (stopped) {
+                atRest.tryComplete();
+                return;
+            }
+            delivery.send(batch, snapshots).onSuccess(answer -> {
+                if (answer == Answer.STORED || answer == Answer.REFUSED) {
+                    retryMillis = FIRST_RETRY_MILLIS;
+                    go();
+                } else {
+                    long most = answer == Answer.LATER ? RETRY_LATER_MILLIS : retryMillis;
+                    retryMillis = Math.min(LAST_RETRY_MILLIS, 2 * retryMillis);
+                    vertx.setTimer(most / 2 + random.nextLong(most), again -> send(batch, snapshots));
+                }
+            });
+        }
+    }
+}
