@@ -116,8 +116,12 @@ record AgentConfig(
      *
      * @param address to listen on
      * @param port to listen on; 0: nowhere
+     * @param jobstats whether to serve the series that jobstats' exporters serve, with jobs as labels
+     * @param nodeExporter whether to serve the series of node_exporter that its boards need
      */
     record Metrics(
             @Default("127.0.0.1") String address,
-            @Default("0") @Range(from = "0", to = "65535") int port) {}
+            @Default("0") @Range(from = "0", to = "65535") int port,
+            @Default("false") boolean jobstats,
+            @Default("false") boolean nodeExporter) {}
 }

@@ -105,12 +105,16 @@ public final class Main implements Callable<Integer> {
         private final AgentConfig config;
         private final InstantSource clock = Clock.systemUTC();
         private final Vertx vertx = vertx();
-        private final AgentMetrics metrics = new AgentMetrics();
+        private final AgentMetrics metrics;
         private final ThisNode node;
         private final NodeReader reader;
 
         Running(AgentConfig config) throws IOException {
             this.config = config;
+            this.metrics = new AgentMetrics(
+                    clock,
+                    new AgentMetrics.Switches(
+                            config.metrics().jobstats(), config.metrics().nodeExporter()));
             this.node = ThisNode.read(config.node(), clock.instant());
             this.reader = new NodeReader(
                     vertx, workers(), clock, System::nanoTime, sources(config, clock), deadline(config), metrics);
@@ -165,8 +169,10 @@ public final class Main implements Callable<Integer> {
                             collector.batch().bytes(),
                             collector.firstRetry(),
                             collector.lastRetry(),
-                            collector.timeout()),
-                    RandomGenerator.getDefault());
+                            collector.timeout(),
+                            config.metrics().jobstats()),
+                    RandomGenerator.getDefault(),
+                    metrics::held);
             metrics.watchSpool(spool::waiting, spool::bytes, spool::dropped, spool::rejected, shipper::shipped);
             Sampler sampler = new Sampler(vertx, clock, reader, spool, node, config.period(), metrics, shipper::wake);
             if (config.metrics().port() > 0) {

@@ -10,7 +10,9 @@ import io.vertx.core.Vertx;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -136,12 +138,13 @@ final class Sampler {
 
     private long keep(SnapshotDraft draft) throws java.io.IOException {
         OwnCost cost = OwnCost.read();
-        long sequence = spool.append(number -> codec.pack(snapshot(draft, number, cost)));
-        metrics.taken(cost);
+        AtomicReference<NodeSnapshot> made = new AtomicReference<>();
+        long sequence = spool.append(number -> {
+            NodeSnapshot snapshot = node.finish(draft, number, spool.dropped(), cost);
+            made.set(snapshot);
+            return codec.pack(snapshot);
+        });
+        metrics.taken(cost, Objects.requireNonNull(made.get(), "made by append"));
         return sequence;
-    }
-
-    private NodeSnapshot snapshot(SnapshotDraft draft, long sequence, OwnCost cost) {
-        return node.finish(draft, sequence, spool.dropped(), cost);
     }
 }

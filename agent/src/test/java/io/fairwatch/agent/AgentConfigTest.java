@@ -33,7 +33,7 @@ class AgentConfigTest {
                                 Path.of("/var/lib/fairwatch-agent/spool"), new Size(256 << 20), new Size(16 << 20)),
                         new AgentConfig.Gpus(true, Optional.empty()),
                         new AgentConfig.Scratch(List.of(), Duration.ofHours(6)),
-                        new AgentConfig.Metrics("127.0.0.1", 0),
+                        new AgentConfig.Metrics("127.0.0.1", 0, false, false),
                         true),
                 parse(""));
     }
@@ -56,7 +56,7 @@ class AgentConfigTest {
                         new AgentConfig.Waiting(Path.of("/tmp/spool"), new Size(1 << 20), new Size(0)),
                         new AgentConfig.Gpus(false, Optional.of("/lib/x.so")),
                         new AgentConfig.Scratch(List.of(Path.of("/raid")), Duration.ofMinutes(1)),
-                        new AgentConfig.Metrics("0.0.0.0", 9100),
+                        new AgentConfig.Metrics("0.0.0.0", 9100, true, true),
                         false),
                 parse("""
                         node: nv-ai-01
@@ -72,7 +72,7 @@ class AgentConfigTest {
                         spool: {directory: /tmp/spool, maxBytes: 1MiB, maxRejectedBytes: 0}
                         nvml: {enabled: false, library: /lib/x.so}
                         scratch: {mounts: [/raid], recountEvery: 1m}
-                        metrics: {address: 0.0.0.0, port: 9100}
+                        metrics: {address: 0.0.0.0, port: 9100, jobstats: true, nodeExporter: true}
                         names: false
                         """));
     }

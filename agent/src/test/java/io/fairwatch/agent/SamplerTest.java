@@ -76,7 +76,7 @@ class SamplerTest {
         thread.setDaemon(true);
         return thread;
     });
-    private final AgentMetrics metrics = new AgentMetrics();
+    private final AgentMetrics metrics = new AgentMetrics(InstantSource.system(), AgentMetrics.Switches.NONE);
     private long nanos;
 
     SamplerTest(@TempDir Path directory) throws IOException {

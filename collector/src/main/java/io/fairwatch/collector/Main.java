@@ -19,6 +19,7 @@ import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.collector.usage.GpuTranslation;
+import io.fairwatch.collector.usage.LiveGpus;
 import io.fairwatch.collector.web.Api;
 import io.fairwatch.collector.web.HealthCheck;
 import io.fairwatch.rules.Rule;
@@ -155,12 +156,16 @@ public final class Main implements Callable<Integer> {
         // what nodes send, and what Slurm says
         IngestHandler.Settings limits = IngestHandler.Settings.DEFAULTS;
         GroupCommit commits = new GroupCommit(store, GroupCommit.Settings.DEFAULTS, meters);
+        LiveGpus live = new LiveGpus(clock);
         IngestHandler ingest = new IngestHandler(
                 commits,
                 new IngestHandler.Settings(token, limits.mostPackedBytes(), limits.mostUnpackedBytes()),
+                live::on,
                 clock,
                 meters);
-        SlurmSync slurm = new SlurmSync(config.slurm().settings(), store, new GpuTranslation(store, clock), clock);
+        GpuTranslation numbers = new GpuTranslation(store, clock);
+        SlurmSync slurm =
+                new SlurmSync(config.slurm().settings(), store, runs -> live.remember(numbers.apply(runs)), clock);
 
         // what is found, and who hears of it
         try (commits;

@@ -1,14 +1,21 @@
 package io.fairwatch.agent.metrics;
 
+import io.fairwatch.agent.probe.HostCounters;
+import io.fairwatch.agent.wire.NodeSnapshot;
+import io.fairwatch.agent.wire.StoredAnswer.HeldGpu;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The agent's own figures. Thread-safe.
@@ -28,14 +35,39 @@ import java.util.function.LongSupplier;
  * }</pre>
  */
 public final class AgentMetrics {
+    private static final int PERIODS_UNTIL_STALE = 3;
+    private static final Duration ANSWER_HOLDS = Duration.ofMinutes(5);
+
     private final PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
     private final Counter taken = counter("fairwatch.agent.snapshots", "Snapshots taken and kept for the collector");
     private final Counter failed =
             counter("fairwatch.agent.snapshots.failed", "Snapshots that could not be made or kept");
     private final List<LongSupplier> watched = new ArrayList<>(); // micrometer holds what it counts weakly
+    private final InstantSource clock;
     private volatile OwnCost cost = OwnCost.UNKNOWN;
+    private volatile @Nullable NodeSnapshot newest;
+    private volatile Answered answered = new Answered(Instant.MIN, List.of());
 
-    public AgentMetrics() {
+    /** What the collector answered, and when. */
+    private record Answered(Instant at, List<HeldGpu> held) {}
+
+    /** Which series there are beside the agent's own and the node's. */
+    public record Switches(boolean jobstats, boolean nodeExporter) {
+        public static final Switches NONE = new Switches(false, false);
+    }
+
+    /**
+     * @param clock tells what is too old to be shown
+     */
+    public AgentMetrics(InstantSource clock, Switches switches) {
+        this.clock = clock;
+        registry.getPrometheusRegistry().register(new NodeSeries(this::newest));
+        if (switches.jobstats()) {
+            registry.getPrometheusRegistry().register(new JobstatsSeries(this::newest, this::held));
+        }
+        if (switches.nodeExporter()) {
+            registry.getPrometheusRegistry().register(new NodeExporterSeries(new HostCounters()));
+        }
         FunctionCounter.builder("fairwatch.agent.cpu.seconds", this, m -> m.cost.cpuSeconds()
                         .orElse(Double.NaN))
                 .description("CPU time of the agent since it started")
@@ -71,9 +103,33 @@ public final class AgentMetrics {
     }
 
     /** A snapshot is in the spool. */
-    public void taken(OwnCost now) {
+    public void taken(OwnCost now, NodeSnapshot snapshot) {
         taken.increment();
         cost = now;
+        newest = snapshot;
+    }
+
+    /** The collector said which job holds which GPU. */
+    public void held(List<HeldGpu> gpus) {
+        answered = new Answered(clock.instant(), gpus);
+    }
+
+    /** The newest snapshot, unless it is so old that what it says may be over. */
+    private Optional<NodeSnapshot> newest() {
+        NodeSnapshot snapshot = newest;
+        return snapshot == null
+                        || snapshot.at()
+                                .plus(snapshot.period().multipliedBy(PERIODS_UNTIL_STALE))
+                                .isBefore(clock.instant())
+                ? Optional.empty()
+                : Optional.of(snapshot);
+    }
+
+    private List<HeldGpu> held() {
+        Answered last = answered;
+        return last.held().isEmpty() || last.at().plus(ANSWER_HOLDS).isBefore(clock.instant())
+                ? List.of()
+                : last.held();
     }
 
     /** A snapshot was lost before it reached the spool. */

@@ -24,10 +24,12 @@ public final class MetricsServer {
 
     /** Listens; fails when the address is taken. */
     public Future<HttpServer> listen(Vertx vertx, String address, int port) {
-        return vertx.createHttpServer().requestHandler(this::answer).listen(port, address);
+        return vertx.createHttpServer()
+                .requestHandler(request -> answer(vertx, request))
+                .listen(port, address);
     }
 
-    private void answer(HttpServerRequest request) {
+    private void answer(Vertx vertx, HttpServerRequest request) {
         HttpServerResponse response = request.response();
         if (!HttpMethod.GET.equals(request.method()) && !HttpMethod.HEAD.equals(request.method())) {
             text(response.setStatusCode(405), "only GET\n");
@@ -35,8 +37,12 @@ public final class MetricsServer {
         }
         switch (request.path()) {
             case "/metrics" ->
-                response.putHeader("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-                        .end(metrics.text());
+                // some series are read from /proc while they are asked for
+                vertx.executeBlocking(metrics::text, false)
+                        .onSuccess(
+                                page -> response.putHeader("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+                                        .end(page))
+                        .onFailure(cause -> text(response.setStatusCode(500), "the page could not be made\n"));
             case "/healthz" -> {
                 Optional<String> sentence = trouble.get();
                 text(response.setStatusCode(sentence.isPresent() ? 503 : 200), sentence.orElse("ok") + "\n");

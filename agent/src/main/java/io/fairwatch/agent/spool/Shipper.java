@@ -1,5 +1,9 @@
 package io.fairwatch.agent.spool;
 
+import io.fairwatch.agent.wire.StoredAnswer;
+import io.fairwatch.agent.wire.StoredAnswer.HeldGpu;
+import io.fairwatch.agent.wire.WireCodec;
+import io.fairwatch.agent.wire.WireCodec.WireException;
 import io.vertx.core.Future;
 import io.vertx.core.Promise;
 import io.vertx.core.Vertx;
@@ -18,8 +22,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -40,6 +46,7 @@ public final class Shipper {
      * @param firstRetry wait after the first failure; doubles with each
      * @param lastRetry longest wait
      * @param timeout how long an answer may take
+     * @param wantsAllocations whether to ask which job holds which GPU of this node
      */
     public record Settings(
             URI url,
@@ -48,7 +55,8 @@ public final class Shipper {
             long batchBytes,
             Duration firstRetry,
             Duration lastRetry,
-            Duration timeout) {}
+            Duration timeout,
+            boolean wantsAllocations) {}
 
     /** What the collector's answer means for a batch. */
     private enum Answer {
@@ -61,12 +69,15 @@ public final class Shipper {
     private static final String PATH = "/api/v1/snapshots";
     private static final int MOST_IN_A_BATCH = 1000;
     private static final int LONGEST_REASON = 500;
+    private static final int LONGEST_ANSWER = 1 << 20;
 
     private final Vertx vertx;
     private final Spool spool;
     private final Settings settings;
     private final RandomGenerator random;
     private final HttpClient client;
+    private final Consumer<List<HeldGpu>> allocations;
+    private final WireCodec codec = new WireCodec();
     private final AtomicLong shipped = new AtomicLong();
     private boolean busy;
     private boolean stopping;
@@ -76,11 +87,17 @@ public final class Shipper {
     private @Nullable Long retryTimer;
     private @Nullable Promise<Void> drained;
 
-    public Shipper(Vertx vertx, Spool spool, Settings settings, RandomGenerator random) {
+    /**
+     * @param allocations told which job holds which GPU of this node, after each batch that the collector took; never
+     *     called unless asked for
+     */
+    public Shipper(
+            Vertx vertx, Spool spool, Settings settings, RandomGenerator random, Consumer<List<HeldGpu>> allocations) {
         this.vertx = vertx;
         this.spool = spool;
         this.settings = settings;
         this.random = random;
+        this.allocations = allocations;
         HttpClientOptions options = new HttpClientOptions()
                 .setConnectTimeout((int) Math.min(5_000, settings.timeout().toMillis()))
                 .setSsl("https".equals(settings.url().getScheme()))
@@ -139,7 +156,7 @@ public final class Shipper {
         });
     }
 
-    private record Reply(int status, String reason) {
+    private record Reply(int status, String reason, Buffer body) {
         Answer meaning() {
             return switch (status) {
                 case 200 -> Answer.STORED;
@@ -159,6 +176,9 @@ public final class Shipper {
                             .setIdleTimeout(settings.timeout().toMillis())
                             .putHeader(HttpHeaders.CONTENT_TYPE, "application/x-ndjson")
                             .putHeader(HttpHeaders.CONTENT_ENCODING, "gzip");
+                    if (settings.wantsAllocations()) {
+                        options.putHeader(StoredAnswer.WANTS, StoredAnswer.ALLOCATIONS);
+                    }
                     token.ifPresent(secret -> options.putHeader(HttpHeaders.AUTHORIZATION, "Bearer " + secret));
                     return client.request(options);
                 })
@@ -173,8 +193,12 @@ public final class Shipper {
     private static Future<Reply> reply(HttpClientResponse response) {
         Buffer start = Buffer.buffer();
         response.handler(part ->
-                start.appendBuffer(part, 0, Math.max(0, Math.min(part.length(), LONGEST_REASON - start.length()))));
-        return response.end().map(end -> new Reply(response.statusCode(), printable(start.toString())));
+                start.appendBuffer(part, 0, Math.max(0, Math.min(part.length(), LONGEST_ANSWER - start.length()))));
+        return response.end()
+                .map(end -> new Reply(
+                        response.statusCode(),
+                        printable(start.getString(0, Math.min(start.length(), LONGEST_REASON))),
+                        start));
     }
 
     private URI target() {
@@ -200,6 +224,7 @@ public final class Shipper {
         switch (reply.meaning()) {
             case STORED -> {
                 answered();
+                tell(reply);
                 settle(() -> spool.acknowledge(batch.last()), () -> {
                     shipped.addAndGet(batch.size());
                     singly = Math.max(0, singly - 1);
@@ -227,6 +252,18 @@ public final class Shipper {
                 }
             }
             case LATER -> later("answers " + reply.status() + " " + reply.reason());
+        }
+    }
+
+    /** An answer that cannot be read is no reason to send the batch again. */
+    private void tell(Reply reply) {
+        if (!settings.wantsAllocations()) {
+            return;
+        }
+        try {
+            codec.parseAnswer(reply.body().getBytes()).allocations().ifPresent(allocations);
+        } catch (WireException e) {
+            log.debug("collector's answer cannot be read", e);
         }
     }
 

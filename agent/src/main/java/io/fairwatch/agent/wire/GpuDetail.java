@@ -11,6 +11,8 @@ import java.util.OptionalLong;
  *
  * @param memoryTemperatureCelsius of the device memory. Source: field {@code NVML_FI_DEV_MEMORY_TEMP}
  * @param memoryClockHertz clock of the device memory now. Source: {@code nvmlDeviceGetClockInfo}
+ * @param fanRatio fan speed, of its highest; above 1 where fans run beyond; absent for passively cooled products. Source:
+ *     {@code nvmlDeviceGetFanSpeed}
  * @param clockLimits what holds the clocks down now, by NVML's names in lower case, e.g. {@code sw_power_cap}; empty:
  *     nothing. Source: {@code nvmlDeviceGetCurrentClocksEventReasons}
  * @param activity what the multiprocessors did over the period; Hopper and later
@@ -20,12 +22,14 @@ import java.util.OptionalLong;
 public record GpuDetail(
         OptionalDouble memoryTemperatureCelsius,
         OptionalDouble memoryClockHertz,
+        OptionalDouble fanRatio,
         Optional<List<String>> clockLimits,
         Optional<Activity> activity,
         Optional<Traffic> traffic,
         Optional<Health> health) {
     public GpuDetail {
         Check.notNegative("gpus.detail.memory_clock_hertz", memoryClockHertz);
+        Check.notNegative("gpus.detail.fan_ratio", fanRatio);
         clockLimits = clockLimits.map(List::copyOf);
         clockLimits.ifPresent(names -> {
             Check.atMost("gpus.detail.clock_limits", names.size(), 64);
@@ -37,6 +41,8 @@ public record GpuDetail(
      * What the multiprocessors did, as shares of what they could have done over the period, 0..1. Immutable. Source:
      * {@code nvmlGpmMetricsGet}.
      *
+     * @param graphicsRatio share of time in which anything ran on the compute or graphics engine; what a MIG instance has
+     *     instead of utilisation. Metric 1
      * @param smRatio share of multiprocessors with at least one warp, mean over all of them. Metric 2
      * @param occupancyRatio warps resident, of the most that fit. Metric 3
      * @param tensorRatio share of time in which tensor cores worked. Metric 5
@@ -46,6 +52,7 @@ public record GpuDetail(
      * @param fp16Ratio likewise FP16. Metric 13
      */
     public record Activity(
+            OptionalDouble graphicsRatio,
             OptionalDouble smRatio,
             OptionalDouble occupancyRatio,
             OptionalDouble tensorRatio,
@@ -54,6 +61,7 @@ public record GpuDetail(
             OptionalDouble fp32Ratio,
             OptionalDouble fp16Ratio) {
         public Activity {
+            Check.ratio("gpus.detail.activity.graphics_ratio", graphicsRatio);
             Check.ratio("gpus.detail.activity.sm_ratio", smRatio);
             Check.ratio("gpus.detail.activity.occupancy_ratio", occupancyRatio);
             Check.ratio("gpus.detail.activity.tensor_ratio", tensorRatio);

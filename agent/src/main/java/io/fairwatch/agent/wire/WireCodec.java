@@ -43,6 +43,8 @@ public final class WireCodec {
 
     private final ObjectWriter writer = MAPPER.writerFor(NodeSnapshot.class);
     private final ObjectReader reader = MAPPER.readerFor(NodeSnapshot.class);
+    private final ObjectReader answerReader = MAPPER.readerFor(StoredAnswer.class);
+    private final ObjectWriter answerWriter = MAPPER.writerFor(StoredAnswer.class);
 
     /** One snapshot as a gzip member that holds one line of JSON, ready for the spool. */
     public byte[] pack(NodeSnapshot snapshot) {
@@ -87,6 +89,28 @@ public final class WireCodec {
             throw new WireException("batch: not gzip (" + e.getMessage() + ")", e);
         }
         return snapshots;
+    }
+
+    /** The collector's answer as JSON. */
+    public byte[] write(StoredAnswer answer) {
+        try {
+            return answerWriter.writeValueAsBytes(answer);
+        } catch (JsonProcessingException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Reads the collector's answer. */
+    public StoredAnswer parseAnswer(byte[] json) throws WireException {
+        try {
+            return answerReader.readValue(json);
+        } catch (IOException e) {
+            throw new WireException("answer: " + firstLine(e), e);
+        }
+    }
+
+    private static String firstLine(IOException e) {
+        return String.valueOf(e.getMessage()).lines().findFirst().orElse("");
     }
 
     /** Reads one snapshot from JSON, e.g. an example message. */

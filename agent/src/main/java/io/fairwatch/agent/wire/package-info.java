@@ -10,6 +10,8 @@
  *       its files. {@code Authorization: Bearer TOKEN} where the collector asks for one.
  *   <li><b>Answers.</b> 200 when every snapshot would survive a {@code kill -9} of the collector (one seen before counts
  *       as stored); 4xx with a sentence when the batch will never be accepted; 503 when it should come again later.
+ *       The 200's body is an {@link io.fairwatch.agent.wire.StoredAnswer}; with the header {@code Fairwatch-Wants:
+ *       allocations} it also tells which job holds which GPU of the node.
  *   <li><b>Identity.</b> A snapshot is node + boot id + sequence. Sequences ascend by one; a spool that was lost starts
  *       at the clock's milliseconds, so that nothing new ever looks like something old.
  *   <li><b>Keys</b> are the record components in snake case, with their unit. Unknown keys are ignored. A missing

@@ -1,15 +1,29 @@
 package io.fairwatch.agent.metrics;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.fairwatch.agent.wire.NodeSnapshot;
+import io.fairwatch.agent.wire.StoredAnswer.HeldGpu;
+import io.fairwatch.agent.wire.WireCodec;
+import io.fairwatch.agent.wire.WireCodec.WireException;
 import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
 import io.vertx.core.http.HttpClientResponse;
 import io.vertx.core.http.HttpMethod;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Collectors;
@@ -17,7 +31,8 @@ import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 
 class AgentMetricsTest {
-    private final AgentMetrics metrics = new AgentMetrics();
+    private static final Instant EXAMPLE_AT = Instant.parse("2026-11-20T12:00:30Z");
+    private final AgentMetrics metrics = new AgentMetrics(InstantSource.fixed(EXAMPLE_AT), AgentMetrics.Switches.NONE);
 
     @Test
     @DisplayName("the page is this, in base units")
@@ -25,12 +40,12 @@ class AgentMetricsTest {
         metrics.watchSpool(() -> 3, () -> 4096, () -> 1, () -> 2, () -> 17);
         metrics.probed("nvml", "read", Duration.ofMillis(250));
         metrics.probed("nvml", "failed", Duration.ofMillis(250));
-        metrics.taken(new OwnCost(OptionalDouble.of(1.5), OptionalLong.of(84_000_000)));
+        metrics.taken(new OwnCost(OptionalDouble.of(1.5), OptionalLong.of(84_000_000)), example());
         metrics.failed();
         System.gc(); // what is counted must not vanish with whoever handed it over
         String values = metrics.text()
                 .lines()
-                .filter(line -> !line.startsWith("#"))
+                .filter(line -> line.startsWith("fairwatch_agent_"))
                 .sorted()
                 .collect(Collectors.joining("\n", "", "\n"));
         assertEquals("""
@@ -47,6 +62,80 @@ class AgentMetricsTest {
                 fairwatch_agent_spool_bytes 4096.0
                 fairwatch_agent_spool_snapshots 3.0
                 """, values);
+    }
+
+    @Test
+    @DisplayName("the page of a node is this, jobstats' and node_exporter's series apart")
+    void nodePage() throws Exception {
+        metrics.taken(OwnCost.UNKNOWN, example());
+        assertEquals(golden("node.prom", series(metrics)), series(metrics));
+    }
+
+    @Test
+    @DisplayName("jobstats' series are this, name by name and label by label")
+    void jobstatsPage() throws Exception {
+        AgentMetrics jobstats =
+                new AgentMetrics(InstantSource.fixed(EXAMPLE_AT), new AgentMetrics.Switches(true, false));
+        jobstats.held(List.of(new HeldGpu("MIG-41a1b2c3-0d4e-5f60-8a9b-0c1d2e3f4a5b", 83550, OptionalInt.of(21002))));
+        jobstats.taken(OwnCost.UNKNOWN, example());
+        String series = series(jobstats)
+                .lines()
+                .filter(line -> line.startsWith("cgroup_") || line.startsWith("nvidia_"))
+                .collect(Collectors.joining("\n", "", "\n"));
+        assertEquals(golden("jobstats.prom", series), series);
+    }
+
+    @Test
+    @DisplayName("series end when the newest snapshot is old, and the collector's word holds for five minutes")
+    void stale() throws Exception {
+        AtomicReference<Instant> now = new AtomicReference<>(EXAMPLE_AT);
+        AgentMetrics jobstats = new AgentMetrics(now::get, new AgentMetrics.Switches(true, false));
+        jobstats.held(List.of(new HeldGpu("MIG-41a1b2c3-0d4e-5f60-8a9b-0c1d2e3f4a5b", 83550, OptionalInt.empty())));
+        jobstats.taken(OwnCost.UNKNOWN, example());
+        assertTrue(series(jobstats).contains("jobid=\"83549\""));
+        assertTrue(series(jobstats).contains("jobid=\"83550\""));
+        now.set(EXAMPLE_AT.plusSeconds(91));
+        assertFalse(series(jobstats).contains("jobid="), series(jobstats));
+        assertFalse(series(jobstats).contains("fairwatch_gpu_"), series(jobstats));
+    }
+
+    @Test
+    @DisplayName("node_exporter's series of this machine have its names and base units")
+    void nodeExporter() {
+        String page = series(new AgentMetrics(InstantSource.system(), new AgentMetrics.Switches(false, true)));
+        for (String begin : List.of(
+                "node_cpu_seconds_total{cpu=\"0\",mode=\"idle\"} ",
+                "node_memory_MemTotal_bytes ",
+                "node_memory_MemAvailable_bytes ",
+                "node_load1 ")) {
+            assertTrue(page.lines().anyMatch(line -> line.startsWith(begin)), begin);
+        }
+    }
+
+    private static String series(AgentMetrics from) {
+        return from.text()
+                .lines()
+                .filter(line -> !line.startsWith("#") && !line.startsWith("fairwatch_agent_"))
+                .sorted()
+                .collect(Collectors.joining("\n", "", "\n"));
+    }
+
+    private static NodeSnapshot example() {
+        try (InputStream in = NodeSnapshot.class.getResourceAsStream("example-snapshot.json")) {
+            return new WireCodec().parse(new String(in.readAllBytes(), StandardCharsets.UTF_8));
+        } catch (IOException | WireException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /** The page that is kept; written anew where that is asked for. */
+    private static String golden(String name, String now) throws IOException {
+        Path file = Path.of("src/test/resources/metrics", name);
+        if (Boolean.getBoolean("fairwatch.golden.write")) {
+            Files.createDirectories(file.getParent());
+            Files.writeString(file, now);
+        }
+        return Files.readString(file);
     }
 
     @Test

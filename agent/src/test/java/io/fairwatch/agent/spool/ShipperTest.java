@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.fairwatch.agent.wire.StoredAnswer.HeldGpu;
 import io.vertx.core.Future;
 import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
@@ -19,7 +20,9 @@ import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
@@ -28,6 +31,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ShipperTest {
     private record Received(String path, String token, String encoding, String letters) {
@@ -41,6 +46,9 @@ class ShipperTest {
     private final Vertx vertx = Vertx.vertx(new VertxOptions().setEventLoopPoolSize(1));
     private final BlockingQueue<Received> received = new LinkedBlockingQueue<>();
     private final BlockingQueue<Integer> answers = new LinkedBlockingQueue<>();
+    private final List<List<HeldGpu>> held = new CopyOnWriteArrayList<>();
+    private volatile String said = "because of\nthat";
+    private volatile String wanted = "";
     private final Spool spool;
     private final HttpServer server;
     private Shipper shipper;
@@ -65,6 +73,10 @@ class ShipperTest {
     }
 
     private Shipper shipper(String url, Optional<Path> token) {
+        return shipper(url, token, false);
+    }
+
+    private Shipper shipper(String url, Optional<Path> token, boolean wantsAllocations) {
         return new Shipper(
                 vertx,
                 spool,
@@ -75,12 +87,15 @@ class ShipperTest {
                         1000,
                         Duration.ofMillis(10),
                         Duration.ofMillis(20),
-                        Duration.ofSeconds(20)),
-                RandomGenerator.of("L64X128MixRandom"));
+                        Duration.ofSeconds(20),
+                        wantsAllocations),
+                RandomGenerator.of("L64X128MixRandom"),
+                held::add);
     }
 
     /** Answers what the test prepared, then 200. */
     private void answer(HttpServerRequest request) {
+        wanted = String.valueOf(request.getHeader("Fairwatch-Wants"));
         request.body().onSuccess(body -> {
             received.add(new Received(
                     request.path(),
@@ -88,7 +103,7 @@ class ShipperTest {
                     String.valueOf(request.getHeader("Content-Encoding")),
                     body.toString("US-ASCII").replaceAll("[^A-Z]", "")));
             Integer status = answers.poll();
-            request.response().setStatusCode(status == null ? 200 : status).end("because of\nthat");
+            request.response().setStatusCode(status == null ? 200 : status).end(said);
         });
     }
 
@@ -138,6 +153,47 @@ class ShipperTest {
         assertEquals(0, spool.waiting());
         assertEquals(2, shipper.shipped());
         assertEquals(0, received.size());
+    }
+
+    @Test
+    @DisplayName("who holds the GPUs is asked only where it is wanted, and told on")
+    void allocations() throws Exception {
+        said =
+                "{\"stored\":1,\"duplicates\":0,\"allocations\":[{\"uuid\":\"GPU-a\",\"job_id\":83549,\"uid\":5}],\"more\":1}";
+        append('A');
+        wake();
+        next();
+        drain();
+        assertEquals("null", wanted);
+        assertEquals(List.of(), held);
+        shipper = shipper("http://127.0.0.1:" + server.actualPort(), Optional.empty(), true);
+        append('B');
+        wake();
+        next();
+        drain();
+        assertEquals("allocations", wanted);
+        assertEquals(List.of(List.of(new HeldGpu("GPU-a", 83549, OptionalInt.of(5)))), held);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "",
+                "ok",
+                "{\"stored\":1}",
+                "{\"stored\":1,\"duplicates\":0,\"allocations\":[{\"uuid\":\"a\\nb\",\"job_id\":1}]}",
+                "{\"stored\":1,\"duplicates\":0,\"allocations\":[{\"uuid\":\"GPU-a\",\"job_id\":-1}]}"
+            })
+    @DisplayName("an answer that cannot be read tells nothing, and the batch counts as stored")
+    void hostileAnswers(String answer) throws Exception {
+        said = answer;
+        shipper = shipper("http://127.0.0.1:" + server.actualPort(), Optional.empty(), true);
+        append('A');
+        wake();
+        next();
+        drain();
+        assertEquals(List.of(), held);
+        assertEquals(0, spool.waiting());
     }
 
     @Test

@@ -1,6 +1,8 @@
 package io.fairwatch.collector.ingest;
 
 import io.fairwatch.agent.wire.NodeSnapshot;
+import io.fairwatch.agent.wire.StoredAnswer;
+import io.fairwatch.agent.wire.StoredAnswer.HeldGpu;
 import io.fairwatch.agent.wire.WireCodec;
 import io.fairwatch.agent.wire.WireCodec.WireException;
 import io.fairwatch.collector.ingest.GroupCommit.Stored;
@@ -11,7 +13,6 @@ import io.vertx.core.Vertx;
 import io.vertx.core.WorkerExecutor;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerRequest;
-import io.vertx.core.json.JsonObject;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
 import io.vertx.ext.web.handler.BodyHandler;
@@ -26,6 +27,7 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -81,6 +83,7 @@ public final class IngestHandler {
 
     private final GroupCommit commits;
     private final Settings settings;
+    private final Function<String, Optional<List<HeldGpu>>> allocations;
     private final InstantSource clock;
     private final MeterRegistry meters;
     private final Counter bytes;
@@ -90,11 +93,18 @@ public final class IngestHandler {
 
     /**
      * @param commits takes the batches; closed by whoever made it
+     * @param allocations tells which job holds which GPU of a node, for agents that ask
      * @param clock tells what lies in the future
      */
-    public IngestHandler(GroupCommit commits, Settings settings, InstantSource clock, MeterRegistry meters) {
+    public IngestHandler(
+            GroupCommit commits,
+            Settings settings,
+            Function<String, Optional<List<HeldGpu>>> allocations,
+            InstantSource clock,
+            MeterRegistry meters) {
         this.commits = commits;
         this.settings = settings;
+        this.allocations = allocations;
         this.clock = clock;
         this.meters = meters;
         this.bytes = Counter.builder("fairwatch.ingest.received")
@@ -180,8 +190,9 @@ public final class IngestHandler {
         bytes.increment(packed.length);
         unpacking(context.vertx())
                 .executeBlocking(() -> batch(packed), false)
-                .compose(this::committed)
-                .onSuccess(stored -> answer(context, stored))
+                .compose(batch -> committed(batch)
+                        .onSuccess(stored ->
+                                answer(context, stored, batch.snapshots().get(0).node())))
                 .onFailure(cause -> refuse(context, cause));
     }
 
@@ -237,15 +248,17 @@ public final class IngestHandler {
                 : Future.failedFuture(new RefusedException(503, "collector: too much waits; come again later"));
     }
 
-    private void answer(RoutingContext context, Stored stored) {
+    private void answer(RoutingContext context, Stored stored, String node) {
         count(200);
         if (!context.response().ended() && !context.response().closed()) {
             context.response()
                     .putHeader("Content-Type", "application/json")
-                    .end(new JsonObject()
-                            .put("stored", stored.stored())
-                            .put("duplicates", stored.duplicates())
-                            .toBuffer());
+                    .end(Buffer.buffer(codec.write(new StoredAnswer(
+                            stored.stored(),
+                            stored.duplicates(),
+                            StoredAnswer.ALLOCATIONS.equals(context.request().getHeader(StoredAnswer.WANTS))
+                                    ? allocations.apply(node)
+                                    : Optional.empty()))));
         }
     }
 

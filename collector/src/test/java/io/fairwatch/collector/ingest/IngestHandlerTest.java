@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.fairwatch.agent.wire.NodeSnapshot;
+import io.fairwatch.agent.wire.StoredAnswer.HeldGpu;
 import io.fairwatch.agent.wire.WireCodec;
 import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.Given;
@@ -28,6 +29,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.zip.GZIPOutputStream;
@@ -59,7 +61,13 @@ class IngestHandlerTest {
         GroupCommit commits = new GroupCommit(store, group, meters);
         toClose.add(commits);
         Router router = Router.router(vertx);
-        new IngestHandler(commits, settings, () -> Given.NOON, meters).mount(router);
+        new IngestHandler(
+                        commits,
+                        settings,
+                        node -> Optional.of(List.of(new HeldGpu("GPU-a", 83549, OptionalInt.of(21001)))),
+                        () -> Given.NOON,
+                        meters)
+                .mount(router);
         HttpServer server = vertx.createHttpServer()
                 .requestHandler(router)
                 .listen(0, "127.0.0.1")
@@ -117,6 +125,19 @@ class IngestHandlerTest {
 
     private double count(String status) {
         return meters.counter("fairwatch.ingest.batches", "status", status).count();
+    }
+
+    @Test
+    @DisplayName("an agent that asks hears which job holds which GPU of its node")
+    void allocations(@TempDir Path directory) throws Exception {
+        try (Store store = DuckDbStore.open(directory, DuckDbStore.Settings.DEFAULTS)) {
+            URI uri = start(store);
+            HttpResponse<String> answer =
+                    send(post(uri, packed(snapshot("node-a", 1))).header("Fairwatch-Wants", "allocations"));
+            assertEquals(
+                    "{\"stored\":1,\"duplicates\":0,\"allocations\":[{\"uuid\":\"GPU-a\",\"job_id\":83549,\"uid\":21001}]}",
+                    answer.body());
+        }
     }
 
     @Test

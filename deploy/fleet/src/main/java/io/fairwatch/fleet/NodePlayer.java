@@ -180,6 +180,7 @@ final class NodePlayer {
                 Optional.of(new GpuDetail(
                         OptionalDouble.of(rounded(35 + 30 * busy, 1)),
                         OptionalDouble.of(8.77e8),
+                        OptionalDouble.empty(),
                         Optional.of(busy > 0.9 ? List.of("sw_power_cap") : busy == 0 ? List.of("gpu_idle") : List.of()),
                         Optional.empty(),
                         Optional.empty(),

@@ -1,0 +1,59 @@
+package io.fairwatch.agent.metrics;
+
+import io.fairwatch.agent.probe.HostCounters;
+import io.prometheus.metrics.model.registry.MultiCollector;
+import io.prometheus.metrics.model.snapshots.MetricSnapshots;
+import java.util.List;
+
+/**
+ * The series of node_exporter that boards for compute nodes need, under its names. Reads {@code /proc} at each scrape, so
+ * it is scraped on a worker. Thread-safe.
+ */
+final class NodeExporterSeries implements MultiCollector {
+    private final HostCounters counters;
+
+    NodeExporterSeries(HostCounters counters) {
+        this.counters = counters;
+    }
+
+    @Override
+    public MetricSnapshots collect() {
+        Page page = new Page();
+        counters.cpus()
+                .forEach(time -> page.counter(
+                        "node_cpu_seconds",
+                        "Seconds the CPUs spent in each mode",
+                        time.seconds(),
+                        "cpu",
+                        time.cpu(),
+                        "mode",
+                        time.mode()));
+        counters.memory()
+                .forEach((kind, bytes) -> page.gauge(
+                        "node_memory_" + kind + (kind.startsWith("HugePages_") ? "" : "_bytes"),
+                        "Memory information field " + kind,
+                        bytes));
+        counters.disks().forEach(disk -> {
+            page.counter("node_disk_read_bytes", "Bytes read", disk.readBytes(), "device", disk.device());
+            page.counter("node_disk_written_bytes", "Bytes written", disk.writtenBytes(), "device", disk.device());
+            page.counter(
+                    "node_disk_io_time_seconds", "Seconds spent on I/O", disk.busySeconds(), "device", disk.device());
+        });
+        counters.networks().forEach(network -> {
+            page.counter(
+                    "node_network_receive_bytes",
+                    "Bytes received",
+                    network.receivedBytes(),
+                    "device",
+                    network.device());
+            page.counter("node_network_transmit_bytes", "Bytes sent", network.sentBytes(), "device", network.device());
+        });
+        List<Double> loads = counters.loads();
+        if (loads.size() == 3) {
+            page.gauge("node_load1", "1m load average", loads.get(0));
+            page.gauge("node_load5", "5m load average", loads.get(1));
+            page.gauge("node_load15", "15m load average", loads.get(2));
+        }
+        return page.snapshots();
+    }
+}

@@ -1,0 +1,175 @@
+package io.fairwatch.agent.probe;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+
+/**
+ * The kernel's own counters of a node, for boards that were drawn for node_exporter. Read when they are asked for and not
+ * otherwise; OSHI keeps only sums of what these boards want one by one, and costs ten times as much for disks and
+ * networks. Immutable; blocks on {@code /proc}.
+ */
+public final class HostCounters {
+    private static final List<String> MODES =
+            List.of("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal");
+
+    private final Path procRoot;
+
+    /** Reads below {@code /proc}. */
+    public HostCounters() {
+        this(Path.of("/proc"));
+    }
+
+    HostCounters(Path procRoot) {
+        this.procRoot = procRoot;
+    }
+
+    /**
+     * One CPU's time in one mode since boot.
+     *
+     * @param cpu its number
+     * @param mode e.g. {@code user}
+     * @param seconds time
+     */
+    public record CpuTime(String cpu, String mode, double seconds) {}
+
+    /**
+     * One disk since boot.
+     *
+     * @param device e.g. {@code nvme0n1}
+     * @param readBytes read
+     * @param writtenBytes written
+     * @param busySeconds time in which something was on its way
+     */
+    public record Disk(String device, long readBytes, long writtenBytes, double busySeconds) {}
+
+    /**
+     * One network interface since boot.
+     *
+     * @param device e.g. {@code eth0}
+     * @param receivedBytes received
+     * @param sentBytes sent
+     */
+    public record Network(String device, long receivedBytes, long sentBytes) {}
+
+    /** Time of each CPU in each mode. Source: {@code /proc/stat}. */
+    public List<CpuTime> cpus() {
+        return parseCpus(text("stat"));
+    }
+
+    /** Kinds of memory by the kernel's names, in bytes. Source: {@code /proc/meminfo}. */
+    public Map<String, Long> memory() {
+        return parseMemory(text("meminfo"));
+    }
+
+    /** Whole disks. Source: {@code /proc/diskstats}. */
+    public List<Disk> disks() {
+        return parseDisks(text("diskstats"));
+    }
+
+    /** Interfaces without loopback. Source: {@code /proc/net/dev}. */
+    public List<Network> networks() {
+        return parseNetworks(text("net/dev"));
+    }
+
+    /** Load averages over 1, 5 and 15 minutes; empty if unreadable. Source: {@code /proc/loadavg}. */
+    public List<Double> loads() {
+        return parseLoads(text("loadavg"));
+    }
+
+    private String text(String name) {
+        return KernelFiles.readText(procRoot.resolve(name)).orElse("");
+    }
+
+    /** {@code cpu0 4705 150 1120 16250 520 0 175 0 0 0}; guests are counted in user already. */
+    static List<CpuTime> parseCpus(String stat) {
+        List<CpuTime> times = new ArrayList<>();
+        for (String line : stat.split("\n", -1)) {
+            String[] fields = line.split(" +", -1);
+            if (!fields[0].matches("cpu\\d{1,5}")) {
+                continue;
+            }
+            for (int i = 0; i < MODES.size() && i + 1 < fields.length; i++) {
+                OptionalLong ticks = KernelFiles.parseNumber(fields[i + 1]);
+                if (ticks.isPresent()) {
+                    times.add(new CpuTime(
+                            fields[0].substring(3), MODES.get(i), ticks.getAsLong() / ProcStat.TICKS_PER_SECOND));
+                }
+            }
+        }
+        return times;
+    }
+
+    /** {@code MemTotal:       24676920 kB}; {@code Active(anon):} becomes {@code Active_anon}. */
+    static Map<String, Long> parseMemory(String meminfo) {
+        Map<String, Long> kinds = new LinkedHashMap<>();
+        for (String line : meminfo.split("\n", -1)) {
+            String[] parts = line.split(":", 2);
+            String[] words = parts.length < 2 ? new String[0] : parts[1].strip().split(" +", -1);
+            OptionalLong value = words.length == 0 ? OptionalLong.empty() : KernelFiles.parseNumber(words[0]);
+            if (value.isPresent() && parts[0].matches("[A-Za-z0-9_()]{1,40}")) {
+                boolean kilo = words.length > 1 && words[1].equals("kB");
+                kinds.put(parts[0].replace("(", "_").replace(")", ""), value.getAsLong() * (kilo ? 1024 : 1));
+            }
+        }
+        return kinds;
+    }
+
+    /** {@code 259 0 nvme0n1 1 2 3 4 5 6 7 8 9 10 11}: name, then sectors read in the 6th and written in the 10th field. */
+    static List<Disk> parseDisks(String diskstats) {
+        List<Disk> disks = new ArrayList<>();
+        for (String line : diskstats.split("\n", -1)) {
+            String[] fields = line.strip().split(" +", -1);
+            if (fields.length < 13
+                    || fields[2].matches(
+                            "(loop|ram|fd)\\d+|(sd|vd|xvd|hd)[a-z]+\\d+|nvme\\d+n\\d+p\\d+|.*[^A-Za-z0-9_.-].*")) {
+                continue; // parts of disks are counted with them
+            }
+            OptionalLong read = KernelFiles.parseNumber(fields[5]);
+            OptionalLong written = KernelFiles.parseNumber(fields[9]);
+            OptionalLong busyMillis = KernelFiles.parseNumber(fields[12]);
+            if (read.isPresent() && written.isPresent() && busyMillis.isPresent()) {
+                disks.add(new Disk(
+                        fields[2], 512 * read.getAsLong(), 512 * written.getAsLong(), busyMillis.getAsLong() / 1000.0));
+            }
+        }
+        return disks;
+    }
+
+    /** {@code   eth0: 1296 16 0 0 0 0 0 0 1296 16 ...}: received bytes first, sent bytes ninth. */
+    static List<Network> parseNetworks(String dev) {
+        List<Network> networks = new ArrayList<>();
+        for (String line : dev.split("\n", -1)) {
+            String[] parts = line.split(":", 2);
+            String name = parts[0].strip();
+            String[] fields =
+                    parts.length < 2 ? new String[0] : parts[1].strip().split(" +", -1);
+            if (fields.length < 9 || name.equals("lo") || !name.matches("[A-Za-z0-9_.@-]{1,15}")) {
+                continue;
+            }
+            OptionalLong received = KernelFiles.parseNumber(fields[0]);
+            OptionalLong sent = KernelFiles.parseNumber(fields[8]);
+            if (received.isPresent() && sent.isPresent()) {
+                networks.add(new Network(name, received.getAsLong(), sent.getAsLong()));
+            }
+        }
+        return networks;
+    }
+
+    /** {@code 0.20 0.18 0.12 1/80 11206}. */
+    static List<Double> parseLoads(String loadavg) {
+        List<Double> loads = new ArrayList<>();
+        for (String word : Optional.of(loadavg.strip().split(" ", -1))
+                .filter(w -> w.length >= 3)
+                .orElse(new String[0])) {
+            if (loads.size() < 3 && word.matches("\\d{1,6}\\.\\d{1,4}")) {
+                loads.add(Double.parseDouble(word));
+            }
+        }
+        return loads.size() == 3 ? loads : List.of();
+    }
+}
