@@ -10,6 +10,7 @@ import io.fairwatch.agent.wire.WireCodec;
 import io.fairwatch.agent.wire.WireCodec.WireException;
 import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
+import io.vertx.core.http.HttpClientAgent;
 import io.vertx.core.http.HttpClientResponse;
 import io.vertx.core.http.HttpMethod;
 import java.io.IOException;
@@ -160,12 +161,16 @@ class AgentMetricsTest {
     }
 
     private static String get(Vertx vertx, int port, HttpMethod method, String path) {
-        return vertx.createHttpClient()
-                .request(method, port, "127.0.0.1", path)
-                .compose(request -> request.send())
-                .compose((HttpClientResponse response) ->
-                        response.body().map(body -> response.statusCode() + " " + body))
-                .await();
+        HttpClientAgent client = vertx.createHttpClient(); // one that nobody holds is closed by the garbage collector
+        try {
+            return client.request(method, port, "127.0.0.1", path)
+                    .compose(request -> request.send())
+                    .compose((HttpClientResponse response) ->
+                            response.body().map(body -> response.statusCode() + " " + body))
+                    .await();
+        } finally {
+            client.close();
+        }
     }
 
     @Test
