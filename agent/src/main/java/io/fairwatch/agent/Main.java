@@ -12,6 +12,7 @@ import io.fairwatch.agent.probe.ScratchProbe;
 import io.fairwatch.agent.probe.UserNames;
 import io.fairwatch.agent.probe.UserProbe;
 import io.fairwatch.agent.probe.nvml.NvmlGpuProbe;
+import io.fairwatch.agent.spool.Connection;
 import io.fairwatch.agent.spool.Shipper;
 import io.fairwatch.agent.spool.Spool;
 import io.fairwatch.agent.wire.NodeSnapshot;
@@ -153,22 +154,18 @@ public final class Main implements Callable<Integer> {
                     config.spool().directory(),
                     new Spool.Limits(
                             config.spool().maxBytes().bytes(),
+                            config.spool().maxAge(),
                             config.spool().maxRejectedBytes().bytes()),
                     clock);
             Shipper shipper = new Shipper(
                     vertx,
                     spool,
-                    new Shipper.Settings(
-                            collector.url(),
-                            collector.tokenFile(),
-                            collector.caFile(),
-                            collector.batch().bytes(),
-                            collector.firstRetry(),
-                            collector.lastRetry(),
-                            collector.timeout()),
+                    new Connection(vertx, config.connection().orElseThrow()),
+                    new Shipper.Settings(collector.batch().bytes(), collector.firstRetry(), collector.lastRetry()),
                     RandomGenerator.getDefault());
             metrics.watchSpool(spool::waiting, spool::bytes, spool::dropped, spool::rejected, shipper::shipped);
-            Sampler sampler = new Sampler(vertx, clock, reader, spool, node, config.period(), metrics, shipper::wake);
+            Sampler sampler = new Sampler(
+                    vertx, clock, System::nanoTime, reader, spool, node, config.period(), metrics, shipper::wake);
             if (config.metrics().port() > 0) {
                 new MetricsServer(metrics, sampler::trouble)
                         .listen(
