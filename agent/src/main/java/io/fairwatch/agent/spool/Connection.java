@@ -6,6 +6,7 @@ import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpClient;
 import io.vertx.core.http.HttpClientOptions;
 import io.vertx.core.http.HttpClientResponse;
+import io.vertx.core.http.HttpClosedException;
 import io.vertx.core.http.HttpHeaders;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.RequestOptions;
@@ -180,6 +181,8 @@ public final class Connection {
             } else if (cause instanceof SSLException
                     && cause.getClass().getSimpleName().startsWith("NotSsl")) {
                 return "the collector does not speak TLS there; is it http:// and not https://?";
+            } else if (cause instanceof HttpClosedException) {
+                return "the collector ended the connection; does it speak TLS, and is it https:// and not http://?";
             }
         }
         return sentence;
