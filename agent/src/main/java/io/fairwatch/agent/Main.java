@@ -31,12 +31,16 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Executor;
 import java.util.concurrent.SynchronousQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -163,7 +167,11 @@ public final class Main implements Callable<Integer> {
                     new Connection(vertx, config.connection().orElseThrow()),
                     new Shipper.Settings(collector.batch().bytes(), collector.firstRetry(), collector.lastRetry()),
                     RandomGenerator.getDefault());
-            metrics.watchSpool(spool::waiting, spool::bytes, spool::dropped, spool::rejected, shipper::shipped);
+            Map<String, LongSupplier> dropped = new TreeMap<>();
+            for (Spool.Loss loss : Spool.Loss.values()) {
+                dropped.put(loss.name().toLowerCase(Locale.ROOT), () -> spool.dropped(loss));
+            }
+            metrics.watchSpool(spool::waiting, spool::bytes, dropped, spool::rejected, shipper::shipped);
             Sampler sampler = new Sampler(
                     vertx, clock, System::nanoTime, reader, spool, node, config.period(), metrics, shipper::wake);
             if (config.metrics().port() > 0) {

@@ -9,6 +9,7 @@ import io.vertx.core.http.HttpClientResponse;
 import io.vertx.core.http.HttpClosedException;
 import io.vertx.core.http.HttpHeaders;
 import io.vertx.core.http.HttpMethod;
+import io.vertx.core.http.PoolOptions;
 import io.vertx.core.http.RequestOptions;
 import io.vertx.core.net.PemTrustOptions;
 import java.io.IOException;
@@ -38,6 +39,8 @@ public final class Connection {
 
     private static final int LONGEST_ANSWER = 16 * 1024;
     private static final int LONGEST_SENTENCE = 500;
+    /** Vert.x looks for old connections each second otherwise, and wakes the processor for it. */
+    private static final int CLEANER_MILLIS = 60_000;
 
     /**
      * Where and how.
@@ -77,7 +80,7 @@ public final class Connection {
                 .setKeepAliveTimeout(75);
         settings.caFile()
                 .ifPresent(file -> options.setTrustOptions(new PemTrustOptions().addCertPath(file.toString())));
-        this.client = vertx.createHttpClient(options);
+        this.client = vertx.createHttpClient(options, new PoolOptions().setCleanerPeriod(CLEANER_MILLIS));
     }
 
     private int connectTimeout() {
