@@ -29,6 +29,7 @@ public final class ServiceNotice {
 
     private final Optional<String> socket;
     private final Optional<Duration> watchEvery;
+    private volatile boolean failing;
 
     /** The native calls, bound at the first message. */
     private static final class Calls {
@@ -107,11 +108,19 @@ public final class ServiceNotice {
             int fd = Calls.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
             try {
                 Calls.sendto(fd, bytes, bytes.length, MSG_NOSIGNAL | MSG_DONTWAIT, address, 2 + path.length);
+                failing = false;
             } finally {
                 Calls.close(fd);
             }
         } catch (LastErrorException | LinkageError e) { // systemd draws its conclusions
-            log.warn("systemd could not be told message={} socket={} why=\"{}\"", message, socket.get(), e.toString());
+            if (!failing) {
+                log.warn(
+                        "systemd could not be told message={} socket={} why=\"{}\"",
+                        message,
+                        socket.get(),
+                        e.toString());
+            }
+            failing = true;
         }
     }
 }
