@@ -3,6 +3,7 @@ package io.fairwatch.agent;
 import io.fairwatch.agent.config.ConfigFile.Default;
 import io.fairwatch.agent.config.ConfigFile.Range;
 import io.fairwatch.agent.config.ConfigFile.Size;
+import io.fairwatch.agent.spool.Connection;
 import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -38,6 +39,12 @@ record AgentConfig(
         }
     }
 
+    /** The way to the collector. */
+    Optional<Connection.Settings> connection() {
+        return collector.map(
+                to -> new Connection.Settings(to.url(), to.tokenFile(), to.caFile(), to.timeout(), metrics.jobstats()));
+    }
+
     /**
      * Where snapshots go.
      *
@@ -45,8 +52,8 @@ record AgentConfig(
      * @param tokenFile file with the token that the collector asks for
      * @param caFile PEM file with the authorities that may have signed its certificate; absent: the system's
      * @param batch a batch is no larger, packed, unless a single snapshot is
-     * @param firstRetry wait after the first failure; doubles with each
-     * @param lastRetry longest wait between tries
+     * @param firstRetry longest wait after the first failure, of which a random part is waited; doubles with each
+     * @param lastRetry longest that it becomes
      * @param timeout how long an answer may take
      */
     record Collector(
@@ -74,6 +81,7 @@ record AgentConfig(
      *
      * @param directory where it waits
      * @param maxBytes the oldest are dropped beyond
+     * @param maxAge what waits for longer is dropped
      * @param maxRejectedBytes how much to keep of what the collector refuses for good
      */
     record Waiting(
@@ -81,6 +89,8 @@ record AgentConfig(
 
             @Default("256MiB") @Range(from = "1MiB", to = "1TiB")
             Size maxBytes,
+
+            @Default("7d") @Range(from = "1h", to = "365d") Duration maxAge,
 
             @Default("16MiB") @Range(from = "0", to = "1TiB")
             Size maxRejectedBytes) {}

@@ -9,9 +9,11 @@ import io.fairwatch.agent.probe.HostProbe;
 import io.fairwatch.agent.probe.JobCgroupProbe;
 import io.fairwatch.agent.probe.ProcTree;
 import io.fairwatch.agent.probe.ScratchProbe;
+import io.fairwatch.agent.probe.ServiceNotice;
 import io.fairwatch.agent.probe.UserNames;
 import io.fairwatch.agent.probe.UserProbe;
 import io.fairwatch.agent.probe.nvml.NvmlGpuProbe;
+import io.fairwatch.agent.spool.Connection;
 import io.fairwatch.agent.spool.Shipper;
 import io.fairwatch.agent.spool.Spool;
 import io.fairwatch.agent.wire.NodeSnapshot;
@@ -30,12 +32,16 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Executor;
 import java.util.concurrent.SynchronousQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -48,12 +54,14 @@ import picocli.CommandLine.Option;
 /**
  * The agent. Reads like the data flows: probes, snapshots, spool, collector.
  *
- * <p>Exits with 0 after the work or a SIGTERM, 1 when it cannot work, 2 when it was called or configured wrongly.
+ * <p>Exits with 0 after the work or a SIGTERM, 1 when it cannot work, 2 when it was called or configured wrongly; the
+ * doctor says with it how bad things are.
  */
 @Command(
         name = "fairwatch-agent",
         description = "Watches what jobs use on this node, and tells the Fairwatch collector.",
         versionProvider = Main.Version.class,
+        subcommands = DoctorCommand.class,
         mixinStandardHelpOptions = true)
 public final class Main implements Callable<Integer> {
     private static final int OK = 0;
@@ -77,6 +85,10 @@ public final class Main implements Callable<Integer> {
                     return FAILURE;
                 })
                 .execute(arguments));
+    }
+
+    Optional<Path> configFile() {
+        return Optional.ofNullable(configFile);
     }
 
     @Override
@@ -157,24 +169,23 @@ public final class Main implements Callable<Integer> {
                     config.spool().directory(),
                     new Spool.Limits(
                             config.spool().maxBytes().bytes(),
+                            config.spool().maxAge(),
                             config.spool().maxRejectedBytes().bytes()),
                     clock);
             Shipper shipper = new Shipper(
                     vertx,
                     spool,
-                    new Shipper.Settings(
-                            collector.url(),
-                            collector.tokenFile(),
-                            collector.caFile(),
-                            collector.batch().bytes(),
-                            collector.firstRetry(),
-                            collector.lastRetry(),
-                            collector.timeout(),
-                            config.metrics().jobstats()),
+                    new Connection(vertx, config.connection().orElseThrow()),
+                    new Shipper.Settings(collector.batch().bytes(), collector.firstRetry(), collector.lastRetry()),
                     RandomGenerator.getDefault(),
                     metrics::held);
-            metrics.watchSpool(spool::waiting, spool::bytes, spool::dropped, spool::rejected, shipper::shipped);
-            Sampler sampler = new Sampler(vertx, clock, reader, spool, node, config.period(), metrics, shipper::wake);
+            Map<String, LongSupplier> dropped = new TreeMap<>();
+            for (Spool.Loss loss : Spool.Loss.values()) {
+                dropped.put(loss.name().toLowerCase(Locale.ROOT), () -> spool.dropped(loss));
+            }
+            metrics.watchSpool(spool::waiting, spool::bytes, dropped, spool::rejected, shipper::shipped);
+            Sampler sampler = new Sampler(
+                    vertx, clock, System::nanoTime, reader, spool, node, config.period(), metrics, shipper::wake);
             if (config.metrics().port() > 0) {
                 new MetricsServer(metrics, sampler::trouble)
                         .listen(
@@ -183,9 +194,17 @@ public final class Main implements Callable<Integer> {
                                 config.metrics().port())
                         .await();
             }
+            ServiceNotice systemd =
+                    ServiceNotice.of(System.getenv(), ProcessHandle.current().pid());
             onLoop(() -> {
                         sampler.start();
                         shipper.wake();
+                        systemd.watchEvery()
+                                .ifPresent(every -> vertx.setPeriodic(every.toMillis(), due -> {
+                                    if (!sampler.isWedged()) {
+                                        systemd.alive();
+                                    }
+                                }));
                         return Future.succeededFuture();
                     })
                     .await();
@@ -196,7 +215,14 @@ public final class Main implements Callable<Integer> {
                     config.period(),
                     collector.url(),
                     Duration.between(started(), clock.instant()));
-            Runtime.getRuntime().addShutdownHook(new Thread(() -> end(sampler, shipper, spool), "end"));
+            Runtime.getRuntime()
+                    .addShutdownHook(new Thread(
+                            () -> {
+                                systemd.stopping();
+                                end(sampler, shipper, spool);
+                            },
+                            "end"));
+            systemd.ready();
             Thread.currentThread().join(); // until a signal; its hook ends the process
             return OK;
         }
@@ -208,10 +234,11 @@ public final class Main implements Callable<Integer> {
                 log.info("agent ends, ships what it can first waiting={}", spool.waiting());
                 onLoop(() -> Future.join(sampler.stop(), shipper.drain(LAST_SHIPPING)))
                         .await(LAST_SHIPPING.toMillis() + 500, TimeUnit.MILLISECONDS);
+                spool.close();
                 log.info("agent ended waiting={}", spool.waiting());
             } catch (java.util.concurrent.TimeoutException e) {
                 log.info("agent ended before everything came to rest waiting={}", spool.waiting());
-            } catch (RuntimeException e) {
+            } catch (IOException | RuntimeException e) {
                 log.error("agent did not end in order", e);
                 status = FAILURE;
             }
@@ -233,7 +260,7 @@ public final class Main implements Callable<Integer> {
     }
 
     /** One event loop, few workers: the node belongs to the job. */
-    private static Vertx vertx() {
+    static Vertx vertx() {
         return Vertx.vertx(new VertxOptions()
                 .setEventLoopPoolSize(1)
                 .setWorkerPoolSize(2)
@@ -282,11 +309,12 @@ public final class Main implements Callable<Integer> {
     static final class Version implements IVersionProvider {
         @Override
         public String[] getVersion() {
-            return new String[] {
-                "fairwatch-agent "
-                        + Optional.ofNullable(Main.class.getPackage().getImplementationVersion())
-                                .orElse("unpackaged")
-            };
+            return new String[] {"fairwatch-agent " + number()};
+        }
+
+        static String number() {
+            return Optional.ofNullable(Main.class.getPackage().getImplementationVersion())
+                    .orElse("unpackaged");
         }
     }
 }

@@ -13,13 +13,14 @@ import java.time.InstantSource;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * Takes a snapshot every period and puts it into the spool. Snapshots of different nodes fall at different moments of
- * the period, always the same for one node. Confined to one event loop.
+ * the period, at a moment that the node's name decides. Confined to one event loop.
  */
 final class Sampler {
     /** The longest that a polled probe is left alone: NVML's rings hold 16 s, and a timer may be late. */
@@ -27,9 +28,11 @@ final class Sampler {
 
     private static final Logger log = LoggerFactory.getLogger(Sampler.class);
     private static final int PERIODS_UNTIL_UNHEALTHY = 3;
+    private static final int PERIODS_UNTIL_WEDGED = 10;
 
     private final Vertx vertx;
     private final InstantSource clock;
+    private final LongSupplier nanoTime;
     private final NodeReader reader;
     private final Spool spool;
     private final ThisNode node;
@@ -39,9 +42,10 @@ final class Sampler {
     private final WireCodec codec = new WireCodec();
     private @Nullable Long timer;
     private Future<?> current = Future.succeededFuture();
-    private int ticks;
     private boolean failing;
-    private Instant healthyAt;
+    private Instant keptAt;
+    private long keptNanos;
+    private long begunNanos;
 
     /**
      * @param kept called after each snapshot that is in the spool
@@ -49,6 +53,7 @@ final class Sampler {
     Sampler(
             Vertx vertx,
             InstantSource clock,
+            LongSupplier nanoTime,
             NodeReader reader,
             Spool spool,
             ThisNode node,
@@ -57,27 +62,47 @@ final class Sampler {
             Runnable kept) {
         this.vertx = vertx;
         this.clock = clock;
+        this.nanoTime = nanoTime;
         this.reader = reader;
         this.spool = spool;
         this.node = node;
         this.period = period;
         this.metrics = metrics;
         this.kept = kept;
-        this.healthyAt = clock.instant();
+        this.keptAt = clock.instant();
+        this.keptNanos = nanoTime.getAsLong();
     }
 
-    /** Reads everything once, so that the first snapshot has a period, and goes on from there by the clock. */
+    /** Reads everything once, so that the first snapshot has a period, and goes on from there. */
     void start() {
-        int looks = looksPerPeriod(period);
-        long interval = period.toMillis() / looks;
-        current = reader.read();
-        timer = vertx.setPeriodic(untilNext(clock.instant(), period, node.name()) + 1, interval, tick -> {
-            if (ticks++ % looks == 0) {
-                tick();
-            } else {
-                reader.poll();
+        begin(reader.read());
+        long first = untilNext(clock.instant(), period, node.name()) + 1;
+        Beat beat = new Beat(period, looksPerPeriod(period), nanoTime.getAsLong() + first * 1_000_000);
+        waitFor(beat);
+    }
+
+    private void waitFor(Beat beat) {
+        timer = vertx.setTimer(beat.millisUntilDue(nanoTime.getAsLong()), due -> {
+            Beat.Step step = beat.next(nanoTime.getAsLong());
+            waitFor(beat);
+            switch (step) {
+                case SNAPSHOT -> tick();
+                case LOOK -> reader.poll();
+                case ANEW -> anew();
             }
         });
+    }
+
+    private void anew() {
+        log.warn("agent was stopped for more than a period; nothing is told of that time");
+        if (current.isComplete()) {
+            begin(reader.read());
+        }
+    }
+
+    private void begin(Future<?> work) {
+        begunNanos = nanoTime.getAsLong();
+        current = work;
     }
 
     /** Takes no more snapshots; completes when the one that is being taken is kept. */
@@ -89,11 +114,23 @@ final class Sampler {
         return current.transform(done -> Future.succeededFuture());
     }
 
-    /** What keeps snapshots from being taken; empty when nothing does. */
+    /** What keeps snapshots from being taken or kept as they should; empty when nothing does. */
     Optional<String> trouble() {
-        return clock.instant().isAfter(healthyAt.plus(period.multipliedBy(PERIODS_UNTIL_UNHEALTHY)))
-                ? Optional.of("no snapshot was kept since " + healthyAt)
-                : Optional.empty();
+        return periodsSince(keptNanos) > PERIODS_UNTIL_UNHEALTHY
+                ? Optional.of("no snapshot was kept since " + keptAt)
+                : spool.trouble();
+    }
+
+    /**
+     * Whether a snapshot has been in the making for so long that only a new process helps. A probe that hangs is none of
+     * this: it is left behind.
+     */
+    boolean isWedged() {
+        return !current.isComplete() && periodsSince(begunNanos) > PERIODS_UNTIL_WEDGED;
+    }
+
+    private long periodsSince(long nanos) {
+        return (nanoTime.getAsLong() - nanos) / period.toNanos();
     }
 
     /** How many looks at polled probes make up a period, the reading itself among them. */
@@ -111,7 +148,7 @@ final class Sampler {
 
     private void tick() {
         if (current.isComplete()) { // else probes hang or the disk does; the next period is longer for it
-            current = take();
+            begin(take());
         }
     }
 
@@ -123,7 +160,8 @@ final class Sampler {
                 if (failing) {
                     log.info("snapshots are kept again sequence={}", done.result());
                 }
-                healthyAt = clock.instant();
+                keptAt = clock.instant();
+                keptNanos = nanoTime.getAsLong();
                 kept.run();
             } else {
                 metrics.failed();
@@ -136,7 +174,7 @@ final class Sampler {
         return taken;
     }
 
-    private long keep(SnapshotDraft draft) throws java.io.IOException {
+    private long keep(SnapshotDraft draft) {
         OwnCost cost = OwnCost.read();
         AtomicReference<NodeSnapshot> made = new AtomicReference<>();
         long sequence = spool.append(number -> {

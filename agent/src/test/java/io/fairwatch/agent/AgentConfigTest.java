@@ -30,7 +30,10 @@ class AgentConfigTest {
                         Optional.empty(),
                         Duration.ofSeconds(30),
                         new AgentConfig.Waiting(
-                                Path.of("/var/lib/fairwatch-agent/spool"), new Size(256 << 20), new Size(16 << 20)),
+                                Path.of("/var/lib/fairwatch-agent/spool"),
+                                new Size(256 << 20),
+                                Duration.ofDays(7),
+                                new Size(16 << 20)),
                         new AgentConfig.Gpus(true, Optional.empty()),
                         new AgentConfig.Scratch(List.of(), Duration.ofHours(6)),
                         new AgentConfig.Metrics("127.0.0.1", 0, false, false),
@@ -53,7 +56,8 @@ class AgentConfigTest {
                                 Duration.ofSeconds(2),
                                 Duration.ofSeconds(3))),
                         Duration.ofSeconds(5),
-                        new AgentConfig.Waiting(Path.of("/tmp/spool"), new Size(1 << 20), new Size(0)),
+                        new AgentConfig.Waiting(
+                                Path.of("/tmp/spool"), new Size(1 << 20), Duration.ofHours(36), new Size(0)),
                         new AgentConfig.Gpus(false, Optional.of("/lib/x.so")),
                         new AgentConfig.Scratch(List.of(Path.of("/raid")), Duration.ofMinutes(1)),
                         new AgentConfig.Metrics("0.0.0.0", 9100, true, true),
@@ -69,7 +73,7 @@ class AgentConfigTest {
                           lastRetry: 2s
                           timeout: 3s
                         period: 5s
-                        spool: {directory: /tmp/spool, maxBytes: 1MiB, maxRejectedBytes: 0}
+                        spool: {directory: /tmp/spool, maxBytes: 1MiB, maxAge: 36h, maxRejectedBytes: 0}
                         nvml: {enabled: false, library: /lib/x.so}
                         scratch: {mounts: [/raid], recountEvery: 1m}
                         metrics: {address: 0.0.0.0, port: 9100, jobstats: true, nodeExporter: true}

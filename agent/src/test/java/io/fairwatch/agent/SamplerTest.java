@@ -81,7 +81,7 @@ class SamplerTest {
 
     SamplerTest(@TempDir Path directory) throws IOException {
         this.directory = directory;
-        spool = Spool.open(directory, new Spool.Limits(1_000_000, 0), InstantSource.fixed(NOW));
+        spool = Spool.open(directory, new Spool.Limits(1_000_000, Duration.ofDays(1), 0), InstantSource.fixed(NOW));
     }
 
     @AfterEach
@@ -100,6 +100,7 @@ class SamplerTest {
         return new Sampler(
                 vertx,
                 InstantSource.fixed(NOW),
+                () -> nanos,
                 reader,
                 spool,
                 new ThisNode("n1", "boot", "1", NOW),
@@ -249,14 +250,69 @@ class SamplerTest {
     }
 
     @Test
-    @DisplayName("a snapshot that cannot be kept is counted, and the next one is taken")
+    @DisplayName("a snapshot that cannot be made is counted, and the next one is taken with its number")
     void notKept() throws Exception {
-        Sampler sampler = sampler(reader(AGES));
-        Path obstacle = Files.createDirectory(directory.resolve("%020d.json.gz.tmp".formatted(NOW.toEpochMilli())));
-        assertThrows(IOException.class, () -> onLoop(sampler::take));
+        Instant[] now = {Instant.parse("1970-01-01T00:00:07Z")}; // a node whose clock lost its battery
+        NodeReader reader = new NodeReader(vertx, workers, () -> now[0], () -> nanos, List.of(), AGES, metrics);
+        Sampler sampler = sampler(reader);
+        assertThrows(IllegalArgumentException.class, () -> onLoop(sampler::take));
         assertTrue(metrics.text().contains("fairwatch_agent_snapshots_failed_total 1.0"), metrics::text);
-        Files.deleteIfExists(obstacle);
+        now[0] = NOW;
         assertEquals(NOW.toEpochMilli(), take(sampler).sequence());
+    }
+
+    @Test
+    @DisplayName("a disk that takes nothing is told as trouble, while snapshots go on from memory")
+    void diskTrouble() throws Exception {
+        Sampler sampler = sampler(reader(AGES));
+        assertEquals(Optional.empty(), sampler.trouble());
+        Path obstacle = Files.createDirectory(directory.resolve("%020d.json.gz.tmp".formatted(NOW.toEpochMilli())));
+        Files.createFile(obstacle.resolve("in the way"));
+        assertEquals(NOW.toEpochMilli(), take(sampler).sequence());
+        assertTrue(sampler.trouble().orElse("").contains("wait in memory"), () -> String.valueOf(sampler.trouble()));
+        Files.delete(obstacle.resolve("in the way"));
+        assertEquals(NOW.toEpochMilli() + 1, take(sampler).sequence());
+        assertEquals(Optional.empty(), sampler.trouble());
+    }
+
+    @Test
+    @DisplayName("no snapshot for three periods is trouble; one in the making for ten is a wedge, a hung probe is not")
+    void wedged() throws Exception {
+        CountDownLatch driver = new CountDownLatch(1);
+        Sampler hung = sampler(reader(SHORT, source("nvml", () -> {
+            try {
+                driver.await();
+            } catch (InterruptedException e) {
+                throw new IllegalStateException(e);
+            }
+            return List.of();
+        })));
+        take(hung);
+        nanos += Duration.ofSeconds(30).multipliedBy(4).toNanos();
+        assertEquals(Optional.of("no snapshot was kept since " + NOW), hung.trouble());
+        nanos += Duration.ofSeconds(30).multipliedBy(20).toNanos();
+        assertEquals(false, hung.isWedged());
+        driver.countDown();
+
+        CountDownLatch ages = new CountDownLatch(1);
+        Sampler wedged = sampler(reader(AGES, source("disk", () -> {
+            try {
+                ages.await(); // longer than its lane would allow: something beneath holds everything up
+            } catch (InterruptedException e) {
+                throw new IllegalStateException(e);
+            }
+            return List.of();
+        })));
+        onLoop(() -> {
+            wedged.start();
+            return Future.succeededFuture();
+        });
+        assertEquals(false, wedged.isWedged());
+        nanos += Duration.ofSeconds(30).multipliedBy(11).toNanos();
+        assertEquals(true, wedged.isWedged());
+        ages.countDown();
+        onLoop(wedged::stop);
+        assertEquals(false, wedged.isWedged());
     }
 
     @ParameterizedTest

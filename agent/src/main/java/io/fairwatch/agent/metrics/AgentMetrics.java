@@ -13,6 +13,7 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -27,7 +28,7 @@ import org.jspecify.annotations.Nullable;
  * fairwatch_agent_probe_seconds_total{probe="nvml"} 31.2
  * fairwatch_agent_spool_snapshots 0.0
  * fairwatch_agent_spool_bytes 0.0
- * fairwatch_agent_snapshots_dropped_total 0.0
+ * fairwatch_agent_snapshots_dropped_total{reason="age"} 0.0
  * fairwatch_agent_snapshots_rejected_total 0.0
  * fairwatch_agent_snapshots_shipped_total 2880.0
  * fairwatch_agent_cpu_seconds_total 75.1
@@ -81,16 +82,27 @@ public final class AgentMetrics {
         return cost.residentBytes().isPresent() ? cost.residentBytes().getAsLong() : Double.NaN;
     }
 
-    /** Shows what the spool and the shipper count. */
+    /**
+     * Shows what the spool and the shipper count.
+     *
+     * @param dropped by reason
+     */
     public void watchSpool(
             LongSupplier waiting,
             LongSupplier bytes,
-            LongSupplier dropped,
+            Map<String, LongSupplier> dropped,
             LongSupplier rejected,
             LongSupplier shipped) {
         gauge("fairwatch.agent.spool.snapshots", "Snapshots that wait for the collector", waiting);
         gauge("fairwatch.agent.spool.bytes", "Bytes that wait for the collector", bytes);
-        counter("fairwatch.agent.snapshots.dropped", "Snapshots lost because the spool was full", dropped);
+        dropped.forEach((reason, count) -> {
+            watched.add(count);
+            FunctionCounter.builder("fairwatch.agent.snapshots.dropped", count, LongSupplier::getAsLong)
+                    .tag("reason", reason)
+                    .description("Snapshots lost before the collector had them: too many bytes, too old, a disk that"
+                            + " takes nothing, a damaged file")
+                    .register(registry);
+        });
         counter("fairwatch.agent.snapshots.rejected", "Snapshots that the collector refused for good", rejected);
         counter("fairwatch.agent.snapshots.shipped", "Snapshots that the collector stored", shipped);
     }

@@ -11,7 +11,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 
 /**
- * The few calls of the system that Java lacks, by JNA, which nothing else in this package uses.
+ * The few calls of the system that Java lacks, by JNA, which only {@link ServiceNotice} uses besides.
  *
  * <p>Files are read by bare system calls: the C library of older nodes has no {@code statx} and no {@code getdents64},
  * their kernels do, and the layouts of both are the same on every processor. Only the numbers and two flags differ.

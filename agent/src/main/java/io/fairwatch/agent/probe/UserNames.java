@@ -51,6 +51,11 @@ public final class UserNames {
         return new UserNames(Libc::userName, background, clock);
     }
 
+    /** Asks the system now, and waits as long as its directory service takes: for ever, maybe. */
+    public static Optional<String> askSystem(int uid) {
+        return Libc.userName(uid);
+    }
+
     /** No names, for sites that do not want any to leave the node. */
     public static UserNames off() {
         return new UserNames(uid -> Optional.empty(), Runnable::run, () -> Instant.EPOCH);

@@ -23,8 +23,9 @@
  *   <li><b>Names of users</b> are looked up beside, never in the way ({@link io.fairwatch.agent.probe.UserNames}).
  *   <li><b>Scratch</b> is walked, because quota and inode scans want root or a file system that has them on; a walk
  *       works everywhere and is throttled. Java tells neither blocks on disk nor owners without a name lookup, so {@code
- *       Libc}, the only class here with native calls, asks the system. A directory that the agent may
- *       not read is not guessed at.
+ *       Libc} asks the system. A directory that the agent may not read is not guessed at.
+ *   <li><b>Native calls</b> are made by {@code Libc}, and by {@code ServiceNotice}, which reads nothing but lies here
+ *       because JNA does: it tells systemd how the agent is.
  * </ul>
  */
 @NullMarked

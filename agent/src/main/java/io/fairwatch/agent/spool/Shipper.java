@@ -1,29 +1,14 @@
 package io.fairwatch.agent.spool;
 
-import io.fairwatch.agent.wire.StoredAnswer;
+import io.fairwatch.agent.spool.Connection.Reply;
 import io.fairwatch.agent.wire.StoredAnswer.HeldGpu;
 import io.fairwatch.agent.wire.WireCodec;
 import io.fairwatch.agent.wire.WireCodec.WireException;
 import io.vertx.core.Future;
 import io.vertx.core.Promise;
 import io.vertx.core.Vertx;
-import io.vertx.core.buffer.Buffer;
-import io.vertx.core.http.HttpClient;
-import io.vertx.core.http.HttpClientOptions;
-import io.vertx.core.http.HttpClientRequest;
-import io.vertx.core.http.HttpClientResponse;
-import io.vertx.core.http.HttpHeaders;
-import io.vertx.core.http.HttpMethod;
-import io.vertx.core.http.RequestOptions;
-import io.vertx.core.net.PemTrustOptions;
-import java.io.IOException;
-import java.net.URI;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.random.RandomGenerator;
@@ -37,74 +22,63 @@ import org.slf4j.LoggerFactory;
  */
 public final class Shipper {
     /**
-     * Where and how.
+     * How much and how often.
      *
-     * @param url the collector; the path of the interface is added to it
-     * @param tokenFile file with the token that the collector asks for, read anew for each batch; empty: none
-     * @param caFile PEM file with the authorities that may have signed the collector's certificate; empty: the system's
      * @param batchBytes a batch is no larger, unless a single snapshot is
-     * @param firstRetry wait after the first failure; doubles with each
-     * @param lastRetry longest wait
-     * @param timeout how long an answer may take
-     * @param wantsAllocations whether to ask which job holds which GPU of this node
+     * @param firstRetry the wait after the first failure is a random one up to this; it doubles with each
+     * @param lastRetry the longest that it becomes
      */
-    public record Settings(
-            URI url,
-            Optional<Path> tokenFile,
-            Optional<Path> caFile,
-            long batchBytes,
-            Duration firstRetry,
-            Duration lastRetry,
-            Duration timeout,
-            boolean wantsAllocations) {}
+    public record Settings(long batchBytes, Duration firstRetry, Duration lastRetry) {}
 
     /** What the collector's answer means for a batch. */
     private enum Answer {
         STORED,
+        TOO_LARGE,
         REFUSED,
         LATER
     }
 
     private static final Logger log = LoggerFactory.getLogger(Shipper.class);
-    private static final String PATH = "/api/v1/snapshots";
     private static final int MOST_IN_A_BATCH = 1000;
-    private static final int LONGEST_REASON = 500;
-    private static final int LONGEST_ANSWER = 1 << 20;
+    /** However long the collector, or a proxy in its place, wants to be left alone. */
+    private static final Duration LONGEST_RETRY_AFTER = Duration.ofMinutes(10);
 
     private final Vertx vertx;
     private final Spool spool;
     private final Settings settings;
     private final RandomGenerator random;
-    private final HttpClient client;
+    private final Connection connection;
     private final Consumer<List<HeldGpu>> allocations;
     private final WireCodec codec = new WireCodec();
     private final AtomicLong shipped = new AtomicLong();
     private boolean busy;
     private boolean stopping;
-    private boolean failing;
     private int failures;
-    private int singly;
+    private int most = MOST_IN_A_BATCH;
+    /** What was last said about a failure; null while all is well. */
+    private @Nullable String trouble;
+
+    private Duration retryAfter = Duration.ZERO;
     private @Nullable Long retryTimer;
     private @Nullable Promise<Void> drained;
 
     /**
      * @param allocations told which job holds which GPU of this node, after each batch that the collector took; never
-     *     called unless asked for
+     *     called unless the connection asks for it
      */
     public Shipper(
-            Vertx vertx, Spool spool, Settings settings, RandomGenerator random, Consumer<List<HeldGpu>> allocations) {
+            Vertx vertx,
+            Spool spool,
+            Connection connection,
+            Settings settings,
+            RandomGenerator random,
+            Consumer<List<HeldGpu>> allocations) {
         this.vertx = vertx;
         this.spool = spool;
+        this.connection = connection;
         this.settings = settings;
         this.random = random;
         this.allocations = allocations;
-        HttpClientOptions options = new HttpClientOptions()
-                .setConnectTimeout((int) Math.min(5_000, settings.timeout().toMillis()))
-                .setSsl("https".equals(settings.url().getScheme()))
-                .setKeepAliveTimeout(75);
-        settings.caFile()
-                .ifPresent(file -> options.setTrustOptions(new PemTrustOptions().addCertPath(file.toString())));
-        this.client = vertx.createHttpClient(options);
     }
 
     /** How many snapshots the collector acknowledged since the start. Thread-safe. */
@@ -137,17 +111,18 @@ public final class Shipper {
 
     private void ship() {
         busy = true;
-        int most = singly > 0 ? 1 : MOST_IN_A_BATCH;
-        vertx.executeBlocking(() -> spool.oldest(settings.batchBytes(), most)).onComplete(read -> {
+        int atMost = most;
+        vertx.executeBlocking(() -> spool.oldest(settings.batchBytes(), atMost)).onComplete(read -> {
             if (read.failed()) {
-                later("spool cannot be read: " + read.cause().getMessage());
+                later("disk", "spool cannot be read: " + read.cause());
             } else if (read.result().isEmpty()) {
                 idle();
             } else {
                 Spool.Batch batch = read.result().get();
-                send(batch).onComplete(sent -> {
+                connection.send(batch.bytes()).onComplete(sent -> {
                     if (sent.failed()) {
-                        later(sentence(sent.cause()));
+                        String why = Connection.sentence(sent.cause());
+                        later(why, why);
                     } else {
                         act(batch, sent.result());
                     }
@@ -156,129 +131,73 @@ public final class Shipper {
         });
     }
 
-    private record Reply(int status, String reason, Buffer body) {
-        Answer meaning() {
-            return switch (status) {
-                case 200 -> Answer.STORED;
-                case 401, 403, 404, 405, 407, 408, 429 -> Answer.LATER;
-                default -> status >= 400 && status < 500 ? Answer.REFUSED : Answer.LATER;
-            };
-        }
-    }
-
-    private Future<Reply> send(Spool.Batch batch) {
-        return token().compose(token -> {
-                    RequestOptions options = new RequestOptions()
-                            .setMethod(HttpMethod.POST)
-                            .setAbsoluteURI(target().toString())
-                            .setConnectTimeout(
-                                    Math.min(5_000, settings.timeout().toMillis()))
-                            .setIdleTimeout(settings.timeout().toMillis())
-                            .putHeader(HttpHeaders.CONTENT_TYPE, "application/x-ndjson")
-                            .putHeader(HttpHeaders.CONTENT_ENCODING, "gzip");
-                    if (settings.wantsAllocations()) {
-                        options.putHeader(StoredAnswer.WANTS, StoredAnswer.ALLOCATIONS);
-                    }
-                    token.ifPresent(secret -> options.putHeader(HttpHeaders.AUTHORIZATION, "Bearer " + secret));
-                    return client.request(options);
-                })
-                .compose(request -> exchange(request, batch))
-                .timeout(settings.timeout().toMillis() + 5_000, java.util.concurrent.TimeUnit.MILLISECONDS);
-    }
-
-    private Future<Reply> exchange(HttpClientRequest request, Spool.Batch batch) {
-        return request.send(Buffer.buffer(batch.bytes())).compose(Shipper::reply);
-    }
-
-    private static Future<Reply> reply(HttpClientResponse response) {
-        Buffer start = Buffer.buffer();
-        response.handler(part ->
-                start.appendBuffer(part, 0, Math.max(0, Math.min(part.length(), LONGEST_ANSWER - start.length()))));
-        return response.end()
-                .map(end -> new Reply(
-                        response.statusCode(),
-                        printable(start.getString(0, Math.min(start.length(), LONGEST_REASON))),
-                        start));
-    }
-
-    private URI target() {
-        String base = settings.url().toString();
-        return URI.create((base.endsWith("/") ? base.substring(0, base.length() - 1) : base) + PATH);
-    }
-
-    private Future<Optional<String>> token() {
-        Optional<Path> file = settings.tokenFile();
-        return file.isEmpty()
-                ? Future.succeededFuture(Optional.empty())
-                : vertx.executeBlocking(() -> {
-                    try {
-                        return Optional.of(Files.readString(file.get(), StandardCharsets.UTF_8)
-                                .trim());
-                    } catch (IOException e) {
-                        throw new IOException("token cannot be read: " + e, e);
-                    }
-                });
+    private static Answer meaning(int status) {
+        return switch (status) {
+            case 200 -> Answer.STORED;
+            case 413 -> Answer.TOO_LARGE;
+            case 401, 403, 404, 405, 407, 408, 429 -> Answer.LATER;
+            default -> status >= 400 && status < 500 ? Answer.REFUSED : Answer.LATER;
+        };
     }
 
     private void act(Spool.Batch batch, Reply reply) {
-        switch (reply.meaning()) {
+        Answer answer = meaning(reply.status());
+        switch (answer) {
             case STORED -> {
                 answered();
                 tell(reply);
                 settle(() -> spool.acknowledge(batch.last()), () -> {
                     shipped.addAndGet(batch.size());
-                    singly = Math.max(0, singly - 1);
+                    most = Math.min(MOST_IN_A_BATCH, most * 2);
                 });
             }
-            case REFUSED -> {
+            case TOO_LARGE, REFUSED -> {
                 answered();
                 if (batch.size() > 1) {
-                    log.warn(
-                            "collector refuses a batch, its snapshots are sent one by one first={} last={} status={}"
-                                    + " reason=\"{}\"",
-                            batch.first(),
-                            batch.last(),
-                            reply.status(),
-                            reply.reason());
-                    singly = batch.size();
+                    if (most == MOST_IN_A_BATCH) {
+                        log.warn(
+                                "collector refuses a batch, smaller ones are tried first={} last={} status={}"
+                                        + " reason=\"{}\"",
+                                batch.first(),
+                                batch.last(),
+                                reply.status(),
+                                reply.sentence());
+                    }
+                    most = batch.size() / 2;
                     ship();
                 } else {
                     log.error(
                             "collector refuses a snapshot, it is set aside sequence={} status={} reason=\"{}\"",
                             batch.last(),
                             reply.status(),
-                            reply.reason());
-                    settle(() -> spool.reject(batch.last()), () -> singly = Math.max(0, singly - 1));
+                            reply.sentence());
+                    settle(() -> spool.reject(batch.last()), () -> most = Math.min(MOST_IN_A_BATCH, most * 2));
                 }
             }
-            case LATER -> later("answers " + reply.status() + " " + reply.reason());
+            case LATER -> {
+                retryAfter = reply.retryAfter().orElse(Duration.ZERO);
+                later("status " + reply.status(), "answers " + reply.status() + " " + reply.sentence());
+            }
         }
     }
 
     /** An answer that cannot be read is no reason to send the batch again. */
     private void tell(Reply reply) {
-        if (!settings.wantsAllocations()) {
-            return;
-        }
         try {
-            codec.parseAnswer(reply.body().getBytes()).allocations().ifPresent(allocations);
+            codec.parseAnswer(reply.body()).allocations().ifPresent(allocations);
         } catch (WireException e) {
             log.debug("collector's answer cannot be read", e);
         }
     }
 
-    private interface DiskWork {
-        void run() throws IOException;
-    }
-
-    private void settle(DiskWork work, Runnable then) {
+    private void settle(Runnable work, Runnable then) {
         vertx.executeBlocking(() -> {
                     work.run();
                     return null;
                 })
                 .onComplete(done -> {
                     if (done.failed()) { // the batch is sent again; the collector knows it already
-                        later("spool cannot be written: " + done.cause().getMessage());
+                        later("disk", "spool cannot be written: " + done.cause());
                     } else {
                         then.run();
                         ship();
@@ -287,31 +206,42 @@ public final class Shipper {
     }
 
     private void answered() {
-        if (failing) {
-            log.info("collector answers again url={} attempts={}", settings.url(), failures + 1);
+        if (trouble != null) {
+            log.info("collector answers again attempts={}", failures + 1);
         }
-        failing = false;
+        trouble = null;
         failures = 0;
     }
 
-    private void later(String why) {
+    /**
+     * Tries again after a while.
+     *
+     * @param kind is logged about when it changes: a 401 after an outage is another trouble
+     */
+    private void later(String kind, String why) {
         busy = false;
-        if (!failing) {
-            failing = true;
-            log.warn("cannot ship for now, snapshots are kept url={} why=\"{}\"", settings.url(), why);
+        if (!kind.equals(trouble)) {
+            log.warn("cannot ship for now, snapshots are kept why=\"{}\"", why);
         }
+        trouble = kind;
         if (stopping) {
             idle();
             return;
         }
-        long longest =
-                Math.min(settings.lastRetry().toMillis(), settings.firstRetry().toMillis() << Math.min(failures, 20));
-        failures++;
-        long wait = Math.max(1, longest / 2 + random.nextLong(longest / 2 + 1));
+        long wait = wait(failures++, retryAfter, settings, random);
+        retryAfter = Duration.ZERO;
         retryTimer = vertx.setTimer(wait, timer -> {
             retryTimer = null;
             ship();
         });
+    }
+
+    /** Milliseconds until the next try: what the collector asked for, and a random time that grows with each failure. */
+    static long wait(int failures, Duration retryAfter, Settings settings, RandomGenerator random) {
+        long asked = Math.min(retryAfter.toMillis(), LONGEST_RETRY_AFTER.toMillis());
+        long longest =
+                Math.min(settings.lastRetry().toMillis(), settings.firstRetry().toMillis() << Math.min(failures, 20));
+        return asked + 1 + random.nextLong(Math.max(1, longest));
     }
 
     private void idle() {
@@ -319,13 +249,5 @@ public final class Shipper {
         if (drained != null) {
             drained.tryComplete();
         }
-    }
-
-    private static String sentence(Throwable cause) {
-        return printable(cause.getMessage() == null ? cause.getClass().getSimpleName() : cause.getMessage());
-    }
-
-    private static String printable(String text) {
-        return text.strip().replaceAll("\\p{Cntrl}+", " ");
     }
 }

@@ -9,7 +9,8 @@ import java.util.OptionalLong;
  *
  * @param version the agent's own version
  * @param startedAt when this agent process started
- * @param droppedSnapshots snapshots that this agent dropped since it started because its spool was full; 0 or more
+ * @param droppedSnapshots snapshots that this agent dropped since it started: its spool was full, they were too old,
+ *     the disk took nothing, or a file was damaged; 0 or more
  * @param cpuSeconds CPU time of the agent process since it started; absent if the system does not tell
  * @param residentBytes resident memory of the agent process. Source: {@code VmRSS}; absent if unreadable
  */

@@ -101,7 +101,7 @@ public final class WireCodec {
     }
 
     /** Reads the collector's answer. */
-    public StoredAnswer parseAnswer(byte[] json) throws WireException {
+    public StoredAnswer parseAnswer(String json) throws WireException {
         try {
             return answerReader.readValue(json);
         } catch (IOException e) {

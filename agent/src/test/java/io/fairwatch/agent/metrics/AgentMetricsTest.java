@@ -22,6 +22,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
@@ -38,7 +39,7 @@ class AgentMetricsTest {
     @Test
     @DisplayName("the page is this, in base units")
     void page() {
-        metrics.watchSpool(() -> 3, () -> 4096, () -> 1, () -> 2, () -> 17);
+        metrics.watchSpool(() -> 3, () -> 4096, Map.of("age", () -> 1, "disk", () -> 0), () -> 2, () -> 17);
         metrics.probed("nvml", "read", Duration.ofMillis(250));
         metrics.probed("nvml", "failed", Duration.ofMillis(250));
         metrics.taken(new OwnCost(OptionalDouble.of(1.5), OptionalLong.of(84_000_000)), example());
@@ -55,7 +56,8 @@ class AgentMetricsTest {
                 fairwatch_agent_probe_reads_total{outcome="read",probe="nvml"} 1.0
                 fairwatch_agent_probe_seconds_total{probe="nvml"} 0.5
                 fairwatch_agent_resident_bytes 8.4E7
-                fairwatch_agent_snapshots_dropped_total 1.0
+                fairwatch_agent_snapshots_dropped_total{reason="age"} 1.0
+                fairwatch_agent_snapshots_dropped_total{reason="disk"} 0.0
                 fairwatch_agent_snapshots_failed_total 1.0
                 fairwatch_agent_snapshots_rejected_total 2.0
                 fairwatch_agent_snapshots_shipped_total 17.0
