@@ -145,7 +145,8 @@ class UserProbeTest {
         OSProcess oshi =
                 Objects.requireNonNull(new SystemInfo().getOperatingSystem().getProcess(self));
         double resident = stat.residentPages() * (double) real.pageBytes();
-        assertTrue(Math.abs(resident - oshi.getResidentMemory()) < 0.2 * resident, "resident " + resident);
+        // this process grows while it is looked at twice; a wrong unit would be far off
+        assertTrue(Math.abs(resident - oshi.getResidentMemory()) < 0.5 * resident, "resident " + resident);
         double cpuMillis = stat.cpuTicks() * 10.0;
         double oshiMillis = oshi.getKernelTime() + oshi.getUserTime();
         assertTrue(Math.abs(cpuMillis - oshiMillis) < 5_000, cpuMillis + " and " + oshiMillis + " ms");
