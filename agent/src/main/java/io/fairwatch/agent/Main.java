@@ -22,15 +22,19 @@ import io.vertx.core.Future;
 import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
 import io.vertx.core.file.FileSystemOptions;
+import java.io.File;
 import java.io.IOException;
+import java.io.InputStream;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -43,6 +47,7 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -64,11 +69,14 @@ import picocli.CommandLine.Option;
         subcommands = DoctorCommand.class,
         mixinStandardHelpOptions = true)
 public final class Main implements Callable<Integer> {
+    private static final String REHEARSE = "--rehearse";
+    private static final String NATIVE = "libjnidispatch.so";
     private static final int OK = 0;
     private static final int FAILURE = 1;
     private static final int WRONG = 2;
     private static final Duration LONGEST_PROBE = Duration.ofSeconds(10);
     private static final Duration ONCE = Duration.ofSeconds(2);
+    private static final int REHEARSALS = 3;
     private static final Duration LAST_SHIPPING = Duration.ofSeconds(2);
 
     @Option(names = "--config", paramLabel = "FILE", description = "configuration; see agent.example.yml")
@@ -77,8 +85,15 @@ public final class Main implements Callable<Integer> {
     @Option(names = "--once", description = "print one snapshot of this node, send nothing, and end")
     private boolean once;
 
+    @Option(
+            names = REHEARSE,
+            hidden = true,
+            description =
+                    "do everything once, ship it to itself, and end: what `fairwatch-agent prepare` has Java learn")
+    private boolean rehearse;
+
     public static void main(String[] arguments) {
-        prepareLibraries();
+        prepareLibraries(List.of(arguments).contains(REHEARSE));
         System.exit(new CommandLine(new Main())
                 .setExecutionExceptionHandler((failure, command, parsed) -> {
                     LoggerFactory.getLogger(Main.class).error("agent cannot work", failure);
@@ -92,13 +107,13 @@ public final class Main implements Callable<Integer> {
     }
 
     @Override
-    public Integer call() throws IOException, InterruptedException {
+    public Integer call() throws IOException, ConfigException, InterruptedException {
         AgentConfig config;
         try {
             config = configFile == null
                     ? ConfigFile.parse("defaults", "", AgentConfig.class)
                     : ConfigFile.read(configFile, AgentConfig.class);
-            if (!once && config.collector().isEmpty()) {
+            if (!once && !rehearse && config.collector().isEmpty()) {
                 throw new ConfigException(List.of(
                         (configFile == null ? "--config" : configFile) + ": collector: missing (expected: its url)"));
             }
@@ -107,7 +122,7 @@ public final class Main implements Callable<Integer> {
             return WRONG;
         }
         Running running = new Running(config);
-        return once ? running.once() : running.forEver();
+        return once ? running.once() : rehearse ? running.rehearse() : running.forEver();
     }
 
     /** What a configuration becomes. */
@@ -163,19 +178,51 @@ public final class Main implements Callable<Integer> {
             return OK;
         }
 
-        int forEver() throws IOException, InterruptedException {
-            AgentConfig.Collector collector = config.collector().orElseThrow();
-            Spool spool = Spool.open(
-                    config.spool().directory(),
+        /** All that {@link #forEver} does, in a second, with a spool of its own and itself for a collector. */
+        int rehearse() throws IOException, ConfigException {
+            Path directory = Files.createTempDirectory("fairwatch-rehearsal");
+            try (Spool spool = openSpool(directory)) {
+                int port = new MetricsServer(metrics, Optional::empty)
+                        .listen(vertx, "127.0.0.1", 0)
+                        .await()
+                        .actualPort();
+                AgentConfig itself = ConfigFile.parse(
+                        "rehearsal", "collector: {url: 'http://127.0.0.1:" + port + "'}", AgentConfig.class);
+                Shipper shipper = shipper(itself, spool);
+                Sampler sampler = sampler(spool, shipper);
+                take(REHEARSALS, sampler);
+                onLoop(() -> shipper.drain(LAST_SHIPPING)).await();
+            } finally {
+                try (Stream<Path> files = Files.walk(directory)) {
+                    files.sorted(Comparator.reverseOrder()).map(Path::toFile).forEach(File::delete);
+                }
+            }
+            return OK;
+        }
+
+        /** Snapshots one right after the other. */
+        private void take(int count, Sampler sampler) {
+            for (int i = 0; i < count; i++) {
+                onLoop(sampler::take).await();
+            }
+        }
+
+        private Spool openSpool(Path directory) throws IOException {
+            return Spool.open(
+                    directory,
                     new Spool.Limits(
                             config.spool().maxBytes().bytes(),
                             config.spool().maxAge(),
                             config.spool().maxRejectedBytes().bytes()),
                     clock);
+        }
+
+        private Shipper shipper(AgentConfig where, Spool spool) {
+            AgentConfig.Collector collector = where.collector().orElseThrow();
             Shipper shipper = new Shipper(
                     vertx,
                     spool,
-                    new Connection(vertx, config.connection().orElseThrow()),
+                    new Connection(vertx, where.connection().orElseThrow()),
                     new Shipper.Settings(collector.batch().bytes(), collector.firstRetry(), collector.lastRetry()),
                     RandomGenerator.getDefault(),
                     metrics::held);
@@ -184,8 +231,19 @@ public final class Main implements Callable<Integer> {
                 dropped.put(loss.name().toLowerCase(Locale.ROOT), () -> spool.dropped(loss));
             }
             metrics.watchSpool(spool::waiting, spool::bytes, dropped, spool::rejected, shipper::shipped);
-            Sampler sampler = new Sampler(
-                    vertx, clock, System::nanoTime, reader, spool, node, config.period(), metrics, shipper::wake);
+            return shipper;
+        }
+
+        private Sampler sampler(Spool spool, Shipper shipper) {
+            return new Sampler(
+                    vertx, clock, System::nanoTime, reader, spool, node, period(config), metrics, shipper::wake);
+        }
+
+        int forEver() throws IOException, InterruptedException {
+            AgentConfig.Collector collector = config.collector().orElseThrow();
+            Spool spool = openSpool(config.spool().directory());
+            Shipper shipper = shipper(config, spool);
+            Sampler sampler = sampler(spool, shipper);
             if (config.metrics().port() > 0) {
                 new MetricsServer(metrics, sampler::trouble)
                         .listen(
@@ -196,6 +254,7 @@ public final class Main implements Callable<Integer> {
             }
             ServiceNotice systemd =
                     ServiceNotice.of(System.getenv(), ProcessHandle.current().pid());
+            take(Integer.getInteger("fairwatch.warmUp", 0), sampler); // for the benchmark, which has no hours to wait
             onLoop(() -> {
                         sampler.start();
                         shipper.wake();
@@ -254,6 +313,12 @@ public final class Main implements Callable<Integer> {
         }
     }
 
+    /** Shorter than any site may have it, for the benchmark of a day's snapshots. */
+    private static Duration period(AgentConfig config) {
+        String forBenchmark = System.getProperty("fairwatch.period");
+        return forBenchmark == null ? config.period() : Duration.parse(forBenchmark);
+    }
+
     private static Duration deadline(AgentConfig config) {
         Duration half = config.period().dividedBy(2);
         return half.compareTo(LONGEST_PROBE) < 0 ? half : LONGEST_PROBE;
@@ -279,23 +344,41 @@ public final class Main implements Callable<Integer> {
         });
     }
 
-    /** What must be said before the classes concerned are loaded; what is said on the command line holds. */
-    private static void prepareLibraries() {
-        preset("logback.configurationFile", "io/fairwatch/agent/logback.xml");
+    /**
+     * What must be said before the classes concerned are loaded; what is said on the command line holds.
+     *
+     * @param install whether to lay JNA's native library beside the jar, for good
+     */
+    private static void prepareLibraries(boolean install) {
         preset("vertx.disableDnsResolver", "true"); // the system's resolver knows /etc/nsswitch.conf, Netty's does not
         preset("oshi.os.linux.allowudev", "false");
+        preset("io.netty.jfr.enabled", "false"); // else the flight recorder is loaded to record nothing
         try {
             Path jar = Path.of(Main.class
                     .getProtectionDomain()
                     .getCodeSource()
                     .getLocation()
                     .toURI());
-            Path beside = jar.resolveSibling("libjnidispatch.so");
+            Path beside = jar.resolveSibling(NATIVE);
+            if (install && Files.isRegularFile(jar)) {
+                layBeside(beside);
+            }
             if (Files.isRegularFile(jar) && Files.isRegularFile(beside)) { // /tmp may be noexec: do not unpack there
                 preset("jna.boot.library.path", String.valueOf(jar.getParent()));
                 preset("jna.nounpack", "true");
             }
         } catch (URISyntaxException | IllegalArgumentException expected) { // not run from a file: JNA finds its own way
+        } catch (IOException e) {
+            System.err.println(NATIVE + ": cannot be laid beside the jar, is unpacked at each start instead: " + e);
+        }
+    }
+
+    private static void layBeside(Path beside) throws IOException {
+        String processor = "amd64".equals(System.getProperty("os.arch")) ? "x86-64" : System.getProperty("os.arch");
+        try (InputStream packed = Main.class.getResourceAsStream("/com/sun/jna/linux-" + processor + "/" + NATIVE)) {
+            if (packed != null) {
+                Files.copy(packed, beside, StandardCopyOption.REPLACE_EXISTING);
+            }
         }
     }
 

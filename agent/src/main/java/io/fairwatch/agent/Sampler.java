@@ -24,7 +24,7 @@ import org.slf4j.LoggerFactory;
  */
 final class Sampler {
     /** The longest that a polled probe is left alone: NVML's rings hold 16 s, and a timer may be late. */
-    static final Duration POLL_AT_LEAST_EVERY = Duration.ofSeconds(5);
+    static final Duration POLL_AT_LEAST_EVERY = Duration.ofSeconds(10);
 
     private static final Logger log = LoggerFactory.getLogger(Sampler.class);
     private static final int PERIODS_UNTIL_UNHEALTHY = 3;

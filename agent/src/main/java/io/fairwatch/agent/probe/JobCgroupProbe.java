@@ -32,11 +32,14 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
     private static final long NO_LIMIT = 1L << 60;
 
     private static final int DEEPEST_STEP = 5;
+    /** Well below the limit that a service has for open files, beside those of processes. */
+    private static final int MOST_FILES = 4096;
 
     private final ProcTree tree;
     private final JobDirectories directories;
+    private final KeptFiles files = new KeptFiles(MOST_FILES);
     private final Map<String, Integer> uids = new HashMap<>();
-    private final JobDetails details = new JobDetails();
+    private final JobDetails details = new JobDetails(files);
     private final Set<String> nameless = new HashSet<>();
     /** Of the directories above jobs, which they share; for one read. */
     private final Map<Path, Long> limits = new HashMap<>();
@@ -67,6 +70,7 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
                     + ": no job has run here since boot, or Slurm uses no cgroups");
         }
         limits.clear();
+        files.begin();
         List<JobCgroup> jobs = new ArrayList<>();
         Set<String> names = new HashSet<>();
         for (JobDirectory directory : standing) {
@@ -80,6 +84,7 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
             }
         }
         details.retain(names);
+        files.end();
         uids.keySet().retainAll(names);
         nameless.retainAll(names);
         return List.copyOf(jobs);
@@ -101,9 +106,9 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
 
     private Optional<JobCgroup> read(JobDirectory job, long jobId, List<Proc> processes) {
         Optional<String> memoryStat =
-                job.file("memory", "memory.stat", "memory.stat").flatMap(KernelFiles::readText);
+                job.file("memory", "memory.stat", "memory.stat").flatMap(files::readText);
         String cpuStat = job.file("cpuacct", "cpuacct.usage", "cpu.stat")
-                .flatMap(KernelFiles::readText)
+                .flatMap(files::readText)
                 .orElse("");
         OptionalLong memoryCurrent = readNumber(job, "memory.usage_in_bytes", "memory.current");
         // none in the listing: it may be younger than that, or hidden from us, so the kernel is asked before we say so
@@ -179,9 +184,9 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
         return nanos.isPresent() ? OptionalDouble.of(nanos.getAsLong() / 1e9) : OptionalDouble.empty();
     }
 
-    private static OptionalLong readNumber(JobDirectory job, String v1, String v2) {
+    private OptionalLong readNumber(JobDirectory job, String v1, String v2) {
         Optional<Path> file = job.file("memory", v1, v2);
-        return file.isPresent() ? KernelFiles.readNumber(file.get()) : OptionalLong.empty();
+        return file.isPresent() ? files.readNumber(file.get()) : OptionalLong.empty();
     }
 
     /**
@@ -210,8 +215,7 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
         }
         Long known = limits.get(directory);
         if (known == null) {
-            known = Math.min(
-                    KernelFiles.readNumber(file).orElse(NO_LIMIT), lowestLimit(parent.resolve(file.getFileName())));
+            known = Math.min(files.readNumber(file).orElse(NO_LIMIT), lowestLimit(parent.resolve(file.getFileName())));
             limits.put(directory, known);
         }
         return known;

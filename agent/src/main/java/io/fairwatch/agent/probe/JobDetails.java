@@ -38,10 +38,16 @@ final class JobDetails {
 
     private static final int DEEPEST_STEP = 3;
 
+    private final KeptFiles files;
     private final Map<String, Fixed> fixed = new HashMap<>();
 
     /** What does not change. */
     private record Fixed(OptionalInt cpus, Optional<List<Integer>> gpuMinors) {}
+
+    /** Reads what changes through files that stay open. */
+    JobDetails(KeptFiles files) {
+        this.files = files;
+    }
 
     /** Forgets jobs that are gone. */
     void retain(Set<String> names) {
@@ -91,12 +97,12 @@ final class JobDetails {
                 same.gpuMinors);
     }
 
-    private static String text(JobDirectory job, String controller, String v1, String v2) {
-        return job.file(controller, v1, v2).flatMap(KernelFiles::readText).orElse("");
+    private String text(JobDirectory job, String controller, String v1, String v2) {
+        return job.file(controller, v1, v2).flatMap(files::readText).orElse("");
     }
 
     /** v2 has them in the text that was read already, in microseconds; v1 in files of their own, in nanoseconds. */
-    private static OptionalDouble cpuPart(JobDirectory job, String cpuStat, String v2, String v1) {
+    private OptionalDouble cpuPart(JobDirectory job, String cpuStat, String v2, String v1) {
         OptionalLong micros = KernelFiles.parseValue(cpuStat, v2);
         if (micros.isPresent()) {
             return OptionalDouble.of(micros.getAsLong() / 1e6);
@@ -112,9 +118,9 @@ final class JobDetails {
     }
 
     /** v1 counts memory and swap together, and has the file only where swap is accounted for. */
-    private static OptionalLong swap(JobDirectory job, OptionalLong memoryCurrent) {
+    private OptionalLong swap(JobDirectory job, OptionalLong memoryCurrent) {
         Optional<Path> file = job.file("memory", "memory.memsw.usage_in_bytes", "memory.swap.current");
-        OptionalLong value = file.isPresent() ? KernelFiles.readNumber(file.get()) : OptionalLong.empty();
+        OptionalLong value = file.isPresent() ? files.readNumber(file.get()) : OptionalLong.empty();
         if (value.isEmpty() || file.get().endsWith("memory.swap.current")) {
             return value;
         }
@@ -124,15 +130,15 @@ final class JobDetails {
     }
 
     /** v1 counts a killed process only in the cgroup that it was in, so those of steps and tasks are added up. */
-    private static OptionalLong killed(JobDirectory job) {
+    private OptionalLong killed(JobDirectory job) {
         Optional<Path> file = job.file("memory", "memory.oom_control", "memory.oom_control");
         Path directory = file.map(Path::getParent).orElse(null);
         return directory == null ? OptionalLong.empty() : killed(directory, 0);
     }
 
-    private static OptionalLong killed(Path directory, int depth) {
+    private OptionalLong killed(Path directory, int depth) {
         OptionalLong own = KernelFiles.parseValue(
-                KernelFiles.readText(directory.resolve("memory.oom_control")).orElse(""), "oom_kill");
+                files.readText(directory.resolve("memory.oom_control")).orElse(""), "oom_kill");
         if (own.isEmpty() || depth == DEEPEST_STEP) {
             return own;
         }
@@ -173,10 +179,10 @@ final class JobDetails {
     }
 
     /** Only v2 has it, and only where the kernel was started with it. */
-    private static OptionalDouble stalled(JobDirectory job, String name) {
+    private OptionalDouble stalled(JobDirectory job, String name) {
         Optional<Path> file = job.file("none", name, name);
         OptionalLong micros =
-                file.isPresent() ? sum(KernelFiles.readText(file.get()).orElse(""), STALLED) : OptionalLong.empty();
+                file.isPresent() ? sum(files.readText(file.get()).orElse(""), STALLED) : OptionalLong.empty();
         return micros.isPresent() ? OptionalDouble.of(micros.getAsLong() / 1e6) : OptionalDouble.empty();
     }
 

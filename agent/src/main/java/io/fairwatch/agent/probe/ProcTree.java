@@ -24,7 +24,8 @@ import java.util.Set;
 /**
  * All processes of this node, whose they are and which job they belong to.
  *
- * <p>{@link #refresh} once per snapshot reads {@code /proc/PID/stat} of each; owner and cgroup are read when a process
+ * <p>{@link #refresh} once per snapshot reads {@code /proc/PID/stat} of each, less often of those that sleep ({@link
+ * StatFiles}); owner and cgroup are read when a process
  * is new, once more when it is seen again (slurmstepd and sshd fork as root, and move and change user afterwards), when
  * its name changes, and now and then while it has no job. A process is its pid and start time, so a pid that came back
  * is a new process. Kernel threads are left out.
@@ -162,7 +163,7 @@ public final class ProcTree implements ProcessLookup {
 
     private Map<Integer, ProcStat> readStats(String[] names) {
         Map<Integer, ProcStat> stats = new HashMap<>(names.length * 2);
-        statFiles.forgetAllBut(names);
+        statFiles.begin();
         for (String name : names) {
             if (name.charAt(0) < '0' || name.charAt(0) > '9' || kernelThreads.contains(name)) {
                 continue;
@@ -177,6 +178,7 @@ public final class ProcTree implements ProcessLookup {
                 }
             }
         }
+        statFiles.end();
         return stats;
     }
 
@@ -211,8 +213,9 @@ public final class ProcTree implements ProcessLookup {
     /** The titles of slurmstepds tell which job a SLUID is, and their children ask. */
     private static List<ProcStat> slurmstepdsFirst(Collection<ProcStat> stats) {
         List<ProcStat> ordered = new ArrayList<>(stats.size());
-        stats.stream().filter(JobResolver::namedStepd).forEach(ordered::add);
-        stats.stream().filter(stat -> !JobResolver.namedStepd(stat)).forEach(ordered::add);
+        List<ProcStat> others = new ArrayList<>(stats.size());
+        stats.forEach(stat -> (JobResolver.namedStepd(stat) ? ordered : others).add(stat));
+        ordered.addAll(others);
         return ordered;
     }
 

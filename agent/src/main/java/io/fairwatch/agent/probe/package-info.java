@@ -18,6 +18,12 @@
  *       for {@code stat} alone, 10 ms when the files stay open ({@code StatFiles}); and {@code OSProcess.getUser()} starts
  *       a {@code getent} for each. So OSHI is used for the node as a whole and {@link
  *       io.fairwatch.agent.probe.ProcTree} for processes; a test compares the two.
+ *   <li><b>Who sleeps is looked at less often.</b> Listing 2,000 processes takes the kernel 2 ms, their {@code stat} 9.5
+ *       ms from open files and 18 ms from closed ones. Most processes of a node sleep, so {@code StatFiles} leaves those
+ *       alone for three snapshots of four: a refresh takes 8 ms instead of 17.
+ *   <li><b>Files of cgroups stay open</b> ({@code KeptFiles}): opening and closing one takes 8 us, reading it 1 us, 7 us
+ *       for v1's {@code memory.stat}. For 40 jobs with five files each: 4.2 ms a snapshot instead of 6.3; what remains is
+ *       mostly the listing of directories.
  *   <li><b>One listing per snapshot.</b> The sampler refreshes the tree; the probes of users and jobs, and NVML's,
  *       which has pids to explain, ask it.
  *   <li><b>Names of users</b> are looked up beside, never in the way ({@link io.fairwatch.agent.probe.UserNames}).

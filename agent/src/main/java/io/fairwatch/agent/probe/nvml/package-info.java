@@ -6,7 +6,7 @@
  *
  * <ul>
  *   <li><b>True means.</b> A single look at the utilisation aliases: a job that computes every other second looks fully
- *       busy or idle. The driver keeps a ring of some 100 samples at 1/6 s, that is 16 s. It is emptied every 5 s at
+ *       busy or idle. The driver keeps a ring of some 100 samples at 1/6 s, that is 16 s. It is emptied every 10 s at
  *       most. Its timestamps count from an epoch that differs between drivers, so they are compared with each other
  *       only. Idle GPUs may have an empty ring, MIG has none: then single looks are taken and marked so. Each stretch
  *       between two looks weighs as long as it lasted.
