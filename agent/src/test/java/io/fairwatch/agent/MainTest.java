@@ -100,6 +100,8 @@ class MainTest {
                 "-XX:+UseSerialGC",
                 "-XX:TieredStopAtLevel=1",
                 "-Djna.tmpdir=" + directory,
+                "-Dorg.slf4j.simpleLogger.defaultLogLevel=info", // tests are silent otherwise, and wait for what it
+                // says
                 "-cp",
                 classPath,
                 Main.class.getName()));
