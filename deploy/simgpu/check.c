@@ -25,8 +25,8 @@
 #define GIB (1024ULL * 1024 * 1024)
 
 /* Indexes and minor numbers differ on purpose. */
-enum { V100, A100, T4, A10, H100, GPUS };
-static const uint32_t MINORS[GPUS] = {1, 0, 3, 2, 4};
+enum { V100, A100, T4, A10, H100, CUT, GPUS };
+static const uint32_t MINORS[GPUS] = {1, 0, 3, 2, 4, 5};
 static const char CONF[] = "# the check's node\n"
                            "node=check01\n"
                            "minor=1 model=v100 uuid=GPU-01234567-89ab-cdef-0123-456789abcdef\n"
@@ -34,7 +34,8 @@ static const char CONF[] = "# the check's node\n"
                            "minor=3 model=t4 emptyring=1   # as some drivers do\n"
                            "\n"
                            "minor=2 model=a10 busid=0000:81:00.0\n"
-                           "minor=4 model=h100\n";
+                           "minor=4 model=h100\n"
+                           "minor=5 model=h100 mig=1g.10gb,1g.10gb,3g.40gb\n";
 
 static char directory[] = "/tmp/simgpu-check.XXXXXX", program[4096];
 static int tests, failures;
@@ -334,7 +335,7 @@ static void check_contracts(void)
     struct nvml_field_value fields[2] = {{.field = NVML_FIELD_TOTAL_ENERGY}, {.field = 9999}};
     claim(nvmlDeviceGetFieldValues(gpu[V100], 2, fields) == NVML_OK && fields[0].result == NVML_OK
               && fields[0].value_type == NVML_ULONG_LONG && fields[0].value.as_ulong > 0
-              && fields[1].result == NVML_NOT_SUPPORTED,
+              && fields[1].result == NVML_INVALID_ARGUMENT,
           "field values carry a result each");
 
     void *set;
@@ -404,7 +405,8 @@ static struct record plausible(pid_t pid, uint64_t ticks)
                             .heartbeat_us = now,
                             .device_count = 1,
                             .segment_count = 1};
-    record.devices[0] = (struct record_device){.minor = MINORS[T4], .util_permille = 1000, .memory_bytes = GIB};
+    record.devices[0] = (struct record_device){
+        .minor = MINORS[T4], .instance = WHOLE_GPU, .util_permille = 1000, .memory_bytes = GIB};
     record.segments[0] = (struct record_segment){.from_us = now - 1000000, .activity_ppm = FULL_ACTIVITY};
     return record;
 }
@@ -554,7 +556,7 @@ static void *read_everything(void *problems)
     for (int i = 0; i < 3000; i++) {
         struct nvml_sample samples[100];
         uint32_t type, count = 100, pid;
-        int index = i % GPUS;
+        int index = i % CUT;
         int result = nvmlDeviceGetSamples(gpu[index], NVML_SAMPLE_GPU_UTIL, 0, &type, &count, samples);
         if ((result != NVML_OK && result != NVML_NOT_FOUND) || util_of(index) > 100 || holders(index, &pid) < 0) {
             ++*(int *)problems;
