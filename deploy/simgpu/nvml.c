@@ -151,9 +151,8 @@ static void lose_session(int answer)
         return;
     }
     broken = answer;
-    state_refresh(&state, 0);
+    state_refresh(&state, NULL, 0);
     for (size_t i = 0; i < config.count; i++) {
-        state_build(&state, gpus[i].timeline);
         loaded[i] = (struct loaded){.at_us = record_now_us(), .used_us = gpus[i].timeline->proved_us};
     }
 }
@@ -293,8 +292,7 @@ static int begin_gpu_as(struct function *function, const struct gpu *gpu, const 
 static int refresh(const struct gpu *gpu, int result)
 {
     if (result == NVML_OK) {
-        state_refresh(&state, REFRESH_US);
-        state_build(&state, gpu->timeline);
+        state_refresh(&state, gpu->timeline, REFRESH_US);
     }
     return result;
 }

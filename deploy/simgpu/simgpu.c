@@ -484,7 +484,7 @@ static void tidy(const struct node_config *config)
 {
     struct state state;
     if (state_open(&state, config_directory(), config)) {
-        state_refresh(&state, 0);
+        state_refresh(&state, NULL, 0);
         state_close(&state);
     }
 }

@@ -20,7 +20,7 @@
 #define MAX_RETIRED 256
 #define MAX_MEMORY (1ULL << 48)
 #define RETIRE_AFTER_US 120000000ULL
-#define TIDY_EVERY_US 30000000ULL
+#define TIDY_EVERY_US 30000000ULL /* and look at all files */
 #define FULL_USE ((int64_t)FULL_PERMILLE * FULL_ACTIVITY * COMPUTE_SLICES)
 #define NEWS_US 400000U /* a younger heartbeat proves life if the process still exists */
 
@@ -208,16 +208,28 @@ static void look_at_process(struct process *process, uint64_t now)
     process->end_us = process->alive && fresh ? STILL_GOING : process->heartbeat_us;
 }
 
-/* The process of one file: as known from the last time if the file did not change, else read anew. */
-static bool take_file(struct state *state, const char *name, struct process *process)
+static void take_over(struct process *known, struct process *process)
+{
+    *process = *known;
+    known->devices = NULL;
+    known->segments = NULL;
+}
+
+/*
+ * The process of one file: as known from the last time if the file did not change, else read anew. Not even looked at
+ * if there is a GPU to look for (timeline) that the process did not take.
+ */
+static bool take_file(struct state *state, const char *name, const struct timeline *timeline, struct process *process)
 {
     struct process *known = find_process(state, process);
     struct stat status;
+    if (known != NULL && known->devices != NULL && timeline != NULL && process_device(known, timeline) == NULL) {
+        take_over(known, process);
+        return true;
+    }
     if (known != NULL && known->devices != NULL && fstatat(state->directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0
         && known->inode == status.st_ino && known->changed_ns == changed_at(&status)) {
-        *process = *known;
-        known->devices = NULL;
-        known->segments = NULL;
+        take_over(known, process);
     } else if (read_process(state, name, process)) {
         process->proven = known != NULL && known->proven && known->uid == process->uid;
     } else {
@@ -225,9 +237,7 @@ static bool take_file(struct state *state, const char *name, struct process *pro
         if (known == NULL || known->devices == NULL) {
             return false;
         }
-        *process = *known;
-        known->devices = NULL;
-        known->segments = NULL;
+        take_over(known, process);
     }
     look_at_process(process, record_now_us());
     return true;
@@ -397,7 +407,18 @@ static void build_timeline(const struct state *state, struct timeline *timeline)
     timeline->pieces = pieces;
 }
 
-static void read_directory(struct state *state)
+/* Whether a program that was known has no file any more. */
+static bool has_lost_any(const struct state *state)
+{
+    for (size_t i = 0; i < state->process_count; i++) {
+        if (state->processes[i].devices != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void read_directory(struct state *state, struct timeline *timeline)
 {
     struct process *processes = NULL;
     size_t count = 0, room = 0, retired_count = 0;
@@ -430,19 +451,26 @@ static void read_directory(struct state *state)
             processes = larger;
             room = more;
         }
-        if (take_file(state, entry->d_name, &process)) {
+        if (take_file(state, entry->d_name, timeline, &process)) {
             processes[count++] = process;
         }
     }
     if (directory != NULL) {
         closedir(directory);
     }
+    const bool all = timeline == NULL || has_lost_any(state);
     forget_processes(state->processes, state->process_count);
     if (count > 0) {
         qsort(processes, count, sizeof *processes, by_identity);
     }
     state->processes = processes;
     state->process_count = count;
+    for (size_t i = 0; i < state->timeline_count; i++) {
+        state->timelines[i].stale = all || state->timelines[i].stale || &state->timelines[i] == timeline;
+    }
+    if (!all) {
+        return; /* nobody can have retired a program while all files are there */
+    }
     /* After the programs: whoever retires one writes here before the file goes, so none is missed or counted twice. */
     state->retired_count = 0;
     for (size_t i = 0; i < retired_count; i++) {
@@ -450,13 +478,24 @@ static void read_directory(struct state *state)
     }
 }
 
-void state_refresh(struct state *state, uint64_t max_age_us)
+static void build(const struct state *state, struct timeline *timeline)
 {
-    uint64_t now = record_now_us();
-    if (state->refreshed_us != 0 && now - state->refreshed_us < max_age_us) {
+    if (timeline->stale) {
+        timeline->stale = false;
+        build_timeline(state, timeline);
+    }
+}
+
+void state_refresh(struct state *state, struct timeline *timeline, uint64_t max_age_us)
+{
+    const uint64_t now = record_now_us();
+    if (timeline != NULL && timeline->refreshed_us != 0 && now - timeline->refreshed_us < max_age_us) {
+        build(state, timeline);
         return;
     }
-    state->refreshed_us = now;
+    if (state->full_us == 0 || now - state->full_us >= TIDY_EVERY_US) {
+        timeline = NULL;
+    }
     struct stat status;
     if (state->directory >= 0 && (fstat(state->directory, &status) != 0 || status.st_nlink == 0)) {
         close(state->directory); /* removed, perhaps made anew */
@@ -466,20 +505,23 @@ void state_refresh(struct state *state, uint64_t max_age_us)
         state->directory = open(state->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     }
     if (state->directory >= 0) {
-        read_directory(state);
+        read_directory(state, timeline);
     }
-    state->refreshes++;
-    if (now - state->tidied_us >= TIDY_EVERY_US) {
+    state->full_us = timeline == NULL ? now : state->full_us;
+    for (size_t i = 0; i < state->timeline_count; i++) {
+        if (timeline == NULL || timeline == &state->timelines[i]) {
+            state->timelines[i].refreshed_us = now;
+            state->timelines[i].stale = true;
+        }
+    }
+    if (timeline == NULL && now - state->tidied_us >= TIDY_EVERY_US) {
         state->tidied_us = now;
         state_tidy(state);
     }
-}
-
-void state_build(const struct state *state, struct timeline *timeline)
-{
-    if (timeline->built != state->refreshes) {
-        timeline->built = state->refreshes;
-        build_timeline(state, timeline);
+    for (size_t i = 0; i < state->timeline_count; i++) {
+        if (timeline == NULL || timeline == &state->timelines[i]) {
+            build(state, &state->timelines[i]);
+        }
     }
 }
 
@@ -579,13 +621,12 @@ void state_tidy(struct state *state)
     if (!any || flock(state->directory, LOCK_EX | LOCK_NB) != 0) {
         return;
     }
-    read_directory(state);
+    read_directory(state, NULL);
     for (size_t i = 0; i < state->timeline_count; i++) {
         build_timeline(state, &state->timelines[i]);
     }
     retire(state, now);
-    read_directory(state);
-    state->refreshes++;
+    read_directory(state, NULL);
     flock(state->directory, LOCK_UN);
 }
 

@@ -47,7 +47,8 @@ struct timeline {
     uint32_t minor;
     bool partitioned;
     uint8_t slices[MAX_INSTANCE + 1]; /* by instance id; 0 where there is none */
-    uint64_t built; /* the refresh that it was computed from */
+    uint64_t refreshed_us; /* when the files of its programs were last looked at */
+    bool stale;            /* not computed since */
     size_t count;
     struct piece *pieces;
     double proved_us; /* integral as far as heartbeats prove it, retired programs included: this never falls */
@@ -57,7 +58,7 @@ struct state {
     int directory; /* procs/, or -1 as long as there is none */
     char path[4096];
     uint64_t boot;
-    uint64_t refreshed_us, tidied_us, refreshes;
+    uint64_t full_us, tidied_us; /* when all files were last looked at, and tidied up */
     size_t process_count, timeline_count;
     struct process *processes;
     struct timeline *timelines;
@@ -72,11 +73,12 @@ struct state {
 bool state_open(struct state *state, const char *directory, const struct node_config *config);
 void state_close(struct state *state);
 
-/* Reads what changed, unless that was done within the last max_age_us. */
-void state_refresh(struct state *state, uint64_t max_age_us);
-
-/* Brings a timeline up to the last refresh. */
-void state_build(const struct state *state, struct timeline *timeline);
+/*
+ * Reads what changed about the programs on that GPU, or on all if it is NULL, unless that was done within the last
+ * max_age_us, and computes the timeline. Of programs on other GPUs only their beginning and end is noticed: what a
+ * program takes does not change, so a reader that asks for one GPU after the other need not read all files each time.
+ */
+void state_refresh(struct state *state, struct timeline *timeline, uint64_t max_age_us);
 
 /* Removes the files of programs that ended more than two minutes ago, where this user may. */
 void state_tidy(struct state *state);
