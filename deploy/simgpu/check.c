@@ -1176,8 +1176,9 @@ static void check_variants(pid_t busy)
     static const uint32_t strides[] = {16, 24, 32};
     char text[256];
     for (int i = 0; i < 3; i++) {
-        snprintf(text, sizeof text, "node=check01\nstride=%u ringepoch=boot ringdepth=60\nminor=1 model=v100 hidemem=%d blank=%d\n",
-                 strides[i], i == 1, i == 1);
+        snprintf(text, sizeof text, "node=check01\nstride=%u ringepoch=boot ringdepth=60\nminor=1 model=v100 hidemem=%d blank=%d "
+                 "odduse=%d\n",
+                 strides[i], i == 1, i == 1, i == 1);
         put("gpus.conf", text, strlen(text));
         restart();
         nvmlDeviceGetHandleByIndex_v2(0, &gpu[0]);
@@ -1188,6 +1189,12 @@ static void check_variants(pid_t busy)
             claim(nvmlDeviceGetComputeRunningProcesses_v3(gpu[0], &count, processes) == NVML_OK
                       && processes[0].pid == (uint32_t)busy && processes[0].memory == NVML_NOT_AVAILABLE,
                   "hidemem=1: programs are listed without their memory");
+            struct nvml_process_sample uses[4];
+            uint32_t used = 4;
+            int result = nvmlDeviceGetProcessUtilization(gpu[0], uses, &used, 0);
+            claim(result == NVML_OK && used == 3 && uses[0].pid == uses[1].pid && uses[1].timestamp < uses[0].timestamp
+                      && uses[2].sm == UINT32_MAX,
+                  "odduse=1: an old entry beside the new one, and one that cannot be true");
             struct nvml_field_value rows = field_of(0, NVML_FIELD_REMAPPED_PENDING, 0);
             claim(rows.result == NVML_OK && rows.value.as_uint == 0xFFFFFFFFU,
                   "blank=1: what the model lacks has a value that is none");

@@ -207,7 +207,11 @@ static bool take_setting(const struct reader *reader, const char *key, const cha
     if (strcmp(key, "blank") == 0) {
         return take_flag(reader, key, value, &gpu->blank);
     }
-    return wrong(reader, "unknown setting '%s', expected minor, model, uuid, busid, mig, emptyring, hidemem or blank",
+    if (strcmp(key, "odduse") == 0) {
+        return take_flag(reader, key, value, &gpu->odd_use);
+    }
+    return wrong(reader,
+                 "unknown setting '%s', expected minor, model, uuid, busid, mig, emptyring, hidemem, blank or odduse",
                  key);
 }
 

@@ -4,7 +4,7 @@
  *     # comment
  *     node=gpu01                                    optional, instead of the host name when UUIDs are derived
  *     stride=32 ringepoch=boot ringdepth=60         optional, ways in which drivers differ
- *     minor=1 model=v100 [uuid=GPU-...] [busid=0000:07:00.0] [emptyring=1] [hidemem=1] [blank=1]
+ *     minor=1 model=v100 [uuid=GPU-...] [busid=0000:07:00.0] [emptyring=1] [hidemem=1] [blank=1] [odduse=1]
  *     minor=0 model=h100 mig=1g.10gb,1g.10gb,3g.40gb
  *
  * One line per GPU in the order of NVML's indexes, which need not be the order of the minor numbers. Bus ids rise with
@@ -40,6 +40,7 @@ struct gpu_config {
     uint32_t domain, bus, device;
     bool empty_ring;  /* a GPU at rest has no utilisation samples, as some drivers do it */
     bool hide_memory; /* process lists do not tell memory, as without privilege on MIG */
+    bool odd_use;     /* process utilisation has old entries beside the new ones, and one that cannot be true */
     bool blank;       /* fields that the model lacks are answered with an all-ones value instead of an error */
     size_t instance_count; /* more than 0: MIG is on */
     struct instance_config instances[MAX_INSTANCES];

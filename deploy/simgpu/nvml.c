@@ -1347,15 +1347,23 @@ API int nvmlDeviceGetProcessUtilization(nvml_device device, struct nvml_process_
     }
     /* Where all together want more than the GPU has, each gets its share of it. */
     double wanted, given = util_between(device, from, to);
-    uint32_t needed = uses_between(device, from, to, uses, &wanted), room = *count;
+    const uint32_t workers = uses_between(device, from, to, uses, &wanted), room = *count;
+    const uint32_t needed = workers > 0 && device->config->odd_use ? 2 * workers + 1 : workers;
     result = needed == 0 ? NVML_NOT_FOUND : room < needed ? NVML_INSUFFICIENT_SIZE : NVML_OK;
     *count = needed == 0 ? room : needed;
-    for (uint32_t i = 0; result == NVML_OK && i < needed; i++) {
+    for (uint32_t i = 0; result == NVML_OK && i < workers; i++) {
         memset(&samples[i], 0, sizeof samples[i]);
         samples[i].pid = (uint32_t)uses[i].pid;
         samples[i].timestamp = to + epoch_us;
         samples[i].sm = (uint32_t)lround(uses[i].util * given / wanted * 100);
         samples[i].memory = (uint32_t)lround(uses[i].memory_util * given / wanted * 100);
+    }
+    for (uint32_t i = workers; result == NVML_OK && i < needed; i++) {
+        bool is_old = i < 2 * workers;
+        samples[i] = (struct nvml_process_sample){.pid = is_old ? (uint32_t)uses[i - workers].pid : 1,
+                                                  .timestamp = from + epoch_us,
+                                                  .sm = is_old ? 1 : UINT32_MAX,
+                                                  .memory = is_old ? 1 : UINT32_MAX};
     }
     free(uses);
     return end(result);

@@ -744,12 +744,15 @@ static int list(const struct node_config *config)
         struct nvml_memory_v2 memory = {.version = NVML_MEMORY_V2_VERSION};
         uint32_t milliwatts = 0, celsius = 0;
         nvmlDeviceGetHandleByIndex_v2(i, &device);
-        nvmlDeviceGetUtilizationRates(device, &use);
+        char util[16] = "-"; /* a partitioned GPU does not tell */
+        if (nvmlDeviceGetUtilizationRates(device, &use) == NVML_OK) {
+            snprintf(util, sizeof util, "%u%%", use.gpu);
+        }
         nvmlDeviceGetMemoryInfo_v2(device, &memory);
         nvmlDeviceGetPowerUsage(device, &milliwatts);
         nvmlDeviceGetTemperature(device, 0, &celsius);
-        printf("%5u %5u  %-22s %-40s  %08x:%02x:%02x.0 %4u%% %6llu/%6llu MiB %4u/%3u W %3u C\n", i, gpu->minor,
-               gpu->model->name, gpu->uuid, gpu->domain, gpu->bus, gpu->device, use.gpu,
+        printf("%5u %5u  %-22s %-40s  %08x:%02x:%02x.0 %5s %6llu/%6llu MiB %4u/%3u W %3u C\n", i, gpu->minor,
+               gpu->model->name, gpu->uuid, gpu->domain, gpu->bus, gpu->device, util,
                (unsigned long long)(memory.used >> 20), (unsigned long long)(memory.total >> 20),
                (milliwatts + 500) / 1000, gpu->model->limit_mw / 1000, celsius);
         for (size_t j = 0; j < gpu->instance_count; j++) {
