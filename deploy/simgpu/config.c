@@ -44,16 +44,14 @@ bool config_parse_bus_id(const char *text, uint32_t *domain, uint32_t *bus, uint
     return text[end] == '\0';
 }
 
-/* The same node and minor number always give the same UUID, so that it survives restarts as a real one does. */
-static void derive_uuid(const char *node, uint32_t minor, char *uuid, size_t size)
+/* The same seed always gives the same UUID, so that it survives restarts as a real one does. */
+static void derive_uuid(const char *kind, const char *seed, char *uuid, size_t size)
 {
-    char seed[320];
-    int n = snprintf(seed, sizeof seed, "simulated GPU %u of %s", minor, node);
-    size_t length = n < (int)sizeof seed ? (size_t)n : sizeof seed - 1;
+    size_t length = strlen(seed);
     uint64_t high = record_hash(0, seed, length);
     uint64_t low = record_hash(high, seed, length);
-    snprintf(uuid, size, "GPU-%08x-%04x-%04x-%04x-%012llx", (unsigned)(high >> 32), (unsigned)(high >> 16) & 0xFFFF,
-             (unsigned)high & 0xFFFF, (unsigned)(low >> 48), (unsigned long long)low & 0xFFFFFFFFFFFFULL);
+    snprintf(uuid, size, "%s-%08x-%04x-%04x-%04x-%012llx", kind, (unsigned)(high >> 32),
+             (unsigned)(high >> 16) & 0xFFFF, (unsigned)high & 0xFFFF, (unsigned)(low >> 48), (unsigned long long)low & 0xFFFFFFFFFFFFULL);
 }
 
 static bool is_uuid(const char *text)
@@ -94,20 +92,96 @@ static uint64_t bus_order(const struct gpu_config *gpu)
     return (uint64_t)gpu->domain << 16 | gpu->bus << 8 | gpu->device;
 }
 
+static bool take_flag(const struct reader *reader, const char *key, const char *value, bool *flag)
+{
+    *flag = strcmp(value, "1") == 0;
+    return *flag || strcmp(value, "0") == 0 || wrong(reader, "%s=%s: expected 0 or 1", key, value);
+}
+
+static bool is_number(const char *value, uint32_t least, uint32_t most, uint32_t *number)
+{
+    char *end;
+    errno = 0;
+    unsigned long parsed = strtoul(value, &end, 10);
+    *number = (uint32_t)parsed;
+    return *value >= '0' && *value <= '9' && *end == '\0' && errno == 0 && parsed >= least && parsed <= most;
+}
+
+/* What profiles exist, and which GPU instance ids the driver gives out for them, of which each is given once. */
+static const struct {
+    uint32_t compute_slices, memory_slices, first_id, last_id;
+} PROFILES[] = {{1, 1, 7, 13}, {1, 2, 7, 13}, {2, 2, 3, 6}, {3, 4, 1, 2}, {4, 4, 1, 2}, {7, 8, 0, 0}};
+
+static bool is_taken(const struct gpu_config *gpu, uint32_t id)
+{
+    for (size_t i = 0; i < gpu->instance_count; i++) {
+        if (gpu->instances[i].id == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One item of mig=, as 3g.40gb. */
+static bool add_instance(struct gpu_config *gpu, const char *profile)
+{
+    const uint64_t gib_per_slice = (gpu->model->memory_bytes / MEMORY_SLICES + (1 << 29)) >> 30;
+    struct instance_config *instance = &gpu->instances[gpu->instance_count];
+    unsigned compute, gib;
+    char again[sizeof instance->profile];
+    if (gpu->instance_count == MAX_INSTANCES || sscanf(profile, "%1ug.%3ugb", &compute, &gib) != 2) {
+        return false;
+    }
+    snprintf(again, sizeof again, "%ug.%ugb", compute % 10, gib % 1000);
+    for (size_t i = 0; strcmp(profile, again) == 0 && i < sizeof PROFILES / sizeof *PROFILES; i++) {
+        if (PROFILES[i].compute_slices != compute || PROFILES[i].memory_slices * gib_per_slice != gib) {
+            continue;
+        }
+        for (uint32_t id = PROFILES[i].first_id; id <= PROFILES[i].last_id; id++) {
+            if (!is_taken(gpu, id)) {
+                memcpy(instance->profile, again, sizeof again);
+                instance->id = id;
+                instance->compute_slices = compute;
+                instance->memory_slices = PROFILES[i].memory_slices;
+                gpu->instance_count++;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool take_instances(const struct reader *reader, char *list, struct gpu_config *gpu)
+{
+    uint32_t compute = 0, memory = 0;
+    char *rest = list;
+    for (char *profile; (profile = strtok_r(rest, ",", &rest)) != NULL;) {
+        if (!gpu->model->can_partition || !add_instance(gpu, profile)) {
+            return wrong(reader, "mig=%s: the model %s has no such instance, or no more of them", profile,
+                         gpu->model->key);
+        }
+        compute += gpu->instances[gpu->instance_count - 1].compute_slices;
+        memory += gpu->instances[gpu->instance_count - 1].memory_slices;
+    }
+    if (compute > COMPUTE_SLICES || memory > MEMORY_SLICES) {
+        return wrong(reader, "mig: %u of %d compute slices and %u of %d memory slices", compute, COMPUTE_SLICES, memory,
+                     MEMORY_SLICES);
+    }
+    for (size_t i = 0; i < gpu->instance_count; i++) {
+        char seed[96];
+        snprintf(seed, sizeof seed, "instance %u of %s", gpu->instances[i].id, gpu->uuid);
+        derive_uuid("MIG", seed, gpu->instances[i].uuid, sizeof gpu->instances[i].uuid);
+    }
+    return true;
+}
+
 /* One "key=value" of a GPU's line. */
 static bool take_setting(const struct reader *reader, const char *key, const char *value, struct gpu_config *gpu,
                          bool *has_minor, bool *has_bus)
 {
     if (strcmp(key, "minor") == 0) {
-        char *end;
-        errno = 0;
-        unsigned long minor = strtoul(value, &end, 10);
-        if (*value < '0' || *value > '9' || *end != '\0' || errno != 0 || minor > MAX_MINOR) {
-            return wrong(reader, "minor=%s: expected a number from 0 to %d", value, MAX_MINOR);
-        }
-        gpu->minor = (uint32_t)minor;
-        *has_minor = true;
-        return true;
+        *has_minor = is_number(value, 0, MAX_MINOR, &gpu->minor);
+        return *has_minor || wrong(reader, "minor=%s: expected a number from 0 to %d", value, MAX_MINOR);
     }
     if (strcmp(key, "model") == 0) {
         gpu->model = model_by_key(value);
@@ -125,22 +199,63 @@ static bool take_setting(const struct reader *reader, const char *key, const cha
         return *has_bus || wrong(reader, "busid=%s: expected [domain:]bus:device.function in hexadecimal", value);
     }
     if (strcmp(key, "emptyring") == 0) {
-        gpu->empty_ring = strcmp(value, "1") == 0;
-        return gpu->empty_ring || strcmp(value, "0") == 0 || wrong(reader, "emptyring=%s: expected 0 or 1", value);
+        return take_flag(reader, key, value, &gpu->empty_ring);
     }
-    return wrong(reader, "unknown setting '%s', expected minor, model, uuid, busid or emptyring", key);
+    if (strcmp(key, "hidemem") == 0) {
+        return take_flag(reader, key, value, &gpu->hide_memory);
+    }
+    if (strcmp(key, "blank") == 0) {
+        return take_flag(reader, key, value, &gpu->blank);
+    }
+    if (strcmp(key, "odduse") == 0) {
+        return take_flag(reader, key, value, &gpu->odd_use);
+    }
+    return wrong(reader,
+                 "unknown setting '%s', expected minor, model, uuid, busid, mig, emptyring, hidemem, blank or odduse",
+                 key);
+}
+
+/* A "key=value" that is about the node, on a line of its own or before others of its kind. */
+static bool take_node_setting(const struct reader *reader, const char *key, const char *value, char *node,
+                              size_t node_size, struct node_config *config, bool *known)
+{
+    *known = true;
+    if (strcmp(key, "node") == 0) {
+        snprintf(node, node_size, "%s", value);
+        return true;
+    }
+    if (strcmp(key, "stride") == 0) {
+        return (is_number(value, 16, 32, &config->stride) && config->stride % 8 == 0)
+               || wrong(reader, "stride=%s: expected 16, 24 or 32", value);
+    }
+    if (strcmp(key, "ringdepth") == 0) {
+        return is_number(value, 1, MAX_RING_DEPTH, &config->ring_depth)
+               || wrong(reader, "ringdepth=%s: expected a number from 1 to %d", value, MAX_RING_DEPTH);
+    }
+    if (strcmp(key, "ringepoch") == 0) {
+        config->ring_since_boot = strcmp(value, "boot") == 0;
+        return config->ring_since_boot || strcmp(value, "unix") == 0
+               || wrong(reader, "ringepoch=%s: expected boot or unix", value);
+    }
+    *known = false;
+    return true;
 }
 
 /* Fills in what the line left out and compares it with the GPUs before it. */
 static bool finish_gpu(const struct reader *reader, const char *node, struct node_config *config, bool has_minor,
-                       bool has_bus)
+                       bool has_bus, char *instances)
 {
     struct gpu_config *gpu = &config->gpus[config->count];
     if (!has_minor || gpu->model == NULL) {
         return wrong(reader, "a GPU needs at least minor= and model=");
     }
     if (gpu->uuid[0] == '\0') {
-        derive_uuid(node, gpu->minor, gpu->uuid, sizeof gpu->uuid);
+        char seed[320];
+        snprintf(seed, sizeof seed, "simulated GPU %u of %s", gpu->minor, node);
+        derive_uuid("GPU", seed, gpu->uuid, sizeof gpu->uuid);
+    }
+    if (instances != NULL && !take_instances(reader, instances, gpu)) {
+        return false;
     }
     if (!has_bus) {
         gpu->bus = FIRST_BUS;
@@ -173,18 +288,25 @@ static bool take_line(const struct reader *reader, char *line, char *node, size_
     line[strcspn(line, "#\n")] = '\0';
     struct gpu_config gpu = {0};
     bool has_minor = false, has_bus = false, any = false;
-    char *rest = line;
+    char *rest = line, *instances = NULL;
     for (char *word; (word = strtok_r(rest, " \t\r", &rest)) != NULL;) {
         char *equals = strchr(word, '=');
         if (equals == NULL) {
             return wrong(reader, "'%s': expected key=value", word);
         }
         *equals = '\0';
-        if (strcmp(word, "node") == 0 && !any) {
-            snprintf(node, node_size, "%s", equals + 1);
+        bool known;
+        if (!any && !take_node_setting(reader, word, equals + 1, node, node_size, config, &known)) {
+            return false;
+        }
+        if (!any && known) {
             continue;
         }
         any = true;
+        if (strcmp(word, "mig") == 0) {
+            instances = equals + 1; /* read once the model and the UUID are known */
+            continue;
+        }
         if (!take_setting(reader, word, equals + 1, &gpu, &has_minor, &has_bus)) {
             return false;
         }
@@ -196,7 +318,7 @@ static bool take_line(const struct reader *reader, char *line, char *node, size_
         return wrong(reader, "more than %d GPUs", MAX_GPUS);
     }
     config->gpus[config->count] = gpu;
-    return finish_gpu(reader, node, config, has_minor, has_bus);
+    return finish_gpu(reader, node, config, has_minor, has_bus, instances);
 }
 
 enum config_result config_load(const char *directory, struct node_config *config, char *message, size_t size)
@@ -205,6 +327,8 @@ enum config_result config_load(const char *directory, struct node_config *config
     char path[4096];
     snprintf(path, sizeof path, "%s/gpus.conf", directory);
     memset(config, 0, sizeof *config);
+    config->stride = 24;
+    config->ring_depth = 100;
     FILE *file = fopen(path, "re");
     if (file == NULL) {
         if (errno == ENOENT || errno == ENOTDIR) {

@@ -17,7 +17,7 @@ static const struct model MODELS[] = {
      .memory_bytes = 32480 * MIB, .reserved_bytes = 270 * MIB,
      .idle_mw = 50000, .busy_mw = 315000, .limit_mw = 350000,
      .idle_sm_mhz = 135, .busy_sm_mhz = 1530, .max_sm_mhz = 1597, .idle_memory_mhz = 958, .busy_memory_mhz = 958,
-     .idle_celsius = 33, .busy_celsius = 62, .has_hbm = true},
+     .idle_celsius = 33, .busy_celsius = 62, .nvlinks = 6, .has_hbm = true},
     {.key = "t4", .name = "Tesla T4", .architecture = NVML_TURING, .brand = NVML_IS_TESLA,
      .pci_device_id = NVIDIA(0x1EB8), .compute_major = 7, .compute_minor = 5,
      .memory_bytes = 15109 * MIB, .reserved_bytes = 446 * MIB,
@@ -35,13 +35,13 @@ static const struct model MODELS[] = {
      .memory_bytes = 46068 * MIB, .reserved_bytes = 440 * MIB,
      .idle_mw = 31000, .busy_mw = 288000, .limit_mw = 300000,
      .idle_sm_mhz = 210, .busy_sm_mhz = 1650, .max_sm_mhz = 1740, .idle_memory_mhz = 405, .busy_memory_mhz = 7250,
-     .idle_celsius = 34, .busy_celsius = 74, .averages_power = true},
+     .idle_celsius = 34, .busy_celsius = 74, .nvlinks = 4, .averages_power = true},
     {.key = "a100", .name = "NVIDIA A100-SXM4-40GB", .architecture = NVML_AMPERE, .brand = NVML_IS_NVIDIA,
      .pci_device_id = NVIDIA(0x20B0), .compute_major = 8, .compute_minor = 0,
      .memory_bytes = 40960 * MIB, .reserved_bytes = 454 * MIB,
      .idle_mw = 52000, .busy_mw = 365000, .limit_mw = 400000,
      .idle_sm_mhz = 210, .busy_sm_mhz = 1395, .max_sm_mhz = 1410, .idle_memory_mhz = 1215, .busy_memory_mhz = 1215,
-     .idle_celsius = 30, .busy_celsius = 64, .has_hbm = true, .can_partition = true},
+     .idle_celsius = 30, .busy_celsius = 64, .nvlinks = 12, .has_hbm = true, .can_partition = true},
     {.key = "l4", .name = "NVIDIA L4", .architecture = NVML_ADA, .brand = NVML_IS_NVIDIA,
      .pci_device_id = NVIDIA(0x27B8), .compute_major = 8, .compute_minor = 9,
      .memory_bytes = 23034 * MIB, .reserved_bytes = 529 * MIB,
@@ -59,7 +59,7 @@ static const struct model MODELS[] = {
      .memory_bytes = 81559 * MIB, .reserved_bytes = 551 * MIB,
      .idle_mw = 70000, .busy_mw = 640000, .limit_mw = 700000,
      .idle_sm_mhz = 345, .busy_sm_mhz = 1875, .max_sm_mhz = 1980, .idle_memory_mhz = 2619, .busy_memory_mhz = 2619,
-     .idle_celsius = 32, .busy_celsius = 67, .has_hbm = true, .can_partition = true, .averages_power = true},
+     .idle_celsius = 32, .busy_celsius = 67, .nvlinks = 18, .has_hbm = true, .can_partition = true, .averages_power = true},
 };
 
 const struct model *model_by_key(const char *key)

@@ -16,6 +16,7 @@ struct model {
     uint32_t idle_sm_mhz, busy_sm_mhz, max_sm_mhz;
     uint32_t idle_memory_mhz, busy_memory_mhz;
     uint32_t idle_celsius, busy_celsius;
+    uint32_t nvlinks;
     bool has_hbm;       /* then the memory has a temperature of its own */
     bool can_partition; /* MIG */
     bool averages_power; /* power readings are a mean over one second rather than the present value */

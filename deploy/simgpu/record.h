@@ -7,7 +7,8 @@
  * notices that it read in the middle of a write.
  *
  * A record holds the devices that the program took and what it did with them: segments of constant activity since it
- * took them. Utilisation of a device at a time = its util_permille x the activity then. A program that is stopped or
+ * took them. Utilisation of a device at a time = its util_permille x the activity then, and so for the other shares. On
+ * a partitioned (MIG) GPU the device is one instance, and its shares are of that instance. A program that is stopped or
  * killed writes nothing more, so its history ends with its last heartbeat; if it wakes up again it adds an idle segment
  * for the time in between. When the segments are full the two oldest become one with their mean activity.
  *
@@ -27,19 +28,31 @@
 
 #define RECORD_MAGIC 0x55504753U  /* "SGPU" */
 #define RETIRED_MAGIC 0x54455253U /* "SRET" */
-#define RECORD_VERSION 1U
+#define RECORD_VERSION 2U
 #define RECORD_DEVICES 32
 #define RECORD_SEGMENTS 512
 #define RETIRED_NAMES 256
 #define FULL_ACTIVITY 1000000U
 #define FULL_PERMILLE 1000U
 #define HEARTBEAT_US 250000U
+#define MAX_INSTANCE 13U
+#define WHOLE_GPU 0xFFFFFFFFU
 #define GRACE_US 1500000U /* so long without a heartbeat, a program counts as working on as before */
+
+/* What of a GPU a program keeps busy, beside the time in which any kernel runs; the order of record_device.shares. */
+enum record_share { SHARE_SM, SHARE_OCCUPANCY, SHARE_TENSOR, SHARE_DRAM, SHARE_FP64, SHARE_FP32, SHARE_FP16, SHARES };
+
+/* In which of the driver's lists the program stands. */
+enum record_kind { KIND_COMPUTE, KIND_GRAPHICS, KIND_MPS_CLIENT, KIND_MPS_SERVER, KINDS };
 
 struct record_device {
     uint32_t minor;
-    uint16_t util_permille, memory_util_permille;
+    uint32_t instance; /* GPU instance id, at most MAX_INSTANCE, or WHOLE_GPU */
     uint64_t memory_bytes;
+    uint16_t util_permille, memory_util_permille;
+    uint16_t shares[SHARES]; /* permille, see enum record_share */
+    uint16_t kind;           /* enum record_kind */
+    uint32_t unused;
 };
 
 struct record_segment {

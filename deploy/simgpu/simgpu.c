@@ -33,6 +33,9 @@
 #define MOST_BURNERS 256
 #define MEMORY_UTIL_SHARE 0.55 /* of the GPU's utilisation, unless --mem-util says otherwise */
 
+/* As shares of the utilisation, in the order of enum record_share: of a program that trains, more or less. */
+static const double USUAL_SHARES[SHARES] = {0.8, 0.4, 0.3, 0.55, 0, 0.2, 0.1};
+
 static const char HELP[] =
     "Usage: simgpu [options]       behave like a GPU program\n"
     "       simgpu --list          show the node's simulated GPUs, as nvidia-smi would\n"
@@ -43,10 +46,20 @@ static const char HELP[] =
     "  --touch-nothing        never open a GPU, leave no trace on any\n"
     "  Visible are those that this process may open, in NVML's order, narrowed by\n"
     "  CUDA_VISIBLE_DEVICES (positions from 0 among these, or UUIDs) if it is set.\n"
+    "  Of a partitioned GPU a program gets one MIG instance: the one that\n"
+    "  CUDA_VISIBLE_DEVICES names by its UUID (MIG-...), else the first.\n"
+    "  --mig UUID[,...]       instead of CUDA_VISIBLE_DEVICES\n"
     "What it does there (a comma separated list gives each GPU its own value):\n"
     "  --util PERCENT[,...]   utilisation while busy (90)\n"
     "  --mem SIZE[,...]       memory held, e.g. 500MiB, 20GiB, 8G (1GiB)\n"
     "  --mem-util PERCENT[,...]  memory utilisation while busy (0.55 x --util)\n"
+    "  --sm, --occupancy, --tensor, --dram, --fp64, --fp32, --fp16 PERCENT[,...]\n"
+    "                         what GPM shows of it while busy (0.8, 0.4, 0.3, 0.55, 0,\n"
+    "                         0.2, 0.1 x --util)\n"
+    "  --mps                  work through MPS: in the list of MPS programs, not of compute ones\n"
+    "  --mps-server           be the MPS server: in the list of compute programs, does no work\n"
+    "                         of its own; the driver reports that of the others as its own\n"
+    "  --graphics             be in the list of graphics programs\n"
     "  --busy TIME            be busy so long, then idle for the time of --idle, again and\n"
     "  --idle TIME            again. Without --idle always busy; memory stays held.\n"
     "When:\n"
@@ -67,7 +80,8 @@ static const char HELP[] =
     "4 the simulation's directory is missing or not usable; 128 + n after signal n.\n";
 
 struct options {
-    const char *gpus, *devices, *util, *memory, *memory_util;
+    const char *gpus, *devices, *mig, *util, *memory, *memory_util, *shares[SHARES];
+    enum record_kind kind;
     uint64_t busy_us, idle_us, after_us, for_us;
     unsigned cpu_percent;
     int exit_code;
@@ -179,7 +193,7 @@ static size_t list_length(const char *list)
 
 static void parse_options(int count, char **arguments, struct options *options)
 {
-    enum { GPUS, DEVICES, TOUCH, UTIL, MEMORY, MEMORY_UTIL, BUSY, IDLE, AFTER, FOR, CPU, EXIT, LIST, HELP_ };
+    enum { SHARE_0, SHARE_LAST = SHARE_0 + SHARES - 1, MIG, MPS, MPS_SERVER, GRAPHICS, GPUS, DEVICES, TOUCH, UTIL, MEMORY, MEMORY_UTIL, BUSY, IDLE, AFTER, FOR, CPU, EXIT, LIST, HELP_ };
     static const struct option known[] = {
         {"gpus", required_argument, NULL, GPUS},       {"devices", required_argument, NULL, DEVICES},
         {"touch-nothing", no_argument, NULL, TOUCH},   {"util", required_argument, NULL, UTIL},
@@ -187,12 +201,22 @@ static void parse_options(int count, char **arguments, struct options *options)
         {"busy", required_argument, NULL, BUSY},       {"idle", required_argument, NULL, IDLE},
         {"after", required_argument, NULL, AFTER},     {"for", required_argument, NULL, FOR},
         {"cpu", required_argument, NULL, CPU},         {"exit", required_argument, NULL, EXIT},
+        {"mig", required_argument, NULL, MIG},         {"mps", no_argument, NULL, MPS},
+        {"mps-server", no_argument, NULL, MPS_SERVER}, {"graphics", no_argument, NULL, GRAPHICS},
+        {"sm", required_argument, NULL, SHARE_SM},     {"occupancy", required_argument, NULL, SHARE_OCCUPANCY},
+        {"tensor", required_argument, NULL, SHARE_TENSOR}, {"dram", required_argument, NULL, SHARE_DRAM},
+        {"fp64", required_argument, NULL, SHARE_FP64}, {"fp32", required_argument, NULL, SHARE_FP32},
+        {"fp16", required_argument, NULL, SHARE_FP16},
         {"list", no_argument, NULL, LIST},             {"help", no_argument, NULL, HELP_},
         {NULL, 0, NULL, 0}};
     *options = (struct options){.util = "90", .memory = "1GiB", .busy_us = FOREVER, .for_us = FOREVER};
     bool has_busy = false;
     for (int option; (option = getopt_long(count, arguments, "", known, NULL)) != -1;) {
         switch (option) {
+        case MIG: options->mig = optarg; break;
+        case MPS: options->kind = KIND_MPS_CLIENT; break;
+        case MPS_SERVER: options->kind = KIND_MPS_SERVER; break;
+        case GRAPHICS: options->kind = KIND_GRAPHICS; break;
         case GPUS: options->gpus = optarg; break;
         case DEVICES: options->devices = optarg; break;
         case TOUCH: options->touch_nothing = true; break;
@@ -207,11 +231,15 @@ static void parse_options(int count, char **arguments, struct options *options)
         case EXIT: options->exit_code = (int)parse_number("--exit", optarg, 255); break;
         case LIST: options->list = true; break;
         case HELP_: fputs(HELP, stdout); exit(0);
-        default: fputs("simgpu: see simgpu --help\n", stderr); exit(EXIT_USAGE);
+        case '?': fputs("simgpu: see simgpu --help\n", stderr); exit(EXIT_USAGE);
+        default: options->shares[option - SHARE_0] = optarg; break;
         }
     }
     if (optind < count) {
         fail(EXIT_USAGE, "unexpected argument '%s'; see simgpu --help", arguments[optind]);
+    }
+    if (options->kind == KIND_MPS_SERVER) {
+        options->util = "0";
     }
     if (options->gpus != NULL && options->devices != NULL) {
         fail(EXIT_USAGE, "--gpus and --devices exclude each other");
@@ -234,7 +262,10 @@ static void parse_options(int count, char **arguments, struct options *options)
 
 struct choice {
     size_t count;
-    const struct gpu_config *gpus[MAX_GPUS];
+    struct chosen {
+        const struct gpu_config *gpu;
+        const struct instance_config *instance; /* NULL for a GPU that is not partitioned */
+    } items[MAX_GPUS];
 };
 
 static const char *device_directory(void)
@@ -260,37 +291,60 @@ static void find_allowed(const struct node_config *config, struct choice *allowe
             snprintf(why, size, "%s: %s", path, strerror(errno));
             continue;
         }
-        allowed->gpus[allowed->count++] = &config->gpus[i];
+        const struct gpu_config *gpu = &config->gpus[i];
+        allowed->items[allowed->count++] =
+            (struct chosen){.gpu = gpu, .instance = gpu->instance_count > 0 ? &gpu->instances[0] : NULL};
     }
 }
 
-static void add_once(struct choice *choice, const struct gpu_config *gpu, const char *source, const char *list)
+static void add_once(struct choice *choice, struct chosen item, const char *source, const char *list)
 {
     for (size_t i = 0; i < choice->count; i++) {
-        if (choice->gpus[i] == gpu) {
+        if (choice->items[i].gpu == item.gpu) {
             fail(EXIT_NO_GPU, "%s '%s' names a GPU twice", source, list);
         }
     }
-    choice->gpus[choice->count++] = gpu;
+    choice->items[choice->count++] = item;
+}
+
+/* The beginning of a UUID of an instance. */
+static struct chosen find_instance(const struct choice *allowed, const char *uuid)
+{
+    struct chosen found = {0};
+    for (size_t i = 0; i < allowed->count; i++) {
+        const struct gpu_config *gpu = allowed->items[i].gpu;
+        for (size_t j = 0; j < gpu->instance_count; j++) {
+            if (strncasecmp(gpu->instances[j].uuid, uuid, strlen(uuid)) == 0) {
+                if (found.gpu != NULL) {
+                    fail(EXIT_NO_GPU, "'%s' is the beginning of several UUIDs", uuid);
+                }
+                found = (struct chosen){.gpu = gpu, .instance = &gpu->instances[j]};
+            }
+        }
+    }
+    if (found.gpu == NULL) {
+        fail(EXIT_NO_GPU, "%s is on none of the %zu GPUs that may be opened", uuid, allowed->count);
+    }
+    return found;
 }
 
 /* One item of CUDA_VISIBLE_DEVICES: a position or the beginning of a UUID. */
-static const struct gpu_config *find_visible(const struct choice *allowed, const char *item, const char *list)
+static struct chosen find_visible(const struct choice *allowed, const char *item, const char *list)
 {
     if (strncmp(item, "MIG-", 4) == 0) {
-        fail(EXIT_NO_GPU, "CUDA_VISIBLE_DEVICES '%s': MIG instances are not simulated", list);
+        return find_instance(allowed, item);
     }
     if (strncasecmp(item, "GPU-", 4) == 0) {
-        const struct gpu_config *found = NULL;
+        struct chosen found = {0};
         for (size_t i = 0; i < allowed->count; i++) {
-            if (strncasecmp(allowed->gpus[i]->uuid, item, strlen(item)) == 0) {
-                if (found != NULL) {
+            if (strncasecmp(allowed->items[i].gpu->uuid, item, strlen(item)) == 0) {
+                if (found.gpu != NULL) {
                     fail(EXIT_NO_GPU, "CUDA_VISIBLE_DEVICES: '%s' is the beginning of several UUIDs", item);
                 }
-                found = allowed->gpus[i];
+                found = allowed->items[i];
             }
         }
-        if (found == NULL) {
+        if (found.gpu == NULL) {
             fail(EXIT_NO_GPU, "CUDA_VISIBLE_DEVICES: %s is not among the %zu GPUs that may be opened", item,
                  allowed->count);
         }
@@ -305,12 +359,12 @@ static const struct gpu_config *find_visible(const struct choice *allowed, const
         fail(EXIT_NO_GPU, "CUDA_VISIBLE_DEVICES '%s': no position %lu among the %zu GPUs that may be opened", list,
              position, allowed->count);
     }
-    return allowed->gpus[position];
+    return allowed->items[position];
 }
 
-static void narrow_by_cuda(struct choice *visible)
+static void narrow_by_cuda(struct choice *visible, const char *instances)
 {
-    const char *list = getenv("CUDA_VISIBLE_DEVICES");
+    const char *list = instances != NULL ? instances : getenv("CUDA_VISIBLE_DEVICES");
     if (list == NULL) {
         return;
     }
@@ -332,7 +386,7 @@ static void choose(const struct options *options, const struct node_config *conf
     if (visible.count == 0) {
         fail(EXIT_NO_GPU, "no GPU may be opened (%s)", why);
     }
-    narrow_by_cuda(&visible);
+    narrow_by_cuda(&visible, options->mig);
     if (visible.count == 0) {
         fail(EXIT_NO_GPU, "no GPU is visible, CUDA_VISIBLE_DEVICES is '%s'", getenv("CUDA_VISIBLE_DEVICES"));
     }
@@ -343,7 +397,7 @@ static void choose(const struct options *options, const struct node_config *conf
             if (position >= visible.count) {
                 fail(EXIT_NO_GPU, "--devices %s: there are only %zu visible GPUs", options->devices, visible.count);
             }
-            add_once(chosen, visible.gpus[position], "--devices", options->devices);
+            add_once(chosen, visible.items[position], "--devices", options->devices);
         }
         return;
     }
@@ -375,10 +429,16 @@ static void fill_devices(const struct options *options, const struct choice *cho
     if (options->memory_util != NULL) {
         check_length("--mem-util", options->memory_util, chosen->count);
     }
+    for (size_t i = 0; i < SHARES; i++) {
+        if (options->shares[i] != NULL) {
+            check_length("--sm, --tensor and the like", options->shares[i], chosen->count);
+        }
+    }
     record->device_count = (uint32_t)chosen->count;
     for (size_t i = 0; i < chosen->count; i++) {
         struct record_device *device = &record->devices[i];
-        const struct model *model = chosen->gpus[i]->model;
+        const struct model *model = chosen->items[i].gpu->model;
+        const struct instance_config *instance = chosen->items[i].instance;
         char item[64];
         list_item(options->util, i, item, sizeof item);
         double util = parse_percent("--util", item), memory_util = util * MEMORY_UTIL_SHARE;
@@ -387,13 +447,26 @@ static void fill_devices(const struct options *options, const struct choice *cho
             memory_util = parse_percent("--mem-util", item);
         }
         list_item(options->memory, i, item, sizeof item);
-        device->minor = chosen->gpus[i]->minor;
+        device->minor = chosen->items[i].gpu->minor;
+        device->instance = instance != NULL ? instance->id : WHOLE_GPU;
+        device->kind = (uint16_t)options->kind;
         device->util_permille = (uint16_t)lround(util * 10);
         device->memory_util_permille = (uint16_t)lround(memory_util * 10);
         device->memory_bytes = parse_size(item);
-        if (device->memory_bytes > model->memory_bytes - model->reserved_bytes) {
-            fail(EXIT_USAGE, "--mem %s: out of memory, %s has %llu MiB", item, model->name,
-                 (unsigned long long)((model->memory_bytes - model->reserved_bytes) >> 20));
+        uint64_t most = model->memory_bytes - model->reserved_bytes;
+        most = instance != NULL ? most * instance->memory_slices / MEMORY_SLICES : most;
+        if (device->memory_bytes > most) {
+            fail(EXIT_USAGE, "--mem %s: out of memory, %s%s%s has %llu MiB", item, model->name,
+                 instance != NULL ? " MIG " : "", instance != NULL ? instance->profile : "",
+                 (unsigned long long)(most >> 20));
+        }
+        for (size_t j = 0; j < SHARES; j++) {
+            double share = util * USUAL_SHARES[j];
+            if (options->shares[j] != NULL) {
+                list_item(options->shares[j], i, item, sizeof item);
+                share = parse_percent("--sm, --tensor and the like", item);
+            }
+            device->shares[j] = (uint16_t)lround(share * 10);
         }
     }
 }
@@ -409,13 +482,9 @@ struct publisher {
 /* Files of this user's programs that ended long ago go now; nobody else may have the right to remove them. */
 static void tidy(const struct node_config *config)
 {
-    uint32_t minors[MAX_GPUS];
     struct state state;
-    for (size_t i = 0; i < config->count; i++) {
-        minors[i] = config->gpus[i].minor;
-    }
-    if (state_open(&state, config_directory(), minors, config->count)) {
-        state_refresh(&state, 0);
+    if (state_open(&state, config_directory(), config)) {
+        state_refresh(&state, NULL, 0);
         state_close(&state);
     }
 }
@@ -565,8 +634,11 @@ static void announce(const struct choice *chosen)
 {
     fprintf(stderr, "simulated GPUs:");
     for (size_t i = 0; i < chosen->count; i++) {
-        fprintf(stderr, "%s %s (%s%u, %s)", i > 0 ? "," : "", chosen->gpus[i]->model->name, "/dev/nvidia",
-                chosen->gpus[i]->minor, chosen->gpus[i]->uuid);
+        const struct gpu_config *gpu = chosen->items[i].gpu;
+        const struct instance_config *instance = chosen->items[i].instance;
+        fprintf(stderr, "%s %s%s%s (%s%u, %s)", i > 0 ? "," : "", gpu->model->name, instance != NULL ? " MIG " : "",
+                instance != NULL ? instance->profile : "", "/dev/nvidia", gpu->minor,
+                instance != NULL ? instance->uuid : gpu->uuid);
     }
     fputs(chosen->count > 0 ? "\n" : " none touched\n", stderr);
 }
@@ -621,28 +693,40 @@ static int run_program(const struct options *options, const struct node_config *
 int nvmlInit_v2(void);
 int nvmlShutdown(void);
 int nvmlDeviceGetHandleByIndex_v2(unsigned index, nvml_device *device);
+int nvmlDeviceGetMigDeviceHandleByIndex(nvml_device device, unsigned index, nvml_device *instance);
 int nvmlDeviceGetUtilizationRates(nvml_device device, struct nvml_utilization *utilization);
 int nvmlDeviceGetMemoryInfo_v2(nvml_device device, struct nvml_memory_v2 *memory);
 int nvmlDeviceGetPowerUsage(nvml_device device, uint32_t *milliwatts);
 int nvmlDeviceGetTemperature(nvml_device device, unsigned sensor, uint32_t *celsius);
-int nvmlDeviceGetComputeRunningProcesses_v3(nvml_device device, uint32_t *count, struct nvml_process *records);
+typedef int process_list(nvml_device device, uint32_t *count, struct nvml_process *records);
+process_list nvmlDeviceGetComputeRunningProcesses_v3, nvmlDeviceGetGraphicsRunningProcesses_v3,
+    nvmlDeviceGetMPSComputeRunningProcesses_v3;
+uint32_t nvml_stride(void);
 
-static void list_processes(unsigned index, nvml_device device)
+static void list_processes(unsigned index, nvml_device device, process_list *read_list, const char *kind)
 {
-    static struct nvml_process processes[1024];
-    uint32_t count = sizeof processes / sizeof *processes;
-    if (nvmlDeviceGetComputeRunningProcesses_v3(device, &count, processes) != NVML_OK) {
+    static char records[1024 * 32];
+    uint32_t count = 1024;
+    const uint32_t stride = nvml_stride();
+    if (read_list(device, &count, (struct nvml_process *)records) != NVML_OK) {
         return;
     }
     for (uint32_t i = 0; i < count; i++) {
+        struct nvml_process process = {.gpu_instance = NVML_NO_INSTANCE};
+        memcpy(&process, records + i * stride, stride < sizeof process ? stride : sizeof process);
         uid_t uid = 0;
-        bool known = record_process_user((pid_t)processes[i].pid, &uid);
+        bool known = record_process_user((pid_t)process.pid, &uid);
         const struct passwd *user = known ? getpwuid(uid) : NULL;
-        char number[16];
+        char number[16], instance[16] = "-", memory[32] = "?";
         snprintf(number, sizeof number, "%u", (unsigned)uid);
-        printf("%5u %8u  %-16s %8llu MiB\n", index, processes[i].pid,
-               user != NULL ? user->pw_name : known ? number : "?",
-               (unsigned long long)(processes[i].memory >> 20));
+        if (process.gpu_instance != NVML_NO_INSTANCE) {
+            snprintf(instance, sizeof instance, "%u", process.gpu_instance);
+        }
+        if (process.memory != UINT64_MAX) {
+            snprintf(memory, sizeof memory, "%llu MiB", (unsigned long long)(process.memory >> 20));
+        }
+        printf("%5u %8s %4s %8u  %-16s %12s\n", index, instance, kind, process.pid,
+               user != NULL ? user->pw_name : known ? number : "?", memory);
     }
 }
 
@@ -660,20 +744,33 @@ static int list(const struct node_config *config)
         struct nvml_memory_v2 memory = {.version = NVML_MEMORY_V2_VERSION};
         uint32_t milliwatts = 0, celsius = 0;
         nvmlDeviceGetHandleByIndex_v2(i, &device);
-        nvmlDeviceGetUtilizationRates(device, &use);
+        char util[16] = "-"; /* a partitioned GPU does not tell */
+        if (nvmlDeviceGetUtilizationRates(device, &use) == NVML_OK) {
+            snprintf(util, sizeof util, "%u%%", use.gpu);
+        }
         nvmlDeviceGetMemoryInfo_v2(device, &memory);
         nvmlDeviceGetPowerUsage(device, &milliwatts);
         nvmlDeviceGetTemperature(device, 0, &celsius);
-        printf("%5u %5u  %-22s %-40s  %08x:%02x:%02x.0 %4u%% %6llu/%6llu MiB %4u/%3u W %3u C\n", i, gpu->minor,
-               gpu->model->name, gpu->uuid, gpu->domain, gpu->bus, gpu->device, use.gpu,
+        printf("%5u %5u  %-22s %-40s  %08x:%02x:%02x.0 %5s %6llu/%6llu MiB %4u/%3u W %3u C\n", i, gpu->minor,
+               gpu->model->name, gpu->uuid, gpu->domain, gpu->bus, gpu->device, util,
                (unsigned long long)(memory.used >> 20), (unsigned long long)(memory.total >> 20),
                (milliwatts + 500) / 1000, gpu->model->limit_mw / 1000, celsius);
+        for (size_t j = 0; j < gpu->instance_count; j++) {
+            const struct instance_config *instance = &gpu->instances[j];
+            nvml_device handle;
+            nvmlDeviceGetMigDeviceHandleByIndex(device, (unsigned)j, &handle);
+            nvmlDeviceGetMemoryInfo_v2(handle, &memory);
+            printf("%11s  MIG %-18s %-40s  %-16s       %6llu/%6llu MiB\n", "", instance->profile, instance->uuid, "",
+                   (unsigned long long)(memory.used >> 20), (unsigned long long)(memory.total >> 20));
+        }
     }
-    printf("\n%5s %8s  %-16s %12s\n", "index", "pid", "user", "memory");
+    printf("\n%5s %8s %4s %8s  %-16s %12s\n", "index", "instance", "type", "pid", "user", "memory");
     for (unsigned i = 0; i < config->count; i++) {
         nvml_device device;
         nvmlDeviceGetHandleByIndex_v2(i, &device);
-        list_processes(i, device);
+        list_processes(i, device, nvmlDeviceGetComputeRunningProcesses_v3, "C");
+        list_processes(i, device, nvmlDeviceGetGraphicsRunningProcesses_v3, "G");
+        list_processes(i, device, nvmlDeviceGetMPSComputeRunningProcesses_v3, "M+C");
     }
     nvmlShutdown();
     return 0;

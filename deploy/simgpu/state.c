@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +20,13 @@
 #define MAX_RETIRED 256
 #define MAX_MEMORY (1ULL << 48)
 #define RETIRE_AFTER_US 120000000ULL
-#define TIDY_EVERY_US 30000000ULL
-#define FULL_USE ((int64_t)FULL_PERMILLE * FULL_ACTIVITY)
+#define TIDY_EVERY_US 30000000ULL /* and look at all files */
+#define FULL_USE ((int64_t)FULL_PERMILLE * FULL_ACTIVITY * COMPUTE_SLICES)
+#define NEWS_US 400000U /* a younger heartbeat proves life if the process still exists */
 
-bool state_open(struct state *state, const char *directory, const uint32_t *minors, size_t count)
+bool state_open(struct state *state, const char *directory, const struct node_config *config)
 {
+    const size_t count = config->count;
     memset(state, 0, sizeof *state);
     snprintf(state->path, sizeof state->path, "%s/procs", directory);
     state->directory = -1;
@@ -34,7 +37,13 @@ bool state_open(struct state *state, const char *directory, const uint32_t *mino
     }
     state->timeline_count = count;
     for (size_t i = 0; i < count; i++) {
-        state->timelines[i].minor = minors[i];
+        const struct gpu_config *gpu = &config->gpus[i];
+        struct timeline *timeline = &state->timelines[i];
+        timeline->minor = gpu->minor;
+        timeline->partitioned = gpu->instance_count > 0;
+        for (size_t j = 0; j < gpu->instance_count; j++) {
+            timeline->slices[gpu->instances[j].id] = (uint8_t)gpu->instances[j].compute_slices;
+        }
     }
     return true;
 }
@@ -112,8 +121,14 @@ static bool is_possible(const struct record *record, const struct process *named
     for (uint32_t i = 0; i < record->device_count; i++) {
         const struct record_device *device = &record->devices[i];
         if (device->util_permille > FULL_PERMILLE || device->memory_util_permille > FULL_PERMILLE
-            || device->memory_bytes > MAX_MEMORY) {
+            || device->memory_bytes > MAX_MEMORY || device->kind >= KINDS
+            || (device->instance > MAX_INSTANCE && device->instance != WHOLE_GPU)) {
             return false;
+        }
+        for (size_t j = 0; j < SHARES; j++) {
+            if (device->shares[j] > FULL_PERMILLE) {
+                return false;
+            }
         }
         for (uint32_t j = 0; j < i; j++) {
             if (record->devices[j].minor == device->minor) {
@@ -173,37 +188,58 @@ static bool read_process(struct state *state, const char *name, struct process *
     return true;
 }
 
-/* Whether the process still exists, and if so whether the file is its own. */
-static void look_at_process(struct process *process)
+/*
+ * Whether the process still exists, and if so whether the file is its own. Reading /proc costs more than all the rest,
+ * so once both are proven, a recent heartbeat and a pid that exists are enough.
+ */
+static void look_at_process(struct process *process, uint64_t now)
 {
     uint64_t ticks;
     uid_t uid;
-    process->alive = !process->ended && record_process_start(process->pid, &ticks) && ticks == process->start_ticks;
-    process->hidden = process->alive && (!record_process_user(process->pid, &uid) || uid != process->uid);
-    bool fresh = process->heartbeat_us + GRACE_US >= record_now_us();
+    if (process->proven && !process->ended && process->heartbeat_us + NEWS_US >= now) {
+        process->alive = kill(process->pid, 0) == 0 || errno == EPERM;
+        process->hidden = false;
+    } else {
+        process->alive = !process->ended && record_process_start(process->pid, &ticks) && ticks == process->start_ticks;
+        process->hidden = process->alive && (!record_process_user(process->pid, &uid) || uid != process->uid);
+        process->proven = process->alive && !process->hidden;
+    }
+    bool fresh = process->heartbeat_us + GRACE_US >= now;
     process->end_us = process->alive && fresh ? STILL_GOING : process->heartbeat_us;
 }
 
-/* The process of one file: as known from the last time if the file did not change, else read anew. */
-static bool take_file(struct state *state, const char *name, struct process *process)
+static void take_over(struct process *known, struct process *process)
+{
+    *process = *known;
+    known->devices = NULL;
+    known->segments = NULL;
+}
+
+/*
+ * The process of one file: as known from the last time if the file did not change, else read anew. Not even looked at
+ * if there is a GPU to look for (timeline) that the process did not take.
+ */
+static bool take_file(struct state *state, const char *name, const struct timeline *timeline, struct process *process)
 {
     struct process *known = find_process(state, process);
     struct stat status;
+    if (known != NULL && known->devices != NULL && timeline != NULL && process_device(known, timeline) == NULL) {
+        take_over(known, process);
+        return true;
+    }
     if (known != NULL && known->devices != NULL && fstatat(state->directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0
         && known->inode == status.st_ino && known->changed_ns == changed_at(&status)) {
-        *process = *known;
-        known->devices = NULL;
-        known->segments = NULL;
-    } else if (!read_process(state, name, process)) {
+        take_over(known, process);
+    } else if (read_process(state, name, process)) {
+        process->proven = known != NULL && known->proven && known->uid == process->uid;
+    } else {
         /* Caught in the middle of a write, or junk. What was known before stays true for a moment. */
         if (known == NULL || known->devices == NULL) {
             return false;
         }
-        *process = *known;
-        known->devices = NULL;
-        known->segments = NULL;
+        take_over(known, process);
     }
-    look_at_process(process);
+    look_at_process(process, record_now_us());
     return true;
 }
 
@@ -272,22 +308,23 @@ static int by_time(const void *a, const void *b)
 }
 
 /* Adds what one process did on one device, up to end_us, as changes of the GPU's use. Returns their number. */
-static size_t process_changes(const struct process *process, const struct record_device *device, uint64_t end_us,
-                              struct change *changes)
+static size_t process_changes(const struct process *process, const struct record_device *device, int64_t slices,
+                              uint64_t end_us, struct change *changes)
 {
+    const int64_t full_util = slices * device->util_permille, full_memory_util = slices * device->memory_util_permille;
     size_t n = 0;
     int64_t before = 0;
     for (uint32_t i = 0; i < process->segment_count && process->segments[i].from_us < end_us; i++) {
         int64_t activity = process->segments[i].activity_ppm;
         changes[n++] = (struct change){.at_us = process->segments[i].from_us,
-                                       .util = (activity - before) * device->util_permille,
-                                       .memory_util = (activity - before) * device->memory_util_permille};
+                                       .util = (activity - before) * full_util,
+                                       .memory_util = (activity - before) * full_memory_util};
         before = activity;
     }
     if (end_us != STILL_GOING && before != 0) {
         changes[n++] = (struct change){.at_us = end_us,
-                                       .util = -before * device->util_permille,
-                                       .memory_util = -before * device->memory_util_permille};
+                                       .util = -before * full_util,
+                                       .memory_util = -before * full_memory_util};
     }
     return n;
 }
@@ -327,12 +364,12 @@ static size_t sum_up(struct change *changes, size_t count, struct piece *pieces)
     return n;
 }
 
-static void build_timeline(struct state *state, struct timeline *timeline)
+static void build_timeline(const struct state *state, struct timeline *timeline)
 {
     size_t most = 0;
     for (size_t i = 0; i < state->process_count; i++) {
         const struct process *process = &state->processes[i];
-        if (!process->hidden && process_device(process, timeline->minor) != NULL) {
+        if (!process->hidden && process_device(process, timeline) != NULL) {
             most += process->segment_count + 1;
         }
     }
@@ -348,9 +385,11 @@ static void build_timeline(struct state *state, struct timeline *timeline)
         size_t n = 0;
         for (size_t i = 0; i < state->process_count; i++) {
             const struct process *process = &state->processes[i];
-            const struct record_device *device = process_device(process, timeline->minor);
+            const struct record_device *device = process_device(process, timeline);
             if (!process->hidden && device != NULL) {
-                n += process_changes(process, device, assumed ? process->end_us : process->heartbeat_us, changes + n);
+                int64_t slices = timeline->partitioned ? timeline->slices[device->instance] : COMPUTE_SLICES;
+                n += process_changes(process, device, slices, assumed ? process->end_us : process->heartbeat_us,
+                                     changes + n);
             }
         }
         timeline->count = sum_up(changes, n, pieces);
@@ -368,7 +407,18 @@ static void build_timeline(struct state *state, struct timeline *timeline)
     timeline->pieces = pieces;
 }
 
-static void read_directory(struct state *state)
+/* Whether a program that was known has no file any more. */
+static bool has_lost_any(const struct state *state)
+{
+    for (size_t i = 0; i < state->process_count; i++) {
+        if (state->processes[i].devices != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void read_directory(struct state *state, struct timeline *timeline)
 {
     struct process *processes = NULL;
     size_t count = 0, room = 0, retired_count = 0;
@@ -401,19 +451,26 @@ static void read_directory(struct state *state)
             processes = larger;
             room = more;
         }
-        if (take_file(state, entry->d_name, &process)) {
+        if (take_file(state, entry->d_name, timeline, &process)) {
             processes[count++] = process;
         }
     }
     if (directory != NULL) {
         closedir(directory);
     }
+    const bool all = timeline == NULL || has_lost_any(state);
     forget_processes(state->processes, state->process_count);
     if (count > 0) {
         qsort(processes, count, sizeof *processes, by_identity);
     }
     state->processes = processes;
     state->process_count = count;
+    for (size_t i = 0; i < state->timeline_count; i++) {
+        state->timelines[i].stale = all || state->timelines[i].stale || &state->timelines[i] == timeline;
+    }
+    if (!all) {
+        return; /* nobody can have retired a program while all files are there */
+    }
     /* After the programs: whoever retires one writes here before the file goes, so none is missed or counted twice. */
     state->retired_count = 0;
     for (size_t i = 0; i < retired_count; i++) {
@@ -421,13 +478,24 @@ static void read_directory(struct state *state)
     }
 }
 
-void state_refresh(struct state *state, uint64_t max_age_us)
+static void build(const struct state *state, struct timeline *timeline)
 {
-    uint64_t now = record_now_us();
-    if (state->refreshed_us != 0 && now - state->refreshed_us < max_age_us) {
+    if (timeline->stale) {
+        timeline->stale = false;
+        build_timeline(state, timeline);
+    }
+}
+
+void state_refresh(struct state *state, struct timeline *timeline, uint64_t max_age_us)
+{
+    const uint64_t now = record_now_us();
+    if (timeline != NULL && timeline->refreshed_us != 0 && now - timeline->refreshed_us < max_age_us) {
+        build(state, timeline);
         return;
     }
-    state->refreshed_us = now;
+    if (state->full_us == 0 || now - state->full_us >= TIDY_EVERY_US) {
+        timeline = NULL;
+    }
     struct stat status;
     if (state->directory >= 0 && (fstat(state->directory, &status) != 0 || status.st_nlink == 0)) {
         close(state->directory); /* removed, perhaps made anew */
@@ -437,14 +505,23 @@ void state_refresh(struct state *state, uint64_t max_age_us)
         state->directory = open(state->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     }
     if (state->directory >= 0) {
-        read_directory(state);
+        read_directory(state, timeline);
     }
+    state->full_us = timeline == NULL ? now : state->full_us;
     for (size_t i = 0; i < state->timeline_count; i++) {
-        build_timeline(state, &state->timelines[i]);
+        if (timeline == NULL || timeline == &state->timelines[i]) {
+            state->timelines[i].refreshed_us = now;
+            state->timelines[i].stale = true;
+        }
     }
-    if (now - state->tidied_us >= TIDY_EVERY_US) {
+    if (timeline == NULL && now - state->tidied_us >= TIDY_EVERY_US) {
         state->tidied_us = now;
         state_tidy(state);
+    }
+    for (size_t i = 0; i < state->timeline_count; i++) {
+        if (timeline == NULL || timeline == &state->timelines[i]) {
+            build(state, &state->timelines[i]);
+        }
     }
 }
 
@@ -544,15 +621,12 @@ void state_tidy(struct state *state)
     if (!any || flock(state->directory, LOCK_EX | LOCK_NB) != 0) {
         return;
     }
-    read_directory(state);
+    read_directory(state, NULL);
     for (size_t i = 0; i < state->timeline_count; i++) {
         build_timeline(state, &state->timelines[i]);
     }
     retire(state, now);
-    read_directory(state);
-    for (size_t i = 0; i < state->timeline_count; i++) {
-        build_timeline(state, &state->timelines[i]);
-    }
+    read_directory(state, NULL);
     flock(state->directory, LOCK_UN);
 }
 
@@ -588,8 +662,7 @@ void timeline_mean(const struct timeline *timeline, uint64_t from_us, uint64_t t
     *memory_util = (memory_after - memory_before) / (double)(to_us - from_us);
 }
 
-double process_mean(const struct process *process, const struct record_device *device, uint64_t from_us,
-                    uint64_t to_us)
+double process_activity(const struct process *process, uint64_t from_us, uint64_t to_us)
 {
     double sum = 0;
     for (uint32_t i = 0; i < process->segment_count; i++) {
@@ -601,14 +674,24 @@ double process_mean(const struct process *process, const struct record_device *d
             sum += (double)process->segments[i].activity_ppm / FULL_ACTIVITY * (double)(to - from);
         }
     }
-    return to_us > from_us ? sum / (double)(to_us - from_us) * device->util_permille / FULL_PERMILLE : 0;
+    return to_us > from_us ? sum / (double)(to_us - from_us) : 0;
 }
 
-const struct record_device *process_device(const struct process *process, uint32_t minor)
+double process_mean(const struct process *process, const struct record_device *device, uint64_t from_us,
+                    uint64_t to_us)
+{
+    return process_activity(process, from_us, to_us) * device->util_permille / FULL_PERMILLE;
+}
+
+const struct record_device *process_device(const struct process *process, const struct timeline *timeline)
 {
     for (uint32_t i = 0; i < process->device_count; i++) {
-        if (process->devices[i].minor == minor) {
-            return &process->devices[i];
+        const struct record_device *device = &process->devices[i];
+        if (device->minor == timeline->minor) {
+            bool there = timeline->partitioned
+                             ? device->instance != WHOLE_GPU && timeline->slices[device->instance] > 0
+                             : device->instance == WHOLE_GPU;
+            return there ? device : NULL;
         }
     }
     return NULL;
