@@ -316,8 +316,8 @@ class SamplerTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"PT5S, 1", "PT7S, 2", "PT30S, 6", "PT31S, 7", "PT5M, 60"})
-    @DisplayName("polled probes are looked at every five seconds at least")
+    @CsvSource({"PT5S, 1", "PT12S, 2", "PT30S, 3", "PT31S, 4", "PT5M, 30"})
+    @DisplayName("polled probes are looked at every ten seconds at least")
     void looks(Duration period, int looks) {
         assertEquals(looks, Sampler.looksPerPeriod(period));
     }
