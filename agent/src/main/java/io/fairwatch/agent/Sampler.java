@@ -23,7 +23,7 @@ import org.slf4j.LoggerFactory;
  * the period, at a moment that the node's name decides. Confined to one event loop.
  */
 final class Sampler {
-    /** The longest that a polled probe is left alone: NVML's rings hold 16 s, and a timer may be late. */
+    /** The longest that a polled probe is left alone: NVML's rings hold 16 s, and a timer or a reading may be late. */
     static final Duration POLL_AT_LEAST_EVERY = Duration.ofSeconds(10);
 
     private static final Logger log = LoggerFactory.getLogger(Sampler.class);

@@ -75,9 +75,9 @@ public record GpuDetail(
     /**
      * Traffic as means over the time since it was read last, in bytes per second. Immutable.
      *
-     * @param pcieSentBytesPerSecond from the GPU. Source: GPM metric 20, else a counter where the product has one; never
-     *     the call that measures for 20 ms
-     * @param pcieReceivedBytesPerSecond to the GPU. GPM metric 21, else a counter
+     * @param pcieSentBytesPerSecond from the GPU. Source: GPM metric 20, else field {@code
+     *     NVML_FI_DEV_PCIE_COUNT_TX_BYTES} where the product has it; never the call that measures for 20 ms
+     * @param pcieReceivedBytesPerSecond to the GPU. GPM metric 21, else {@code ..._RX_BYTES}
      * @param nvlinkSentBytesPerSecond over all links. Source: GPM metric 61, else field {@code
      *     NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX}
      * @param nvlinkReceivedBytesPerSecond over all links. GPM metric 60, else {@code ..._DATA_RX}
@@ -96,18 +96,20 @@ public record GpuDetail(
     }
 
     /**
-     * Errors that the GPU counts; read every few minutes. Immutable.
+     * Errors that the GPU counts; read every few minutes, and the last answer told in between; XIDs at once. Immutable.
      *
-     * @param eccCorrected corrected memory errors since the driver was loaded. Source: {@code
-     *     nvmlDeviceGetTotalEccErrors}, volatile
+     * @param eccCorrected corrected memory errors since the driver was loaded. Source: field {@code
+     *     NVML_FI_DEV_ECC_SBE_VOL_TOTAL} and its siblings
      * @param eccUncorrected uncorrected ones
-     * @param eccCorrectedEver corrected ones over the GPU's life. Source: likewise, aggregate
+     * @param eccCorrectedEver corrected ones over the GPU's life. Source: likewise, {@code ..._AGG_TOTAL}
      * @param eccUncorrectedEver uncorrected ones over its life
-     * @param remappedRows rows of memory replaced by spare ones, or pages retired on older products. Source: {@code
-     *     nvmlDeviceGetRemappedRows}, else {@code nvmlDeviceGetRetiredPages}
-     * @param resetNeeded whether a replacement waits for the GPU to be reset
-     * @param pcieReplays replayed PCIe packets since the driver was loaded. Source: {@code
-     *     nvmlDeviceGetPcieReplayCounter}
+     * @param remappedRows rows of memory replaced by spare ones, or pages retired on older products. Source: fields
+     *     {@code NVML_FI_DEV_REMAPPED_COR} and {@code _UNC}, else {@code NVML_FI_DEV_RETIRED_SBE} and {@code _DBE}
+     * @param resetNeeded whether a replacement waits for the GPU to be reset, or the driver asks for a reset. Source:
+     *     fields {@code NVML_FI_DEV_REMAPPED_PENDING}, {@code NVML_FI_DEV_RETIRED_PENDING}, {@code
+     *     NVML_FI_DEV_GET_GPU_RECOVERY_ACTION}
+     * @param pcieReplays replayed PCIe packets since the driver was loaded. Source: field {@code
+     *     NVML_FI_DEV_PCIE_REPLAY_COUNTER}
      * @param xids XID codes that the driver reported in the period, in order; empty: none; absent: events are not
      *     offered. Source: {@code nvmlEventSetWait_v2}
      * @param lastXid newest XID code since the agent opened the driver; absent: none so far

@@ -8,6 +8,10 @@ import java.util.OptionalLong;
 /**
  * One GPU over one period. Immutable. Whatever the product or its driver does not offer is absent.
  *
+ * <p>A GPU that is cut into MIG instances tells only what belongs to all of it: power, energy, temperature, clocks,
+ * errors. Its instances follow it, each as a reading of its own, with memory, processes and what they do. A GPU that is
+ * lost tells nothing but the XIDs that the driver reported of it, in the period in which it did.
+ *
  * @param device which GPU
  * @param utilization share of time in which at least one kernel ran; says nothing of how full the GPU was
  * @param memoryUtilization share of time in which device memory was read or written

@@ -1,13 +1,18 @@
 package io.fairwatch.agent.probe.nvml;
 
 import io.fairwatch.agent.probe.ProcessLookup;
+import io.fairwatch.agent.probe.nvml.Nvml.Field;
+import io.fairwatch.agent.probe.nvml.Nvml.Metric;
 import io.fairwatch.agent.probe.nvml.Nvml.Quantity;
 import io.fairwatch.agent.probe.nvml.Nvml.Ring;
+import io.fairwatch.agent.wire.GpuDetail;
+import io.fairwatch.agent.wire.GpuDetail.Health;
+import io.fairwatch.agent.wire.GpuDetail.Traffic;
 import io.fairwatch.agent.wire.GpuDevice;
 import io.fairwatch.agent.wire.GpuProcess;
-import io.fairwatch.agent.wire.GpuProcess.Kind;
 import io.fairwatch.agent.wire.GpuReading;
 import io.fairwatch.agent.wire.Utilization;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.EnumSet;
@@ -20,28 +25,27 @@ import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/** One GPU in one session with the driver, and what it did since the last reading. Confined to the probe. */
+/**
+ * One GPU in one session with the driver, its MIG instances, and what it did since the last reading. Confined to the
+ * probe.
+ */
 final class Gpu {
-    /** What may be not supported, each by itself. */
+    /** How often errors, replaced memory and the power limit are asked for. */
+    static final Duration SLOWLY = Duration.ofMinutes(5);
+
+    /** What may be not supported, each by itself, beside quantities and fields. */
     private enum Ask {
-        POWER,
-        POWER_LIMIT,
-        ENERGY,
-        TEMPERATURE,
-        SM_CLOCK,
         MEMORY,
         GPU_RING,
         MEMORY_RING,
         RATES,
         SHARES,
-        COMPUTE,
-        GRAPHICS,
-        MPS
-    }
-
-    private interface Question<T> {
-        T ask() throws NvmlException;
+        COUNTERS,
+        NAME,
+        PCI_BUS_ID
     }
 
     /** A process's share, summed over the stretches of a period. */
@@ -49,51 +53,137 @@ final class Gpu {
         double sum;
     }
 
-    private static final int MOST_PROCESSES = 4096;
+    /** A counter as it stood at some time. */
+    private record Counted(long value, long nanos) {}
+
+    private static final Logger log = LoggerFactory.getLogger(Gpu.class);
+    private static final Set<Field> OFTEN = EnumSet.of(Field.MEMORY_TEMPERATURE_CELSIUS, Field.ENERGY_MILLIJOULES);
+    private static final Set<Field> RARELY = EnumSet.of(
+            Field.ECC_CORRECTED,
+            Field.ECC_UNCORRECTED,
+            Field.ECC_CORRECTED_EVER,
+            Field.ECC_UNCORRECTED_EVER,
+            Field.PAGES_RETIRED_FOR_SINGLE_BITS,
+            Field.PAGES_RETIRED_FOR_DOUBLE_BITS,
+            Field.PAGES_WAIT_FOR_RESET,
+            Field.ROWS_REMAPPED_CORRECTABLE,
+            Field.ROWS_REMAPPED_UNCORRECTABLE,
+            Field.ROWS_WAIT_FOR_RESET,
+            Field.PCIE_REPLAYS,
+            Field.RECOVERY_ACTION);
+    private static final Set<Field> TRAFFIC = EnumSet.of(
+            Field.NVLINK_SENT_KIBIBYTES,
+            Field.NVLINK_RECEIVED_KIBIBYTES,
+            Field.PCIE_SENT_BYTES,
+            Field.PCIE_RECEIVED_BYTES);
+    private static final Set<Metric> METRICS = EnumSet.allOf(Metric.class);
+
+    private static final Health NO_HEALTH = new Health(
+            OptionalLong.empty(),
+            OptionalLong.empty(),
+            OptionalLong.empty(),
+            OptionalLong.empty(),
+            OptionalLong.empty(),
+            Optional.empty(),
+            OptionalLong.empty(),
+            Optional.empty(),
+            OptionalInt.empty());
+    private static final Traffic NO_TRAFFIC =
+            new Traffic(OptionalDouble.empty(), OptionalDouble.empty(), OptionalDouble.empty(), OptionalDouble.empty());
+    private static final GpuDetail NOTHING = new GpuDetail(
+            OptionalDouble.empty(),
+            OptionalDouble.empty(),
+            OptionalDouble.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty());
+
+    /** NVML says that this counter may wrap, not where: below 32 bits it may have done so many times. */
+    private static final long PCIE_MAY_WRAP = 1L << 32;
+
+    private static final long DRAIN = 3;
+    private static final long MOST_FAN_PERCENT = 1000;
+    private static final int MOST_INSTANCES = 64;
+    private static final int MOST_XIDS = 256;
     private static final long SAME_CLOCK_MICROS = 60_000_000;
     private static final double SHORTEST_STRETCH_SECONDS = 1;
 
     private final Nvml nvml;
     private final long handle;
     private final GpuDevice device;
-    private final Set<Ask> unsupported = EnumSet.noneOf(Ask.class);
+    private final Asked asked = new Asked();
+    private final ProcessList processes;
+    private final Counters counters;
+    private boolean answering = true;
+
+    private boolean partitioned;
+    private List<Instance> instances = List.of();
+
     private final Map<Ring, Long> ringSeen = new EnumMap<>(Map.of(Ring.GPU, 0L, Ring.MEMORY, 0L));
     private long sharesSeen;
     private boolean oneClock;
     private long polledNanos;
-    private boolean answering = true;
-
     private UtilizationTally utilization = new UtilizationTally();
     private UtilizationTally memoryUtilization = new UtilizationTally();
     private final Map<Integer, ShareTally> shares = new HashMap<>();
     private double sharesSeconds;
     private boolean sharesTold;
 
-    /** Takes stock of a device; its history up to here counts for nothing. */
-    Gpu(Nvml nvml, int index, long nowNanos) throws NvmlException {
+    private final Map<Field, Counted> counted = new EnumMap<>(Field.class);
+    private final Map<Field, Long> rare = new EnumMap<>(Field.class);
+    private OptionalDouble powerLimitWatts = OptionalDouble.empty();
+    private long rarelyNanos;
+    private final long rarelyAfterNanos;
+    private boolean rarelyRead;
+
+    private boolean hasXids;
+    private final List<Integer> xids = new ArrayList<>();
+    private OptionalInt lastXid = OptionalInt.empty();
+
+    /**
+     * Takes stock of a device; its history up to here counts for nothing.
+     *
+     * @param of how many GPUs there are, over which the rare questions are spread
+     */
+    Gpu(Nvml nvml, int index, int of, long nowNanos) throws NvmlException {
         this.nvml = nvml;
         this.handle = nvml.device(index);
-        OptionalLong total = OptionalLong.empty();
-        Optional<Nvml.Memory> memory = ask(Ask.MEMORY, () -> nvml.memory(handle));
-        if (memory.isPresent()) {
-            total = known(memory.get().total());
-        }
-        OptionalLong minor =
-                optional(() -> nvml.quantity(handle, Quantity.MINOR_NUMBER)).orElse(OptionalLong.empty());
+        OptionalLong minor = quantity(Quantity.MINOR_NUMBER);
         this.device = new GpuDevice(
                 nvml.uuid(handle),
                 index,
                 minor.isPresent() ? OptionalInt.of((int) minor.getAsLong()) : OptionalInt.empty(),
-                optional(() -> nvml.pciBusId(handle)).filter(id -> !id.isEmpty()),
-                optional(() -> nvml.name(handle)).orElse("unknown"),
-                total,
+                asked.ask(Ask.PCI_BUS_ID, () -> nvml.pciBusId(handle)).filter(id -> !id.isEmpty()),
+                asked.ask(Ask.NAME, () -> nvml.name(handle)).map(Gpu::printable).orElse("unknown"),
+                asked.ask(Ask.MEMORY, () -> nvml.memory(handle))
+                        .map(Nvml.Memory::total)
+                        .orElse(OptionalLong.empty()),
                 Optional.empty());
+        this.processes = new ProcessList(nvml, handle, Optional.empty(), asked);
+        this.counters = new Counters(nvml, handle, OptionalInt.empty());
+        this.rarelyAfterNanos = SLOWLY.toNanos() * (index + 1) / Math.max(of, 1);
+        findInstances();
         drain(nowNanos);
         forgetPeriod();
     }
 
+    /** Text from the driver, as a snapshot takes it. */
+    static String printable(String text) {
+        return text.replaceAll("\\p{Cntrl}", "?");
+    }
+
+    long handle() {
+        return handle;
+    }
+
     GpuDevice device() {
         return device;
+    }
+
+    /** Those that the last reading found, or taking stock. */
+    List<Instance> instances() {
+        return instances;
     }
 
     /** Whether the last call found the device there. */
@@ -105,16 +195,32 @@ final class Gpu {
         answering = now;
     }
 
+    /** Says that XIDs of this GPU will be told from now on. */
+    void listening() {
+        hasXids = true;
+    }
+
+    /** Notes an error that the driver reported. */
+    void hear(int xid) {
+        lastXid = OptionalInt.of(xid);
+        if (xids.size() < MOST_XIDS) {
+            xids.add(xid);
+        }
+    }
+
     /** Empties the driver's rings into this period's sums. */
     void drain(long nowNanos) throws NvmlException {
         double seconds = (nowNanos - polledNanos) / 1e9;
         polledNanos = nowNanos;
+        if (partitioned) {
+            return;
+        }
         boolean gpu = drain(Ask.GPU_RING, Ring.GPU, utilization, seconds);
         boolean memory = drain(Ask.MEMORY_RING, Ring.MEMORY, memoryUtilization, seconds);
         boolean lookAtGpu = !gpu && isWorthALook(utilization, seconds);
         boolean lookAtMemory = !memory && isWorthALook(memoryUtilization, seconds);
         if (lookAtGpu || lookAtMemory) {
-            Optional<Nvml.Rates> rates = ask(Ask.RATES, () -> nvml.rates(handle));
+            Optional<Nvml.Rates> rates = asked.ask(Ask.RATES, () -> nvml.rates(handle));
             rates.filter(r -> lookAtGpu).ifPresent(r -> utilization.addLook(r.gpuPercent(), seconds));
             rates.filter(r -> lookAtMemory).ifPresent(r -> memoryUtilization.addLook(r.memoryPercent(), seconds));
         }
@@ -128,7 +234,7 @@ final class Gpu {
 
     private boolean drain(Ask ask, Ring ring, UtilizationTally tally, double seconds) throws NvmlException {
         long seen = ringSeen.getOrDefault(ring, 0L);
-        List<Nvml.Sample> fresh = ask(ask, () -> nvml.samples(handle, ring, seen)).orElse(List.of()).stream()
+        List<Nvml.Sample> fresh = asked.ask(ask, () -> nvml.samples(handle, ring, seen)).orElse(List.of()).stream()
                 .filter(sample -> sample.timestamp() > seen)
                 .toList();
         if (fresh.isEmpty()) {
@@ -147,7 +253,7 @@ final class Gpu {
      */
     private void drainShares(double seconds) throws NvmlException {
         long seen = sharesSeen;
-        Optional<List<Nvml.Share>> active = ask(Ask.SHARES, () -> nvml.shares(handle, seen));
+        Optional<List<Nvml.Share>> active = asked.ask(Ask.SHARES, () -> nvml.shares(handle, seen));
         sharesSeconds += seconds;
         long ringNow = ringSeen.getOrDefault(Ring.GPU, 0L);
         if (active.isPresent()) {
@@ -168,27 +274,228 @@ final class Gpu {
         }
     }
 
-    /** Sums the period up, reads the rest, and begins a new period. */
-    GpuReading read(long nowNanos, ProcessLookup lookup) throws NvmlException {
+    /** Sums the period up, reads the rest of the GPU and its instances, and begins a new period. */
+    List<GpuReading> read(long nowNanos, ProcessLookup lookup) throws NvmlException {
+        findInstances();
         drain(nowNanos);
+        Map<Metric, Double> metrics = partitioned
+                ? Map.of()
+                : asked.ask(Ask.COUNTERS, () -> counters.read(nowNanos, METRICS))
+                        .orElse(Map.of());
+        Map<Field, Long> fields = readFields(nowNanos);
         Optional<Utilization> busy = utilization.total();
-        Optional<Nvml.Memory> memory = ask(Ask.MEMORY, () -> nvml.memory(handle));
-        GpuReading reading = new GpuReading(
+        Optional<Nvml.Memory> memory =
+                partitioned ? Optional.empty() : asked.ask(Ask.MEMORY, () -> nvml.memory(handle));
+        List<GpuReading> readings = new ArrayList<>();
+        readings.add(new GpuReading(
                 device,
                 busy,
                 memoryUtilization.total(),
-                memory.map(m -> known(m.used())).orElse(OptionalLong.empty()),
-                memory.map(m -> m.reserved().isPresent() ? known(m.reserved().getAsLong()) : m.reserved())
-                        .orElse(OptionalLong.empty()),
-                quantity(Ask.POWER, Quantity.POWER_MILLIWATTS, 1e-3),
-                quantity(Ask.POWER_LIMIT, Quantity.POWER_LIMIT_MILLIWATTS, 1e-3),
-                quantity(Ask.ENERGY, Quantity.ENERGY_MILLIJOULES, 1e-3),
-                quantity(Ask.TEMPERATURE, Quantity.TEMPERATURE_CELSIUS, 1),
-                quantity(Ask.SM_CLOCK, Quantity.SM_CLOCK_MEGAHERTZ, 1e6),
-                processes(lookup, busy),
-                Optional.empty());
+                memory.map(Nvml.Memory::used).orElse(OptionalLong.empty()),
+                memory.map(Nvml.Memory::reserved).orElse(OptionalLong.empty()),
+                times(quantity(Quantity.POWER_MILLIWATTS), 1e-3),
+                powerLimitWatts,
+                times(energy(fields), 1e-3),
+                times(quantity(Quantity.TEMPERATURE_CELSIUS), 1),
+                times(quantity(Quantity.SM_CLOCK_MEGAHERTZ), 1e6),
+                partitioned ? Optional.empty() : processes(lookup, busy),
+                detail(nowNanos, fields, metrics)));
+        for (Instance instance : instances) {
+            boolean alone = instances.stream()
+                    .allMatch(other -> other == instance || other.gpuInstanceId() != instance.gpuInstanceId());
+            readings.add(instance.read(nowNanos, lookup, alone));
+        }
         forgetPeriod();
-        return reading;
+        xids.clear();
+        return readings;
+    }
+
+    /** What the driver said of a GPU that does not answer any more, which is likely why; empty: nothing. */
+    Optional<GpuReading> lastWords() {
+        if (xids.isEmpty()) {
+            return Optional.empty();
+        }
+        GpuReading words = new GpuReading(
+                device,
+                Optional.empty(),
+                Optional.empty(),
+                OptionalLong.empty(),
+                OptionalLong.empty(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                Optional.empty(),
+                Optional.of(new GpuDetail(
+                        OptionalDouble.empty(),
+                        OptionalDouble.empty(),
+                        OptionalDouble.empty(),
+                        Optional.empty(),
+                        Optional.empty(),
+                        Optional.empty(),
+                        health())));
+        xids.clear();
+        return Optional.of(words);
+    }
+
+    /** Gives back what the driver keeps for this object. */
+    void close() {
+        counters.close();
+        instances.forEach(Instance::close);
+        instances = List.of();
+    }
+
+    /**
+     * An administrator may cut a GPU into other pieces at any time; their handles die then. An instance is the same as
+     * long as index, handle and uuid are.
+     */
+    private void findInstances() throws NvmlException {
+        boolean now = quantity(Quantity.MIG_MODE).orElse(0) == 1;
+        if (now != partitioned) {
+            partitioned = now;
+            asked.forget(); // a GPU answers other questions then
+            counters.close();
+            forgetPeriod();
+        }
+        if (!partitioned && instances.isEmpty()) {
+            return;
+        }
+        Map<String, Instance> before = new LinkedHashMap<>();
+        instances.forEach(instance -> before.put(instance.device().uuid(), instance));
+        List<Instance> found = new ArrayList<>();
+        long most =
+                partitioned ? Math.min(quantity(Quantity.MIG_DEVICES_AT_MOST).orElse(0), MOST_INSTANCES) : 0;
+        for (int i = 0; i < most; i++) {
+            try {
+                OptionalLong at = nvml.instance(handle, i);
+                if (at.isPresent()) {
+                    String uuid = nvml.uuid(at.getAsLong());
+                    Instance known = before.get(uuid);
+                    if (known != null && known.handle() == at.getAsLong()) {
+                        before.remove(uuid);
+                        found.add(known);
+                    } else {
+                        found.add(new Instance(nvml, device, handle, at.getAsLong(), uuid));
+                    }
+                }
+            } catch (NvmlException | IllegalArgumentException e) {
+                if (e instanceof NvmlException answer && (answer.endsSession() || answer.losesDevice())) {
+                    throw answer;
+                }
+                log.debug("MIG instance left out parent={} index={}", device.uuid(), i, e); // being made or unmade now
+            }
+        }
+        before.values().forEach(Instance::close);
+        instances = found;
+    }
+
+    /** One call for all that is due; the rare ones of different GPUs at different times. */
+    private Map<Field, Long> readFields(long nowNanos) throws NvmlException {
+        Set<Field> due = EnumSet.copyOf(OFTEN);
+        if (partitioned || asked.refuses(Ask.COUNTERS)) {
+            due.addAll(TRAFFIC);
+        }
+        boolean rarely = !rarelyRead || nowNanos - rarelyNanos >= 0;
+        if (rarely) {
+            due.addAll(RARELY);
+            rarelyNanos = nowNanos + (rarelyRead ? SLOWLY.toNanos() : rarelyAfterNanos);
+            rarelyRead = true;
+            powerLimitWatts = times(quantity(Quantity.POWER_LIMIT_MILLIWATTS), 1e-3);
+        }
+        Map<Field, Long> fields = asked.ask(nvml, handle, due);
+        if (rarely) {
+            rare.clear();
+            fields.forEach((field, value) -> {
+                if (RARELY.contains(field)) {
+                    rare.put(field, value);
+                }
+            });
+        }
+        return fields;
+    }
+
+    private OptionalLong energy(Map<Field, Long> fields) throws NvmlException {
+        Long energy = fields.get(Field.ENERGY_MILLIJOULES);
+        return energy != null
+                ? OptionalLong.of(energy)
+                : asked.refuses(Field.ENERGY_MILLIJOULES)
+                        ? quantity(Quantity.ENERGY_MILLIJOULES)
+                        : OptionalLong.empty();
+    }
+
+    private Optional<GpuDetail> detail(long nowNanos, Map<Field, Long> fields, Map<Metric, Double> metrics)
+            throws NvmlException {
+        OptionalLong limits = quantity(Quantity.CLOCK_LIMITS);
+        OptionalLong fan = quantity(Quantity.FAN_PERCENT);
+        GpuDetail detail = new GpuDetail(
+                times(value(fields, Field.MEMORY_TEMPERATURE_CELSIUS), 1),
+                times(quantity(Quantity.MEMORY_CLOCK_MEGAHERTZ), 1e6),
+                fan.orElse(0) <= MOST_FAN_PERCENT ? times(fan, 1e-2) : OptionalDouble.empty(),
+                limits.isPresent() ? Optional.of(ClockLimits.names(limits.getAsLong())) : Optional.empty(),
+                Counters.activity(metrics),
+                traffic(nowNanos, fields, metrics),
+                health());
+        return detail.equals(NOTHING) ? Optional.empty() : Optional.of(detail);
+    }
+
+    private Optional<Traffic> traffic(long nowNanos, Map<Field, Long> fields, Map<Metric, Double> metrics) {
+        Traffic traffic = partitioned || asked.refuses(Ask.COUNTERS)
+                ? new Traffic(
+                        rate(nowNanos, fields, Field.PCIE_SENT_BYTES, PCIE_MAY_WRAP, 1),
+                        rate(nowNanos, fields, Field.PCIE_RECEIVED_BYTES, PCIE_MAY_WRAP, 1),
+                        rate(nowNanos, fields, Field.NVLINK_SENT_KIBIBYTES, 0, 1024),
+                        rate(nowNanos, fields, Field.NVLINK_RECEIVED_KIBIBYTES, 0, 1024))
+                : new Traffic(
+                        Counters.bytesPerSecond(metrics, Metric.PCIE_SENT),
+                        Counters.bytesPerSecond(metrics, Metric.PCIE_RECEIVED),
+                        Counters.bytesPerSecond(metrics, Metric.NVLINK_SENT),
+                        Counters.bytesPerSecond(metrics, Metric.NVLINK_RECEIVED));
+        return traffic.equals(NO_TRAFFIC) ? Optional.empty() : Optional.of(traffic);
+    }
+
+    /** A counter that went back began anew at some time in between, so nobody knows. */
+    private OptionalDouble rate(long nowNanos, Map<Field, Long> fields, Field field, long mayWrap, double unit) {
+        Long value = fields.get(field);
+        if (value == null) {
+            counted.remove(field);
+            return OptionalDouble.empty();
+        }
+        Counted before = counted.put(field, new Counted(value, nowNanos));
+        return before == null || value < before.value() || value < mayWrap || nowNanos <= before.nanos()
+                ? OptionalDouble.empty()
+                : OptionalDouble.of((value - before.value()) * unit / ((nowNanos - before.nanos()) / 1e9));
+    }
+
+    private Optional<Health> health() {
+        OptionalLong rows =
+                sum(value(rare, Field.ROWS_REMAPPED_CORRECTABLE), value(rare, Field.ROWS_REMAPPED_UNCORRECTABLE));
+        OptionalLong pages =
+                sum(value(rare, Field.PAGES_RETIRED_FOR_SINGLE_BITS), value(rare, Field.PAGES_RETIRED_FOR_DOUBLE_BITS));
+        List<Boolean> resets = new ArrayList<>();
+        value(rare, Field.ROWS_WAIT_FOR_RESET).ifPresent(rowsWait -> resets.add(rowsWait != 0));
+        value(rare, Field.PAGES_WAIT_FOR_RESET).ifPresent(pagesWait -> resets.add(pagesWait != 0));
+        value(rare, Field.RECOVERY_ACTION).ifPresent(action -> resets.add(action != 0 && action != DRAIN));
+        Health health = new Health(
+                value(rare, Field.ECC_CORRECTED),
+                value(rare, Field.ECC_UNCORRECTED),
+                value(rare, Field.ECC_CORRECTED_EVER),
+                value(rare, Field.ECC_UNCORRECTED_EVER),
+                rows.isPresent() ? rows : pages,
+                resets.isEmpty() ? Optional.empty() : Optional.of(resets.contains(true)),
+                value(rare, Field.PCIE_REPLAYS),
+                hasXids ? Optional.of(xids) : Optional.empty(),
+                lastXid);
+        return health.equals(NO_HEALTH) ? Optional.empty() : Optional.of(health);
+    }
+
+    private static OptionalLong sum(OptionalLong one, OptionalLong other) {
+        return one.isPresent() && other.isPresent() ? OptionalLong.of(one.getAsLong() + other.getAsLong()) : one;
+    }
+
+    private static OptionalLong value(Map<Field, Long> fields, Field field) {
+        Long value = fields.get(field);
+        return value == null ? OptionalLong.empty() : OptionalLong.of(value);
     }
 
     private void forgetPeriod() {
@@ -199,49 +506,17 @@ final class Gpu {
         sharesTold = false;
     }
 
-    private OptionalDouble quantity(Ask ask, Quantity quantity, double unit) throws NvmlException {
-        OptionalLong value = ask(ask, () -> nvml.quantity(handle, quantity)).orElse(OptionalLong.empty());
+    private OptionalLong quantity(Quantity quantity) throws NvmlException {
+        return asked.ask(quantity, () -> nvml.quantity(handle, quantity)).orElse(OptionalLong.empty());
+    }
+
+    private static OptionalDouble times(OptionalLong value, double unit) {
         return value.isPresent() ? OptionalDouble.of(value.getAsLong() * unit) : OptionalDouble.empty();
     }
 
-    /** The lists in the order in which they say most: a client of MPS stands in the compute list too. */
     private Optional<List<GpuProcess>> processes(ProcessLookup lookup, Optional<Utilization> busy)
             throws NvmlException {
-        Map<Integer, Kind> kinds = new LinkedHashMap<>();
-        Map<Integer, Long> memory = new HashMap<>();
-        boolean told = false;
-        for (Kind kind : List.of(Kind.MPS, Kind.COMPUTE, Kind.GRAPHICS)) {
-            Ask ask =
-                    switch (kind) {
-                        case MPS -> Ask.MPS;
-                        case COMPUTE -> Ask.COMPUTE;
-                        case GRAPHICS -> Ask.GRAPHICS;
-                    };
-            Optional<List<Nvml.Running>> running = ask(ask, () -> nvml.processes(handle, kind));
-            told |= running.isPresent() && kind == Kind.COMPUTE;
-            for (Nvml.Running process : running.orElse(List.of())) {
-                if (process.pid() > 0) {
-                    kinds.putIfAbsent(process.pid(), kind);
-                    process.memoryBytes().ifPresent(bytes -> memory.putIfAbsent(process.pid(), bytes));
-                }
-            }
-        }
-        if (!told && kinds.isEmpty()) {
-            return Optional.empty();
-        }
-        List<GpuProcess> processes = new ArrayList<>();
-        kinds.entrySet().stream().limit(MOST_PROCESSES).forEach(entry -> {
-            int pid = entry.getKey();
-            Long bytes = memory.get(pid);
-            processes.add(new GpuProcess(
-                    pid,
-                    entry.getValue(),
-                    lookup.uidOf(pid),
-                    lookup.jobOf(pid),
-                    bytes == null ? OptionalLong.empty() : OptionalLong.of(bytes),
-                    share(pid, busy)));
-        });
-        return Optional.of(processes);
+        return processes.read(lookup, busy.isPresent() && busy.get().maxRatio() > 0, pid -> share(pid, busy));
     }
 
     /**
@@ -253,40 +528,7 @@ final class Gpu {
         if (tally != null && sharesSeconds > 0) {
             return OptionalDouble.of(Math.min(1, tally.sum / sharesSeconds));
         }
-        boolean idle = busy.isPresent() && busy.get().maxRatio() == 0 && !unsupported.contains(Ask.SHARES);
+        boolean idle = busy.isPresent() && busy.get().maxRatio() == 0 && !asked.refuses(Ask.SHARES);
         return sharesTold || idle ? OptionalDouble.of(0) : OptionalDouble.empty();
-    }
-
-    private static OptionalLong known(long bytes) {
-        return bytes < 0 ? OptionalLong.empty() : OptionalLong.of(bytes);
-    }
-
-    /** Asks unless this device is known not to answer; empty for any answer that concerns this one reading alone. */
-    private <T> Optional<T> ask(Ask ask, Question<T> question) throws NvmlException {
-        if (unsupported.contains(ask)) {
-            return Optional.empty();
-        }
-        try {
-            return Optional.of(question.ask());
-        } catch (NvmlException e) {
-            if (e.endsSession() || e.losesDevice()) {
-                throw e;
-            }
-            if (e.isForGood()) {
-                unsupported.add(ask);
-            }
-            return Optional.empty();
-        }
-    }
-
-    private static <T> Optional<T> optional(Question<T> question) throws NvmlException {
-        try {
-            return Optional.of(question.ask());
-        } catch (NvmlException e) {
-            if (e.endsSession() || e.losesDevice()) {
-                throw e;
-            }
-            return Optional.empty();
-        }
     }
 }

@@ -3,6 +3,7 @@ package io.fairwatch.agent.probe.nvml;
 /** NVML answered a call with something other than success. Has no stack trace: on some GPUs it is an everyday answer. */
 final class NvmlException extends Exception {
     static final int UNINITIALIZED = 1;
+    static final int INVALID_ARGUMENT = 2;
     static final int NOT_SUPPORTED = 3;
     static final int NO_PERMISSION = 4;
     static final int NOT_FOUND = 6;
@@ -14,6 +15,9 @@ final class NvmlException extends Exception {
     static final int GPU_IS_LOST = 15;
     static final int RESET_REQUIRED = 16;
     static final int LIBRARY_MISMATCH = 18;
+
+    /** Not one of NVML's: the driver counts no GPU. */
+    static final int NO_DEVICES = -1;
 
     private final int code;
 
@@ -53,6 +57,7 @@ final class NvmlException extends Exception {
     private static String words(int code) {
         return switch (code) {
             case UNINITIALIZED -> "not initialised";
+            case INVALID_ARGUMENT -> "invalid argument";
             case NOT_SUPPORTED -> "not supported";
             case NO_PERMISSION -> "no permission";
             case NOT_FOUND -> "not found";
@@ -64,6 +69,7 @@ final class NvmlException extends Exception {
             case GPU_IS_LOST -> "the GPU is lost";
             case RESET_REQUIRED -> "the GPU needs a reset";
             case LIBRARY_MISMATCH -> "the library does not match the loaded driver";
+            case NO_DEVICES -> "the driver counts none";
             default -> "error";
         };
     }

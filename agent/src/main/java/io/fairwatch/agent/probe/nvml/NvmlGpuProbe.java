@@ -15,8 +15,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Every NVIDIA GPU of this node. Opens the driver's library at the first reading and keeps it open. Calls must not
- * overlap, and any of them may hang in the driver.
+ * Every NVIDIA GPU of this node and every MIG instance of it. Opens the driver's library at the first reading and keeps
+ * it open. Calls must not overlap, and any of them may hang in the driver.
  */
 public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseable {
     /** How long until a driver or a GPU that was not there is looked for again. */
@@ -24,9 +24,11 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
 
     private static final Logger log = LoggerFactory.getLogger(NvmlGpuProbe.class);
     private static final int LONGEST_SIMULATED = 200;
+    private static final int LONGEST_VERSION = 96;
+    private static final int MOST_GPUS = 256;
 
     /** What is known from one opening of the library to its closing. */
-    private record Session(Nvml nvml, GpuDriver driver, List<Gpu> gpus, boolean complete) {}
+    private record Session(Nvml nvml, GpuDriver driver, List<Gpu> gpus, Optional<XidListener> xids, boolean complete) {}
 
     /** Why there was nothing to read, and when that was found. */
     private record Missing(String why, long sinceNanos) {}
@@ -35,6 +37,7 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
     private final ProcessLookup lookup;
     private final LongSupplier nanoTime;
     private @Nullable Session session;
+    private @Nullable Session ending;
     private @Nullable Missing missing;
     private long openedNanos;
 
@@ -91,7 +94,7 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
             for (Gpu gpu : session.gpus()) {
                 readFrom(gpu, () -> {
                     gpu.drain(now);
-                    return gpu;
+                    return List.of();
                 });
             }
         } catch (NvmlException e) {
@@ -103,34 +106,57 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
     /** Ends the session with the driver, so that it can be unloaded; the next reading begins a new one. */
     @Override
     public void close() {
-        if (session != null) {
-            session.nvml().close();
-            session = null;
+        Session ended = session;
+        session = null;
+        if (ended == null) {
+            return;
         }
+        if (ended.xids().map(XidListener::end).orElse(true)) {
+            close(ended);
+        } else { // it waits inside the driver for more than it was asked to: unloading its code would be the end of us
+            ending = ended;
+        }
+    }
+
+    private static void close(Session ended) {
+        ended.gpus().forEach(Gpu::close);
+        ended.nvml().close();
     }
 
     private GpuReadings read(Session open) throws NvmlException {
         long now = nanoTime.getAsLong();
+        hear(open);
         List<GpuReading> readings = new ArrayList<>();
         for (Gpu gpu : open.gpus()) {
-            readFrom(gpu, () -> gpu.read(now, lookup)).ifPresent(readings::add);
+            readings.addAll(readFrom(gpu, () -> gpu.read(now, lookup)));
         }
         return new GpuReadings(open.driver(), readings);
     }
 
-    private interface Reading<T> {
-        T read() throws NvmlException;
+    private static void hear(Session open) {
+        for (Nvml.Xid xid : open.xids().map(XidListener::take).orElse(List.of())) {
+            for (Gpu gpu : open.gpus()) {
+                if (gpu.handle() == xid.device()) {
+                    log.warn("GPU reports an error uuid={} xid={}", gpu.device().uuid(), xid.code());
+                    gpu.hear(xid.code());
+                }
+            }
+        }
     }
 
-    /** Empty when this GPU is lost; the others go on. */
-    private static <T> Optional<T> readFrom(Gpu gpu, Reading<T> reading) throws NvmlException {
+    private interface Reading {
+        List<GpuReading> read() throws NvmlException;
+    }
+
+    /** Its last words at most when this GPU is lost; the others go on. */
+    private static List<GpuReading> readFrom(Gpu gpu, Reading reading) throws NvmlException {
         try {
-            T value = reading.read();
+            List<GpuReading> readings = reading.read();
             if (!gpu.answering()) {
                 gpu.answering(true);
                 log.info("GPU answers again uuid={}", gpu.device().uuid());
             }
-            return Optional.of(value);
+            return readings;
         } catch (NvmlException e) {
             if (!e.losesDevice()) {
                 throw e;
@@ -141,12 +167,12 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
         }
     }
 
-    private static <T> Optional<T> leftOut(Gpu gpu, Exception why) {
+    private static List<GpuReading> leftOut(Gpu gpu, Exception why) {
         if (gpu.answering()) {
             gpu.answering(false);
             log.warn("GPU left out uuid={} why=\"{}\"", gpu.device().uuid(), why.getMessage());
         }
-        return Optional.empty();
+        return gpu.lastWords().map(List::of).orElse(List.of());
     }
 
     private Session session() throws NvmlException, ProbeException {
@@ -157,6 +183,13 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
             throw new NothingToReadException(missing.why());
         }
         missing = null;
+        if (ending != null) {
+            if (!ending.xids().map(XidListener::hasEnded).orElse(true)) {
+                throw new ProbeException("the driver still holds a call of the last session (nvmlEventSetWait)");
+            }
+            close(ending);
+            ending = null;
+        }
         Nvml nvml;
         try {
             nvml = opener.open();
@@ -175,28 +208,51 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
     }
 
     private Session takeStock(Nvml nvml) throws NvmlException {
+        String version = Gpu.printable(nvml.driverVersion());
         GpuDriver driver = new GpuDriver(
-                nvml.driverVersion(),
+                version.substring(0, Math.min(LONGEST_VERSION, version.length())),
                 nvml.simulated()
                         .map(sentence -> sentence.substring(0, Math.min(LONGEST_SIMULATED, sentence.length()))));
-        int count = nvml.deviceCount();
+        int count = Math.min(nvml.deviceCount(), MOST_GPUS);
+        if (count <= 0) {
+            throw new NvmlException("nvmlDeviceGetCount", NvmlException.NO_DEVICES);
+        }
         List<Gpu> gpus = new ArrayList<>();
         for (int index = 0; index < count; index++) {
             try {
-                gpus.add(new Gpu(nvml, index, nanoTime.getAsLong()));
+                gpus.add(new Gpu(nvml, index, count, nanoTime.getAsLong()));
             } catch (NvmlException e) {
                 if (e.endsSession()) {
                     throw e;
                 }
                 log.warn("GPU left out index={} why=\"{}\"", index, e.getMessage());
+            } catch (IllegalArgumentException e) { // no record takes what it says of itself
+                log.warn("GPU left out index={} why=\"{}\"", index, e.getMessage());
             }
         }
+        Optional<XidListener> xids = listen(nvml, gpus);
         log.info(
-                "NVML opened driver={} gpus={} simulated={}",
+                "NVML opened driver={} gpus={} xids={} simulated={}",
                 driver.version(),
                 gpus.size(),
+                xids.isPresent(),
                 driver.simulated().isPresent());
-        return new Session(nvml, driver, gpus, gpus.size() == count);
+        return new Session(nvml, driver, gpus, xids, gpus.size() == count);
+    }
+
+    private static Optional<XidListener> listen(Nvml nvml, List<Gpu> gpus) throws NvmlException {
+        try {
+            XidListener xids =
+                    new XidListener(nvml.xids(gpus.stream().map(Gpu::handle).toList()));
+            gpus.stream().filter(gpu -> xids.covers(gpu.handle())).forEach(Gpu::listening);
+            return Optional.of(xids);
+        } catch (NvmlException e) {
+            if (e.endsSession()) {
+                throw e;
+            }
+            log.info("XIDs are not told why=\"{}\"", e.getMessage());
+            return Optional.empty();
+        }
     }
 
     private static boolean isWhole(Session session) {
@@ -204,8 +260,9 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
     }
 
     private ProbeException failure(NvmlException e) {
-        if (e.isNoDriver()) {
-            missing = new Missing("no NVIDIA driver (" + e.getMessage() + ")", nanoTime.getAsLong());
+        if (e.isNoDriver() || e.code() == NvmlException.NO_DEVICES) {
+            String what = e.isNoDriver() ? "no NVIDIA driver" : "no GPU of the NVIDIA driver";
+            missing = new Missing(what + " (" + e.getMessage() + ")", nanoTime.getAsLong());
             return new NothingToReadException(missing.why());
         }
         return new ProbeException(e.getMessage() == null ? "NVML failed" : e.getMessage(), e);

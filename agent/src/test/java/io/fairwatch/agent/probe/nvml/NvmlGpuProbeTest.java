@@ -47,6 +47,10 @@ class NvmlGpuProbeTest {
     private long nanos = 1_000_000_000_000L;
     private NvmlGpuProbe probe = new NvmlGpuProbe(driver::open, LOOKUP, () -> nanos);
 
+    private static Running running(int pid, OptionalLong memory) {
+        return new Running(pid, memory, OptionalInt.empty(), OptionalInt.empty());
+    }
+
     private void pass(long seconds) {
         nanos += seconds * 1_000_000_000;
     }
@@ -138,7 +142,7 @@ class NvmlGpuProbeTest {
         first.quantities.put(Quantity.SM_CLOCK_MEGAHERTZ, OptionalLong.of(1530));
         first.quantities.put(Quantity.TEMPERATURE_CELSIUS, OptionalLong.empty()); // "not available"
         first.quantities.put(Quantity.MINOR_NUMBER, OptionalLong.of(8));
-        first.memory = Optional.of(new Nvml.Memory(1000, 300, OptionalLong.of(20)));
+        first.memory = Optional.of(new Nvml.Memory(OptionalLong.of(1000), OptionalLong.of(300), OptionalLong.of(20)));
         GpuReading reading = readFirst();
         assertEquals(301.4, reading.powerWatts().orElseThrow(), 1e-9);
         assertEquals(5000.5, reading.energyJoules().orElseThrow(), 1e-9);
@@ -159,10 +163,10 @@ class NvmlGpuProbeTest {
         first.processes.put(
                 Kind.COMPUTE,
                 List.of(
-                        new Running(4242, OptionalLong.of(7)),
-                        new Running(77, OptionalLong.empty()),
-                        new Running(0, OptionalLong.empty())));
-        first.processes.put(Kind.GRAPHICS, List.of(new Running(4242, OptionalLong.of(7))));
+                        running(4242, OptionalLong.of(7)),
+                        running(77, OptionalLong.empty()),
+                        running(0, OptionalLong.empty())));
+        first.processes.put(Kind.GRAPHICS, List.of(running(4242, OptionalLong.of(7))));
         probe.read(NOW);
         pass(5);
         first.sample(20, 80);
@@ -195,7 +199,7 @@ class NvmlGpuProbeTest {
     void unknownShares() throws Exception {
         first.sharesSupported = true;
         first.sample(10, 0);
-        first.processes.put(Kind.COMPUTE, List.of(new Running(77, OptionalLong.empty())));
+        first.processes.put(Kind.COMPUTE, List.of(running(77, OptionalLong.empty())));
         probe.read(NOW);
         pass(5);
         first.sample(20, 80);
@@ -212,8 +216,8 @@ class NvmlGpuProbeTest {
     @Test
     @DisplayName("a client of MPS is one process, though the compute list names it too")
     void mps() throws Exception {
-        first.processes.put(Kind.COMPUTE, List.of(new Running(4242, OptionalLong.of(7))));
-        first.processes.put(Kind.MPS, List.of(new Running(4242, OptionalLong.empty())));
+        first.processes.put(Kind.COMPUTE, List.of(running(4242, OptionalLong.of(7))));
+        first.processes.put(Kind.MPS, List.of(running(4242, OptionalLong.empty())));
         List<GpuProcess> processes = readFirst().processes().orElseThrow();
         assertEquals(1, processes.size());
         assertEquals(Kind.MPS, processes.get(0).kind());
