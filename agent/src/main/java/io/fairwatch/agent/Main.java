@@ -147,7 +147,7 @@ public final class Main implements Callable<Integer> {
             if (!config.scratch().mounts().isEmpty()) {
                 AgentConfig.Scratch scratch = config.scratch();
                 sources.add(new Source<>(
-                        new ScratchProbe(scratch.mounts(), scratch.recountEvery(), names, clock),
+                        new ScratchProbe(scratch.mounts(), scratch.recountEvery(), scratch.directory(), names, clock),
                         SnapshotDraft::scratch));
             }
             return sources;

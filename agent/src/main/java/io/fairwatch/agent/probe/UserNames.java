@@ -135,11 +135,6 @@ public final class UserNames {
         }
     }
 
-    /** Asks the system now, and waits as long as its directory service takes: for ever, maybe. */
-    public static Optional<String> askSystem(int uid) {
-        return Libc.userName(uid);
-    }
-
     /** No names, for sites that do not want any to leave the node. */
     public static UserNames off() {
         Directory silent = uid -> {

@@ -96,7 +96,7 @@ class ScratchProbeTest {
     })
     @DisplayName("the file system of a path is that of the deepest mount above it")
     void types(String path, String type) {
-        assertEquals(type, ScratchProbe.fileSystemType(MOUNTINFO, path));
+        assertEquals(type, Mounted.parse(MOUNTINFO, path).type());
     }
 
     private static ScratchUse readUntilCounted(ScratchProbe probe) throws ProbeException {
@@ -108,7 +108,7 @@ class ScratchProbeTest {
         return use;
     }
 
-    private static ScratchProbe probe(List<Path> mounts) {
-        return new ScratchProbe(mounts, Duration.ofHours(1), UserNames.off(), () -> NOON);
+    private ScratchProbe probe(List<Path> mounts) {
+        return new ScratchProbe(mounts, Duration.ofHours(1), directory.resolve("state"), UserNames.off(), () -> NOON);
     }
 }
