@@ -159,15 +159,19 @@ final class Libc {
      * @param into direct, at least 72 bytes, for {@code struct if_nextdqblk}
      */
     static int nextQuota(int directory, String device, int type, int id, ByteBuffer into) {
-        long command = Integer.toUnsignedLong(Q_GETNEXTQUOTA << 8 | type);
-        long address = address(into);
-        int result = call(QUOTACTL_FD, directory, command, id, address, 0);
-        if (result != -ENOSYS) {
-            return result;
-        }
+        int result = call(QUOTACTL_FD, directory, nextQuota(type), id, address(into), 0);
+        return result == -ENOSYS ? nextQuota(device, type, id, into) : result;
+    }
+
+    /** The same, as kernels before 5.14 know it. */
+    static int nextQuota(String device, int type, int id, ByteBuffer into) {
         try (Memory name = text(device)) {
-            return call(Calls.ABI.quotactl, command, Pointer.nativeValue(name), id, address, 0);
+            return call(Calls.ABI.quotactl, nextQuota(type), Pointer.nativeValue(name), id, address(into), 0);
         }
+    }
+
+    private static long nextQuota(int type) {
+        return Integer.toUnsignedLong(Q_GETNEXTQUOTA << 8 | type);
     }
 
     /**

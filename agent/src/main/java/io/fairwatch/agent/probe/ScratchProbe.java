@@ -339,9 +339,9 @@ public final class ScratchProbe implements Probe<List<ScratchUse>>, AutoCloseabl
             }
         });
         Last last = new Last(counted, atStart.usedBytes(), atStart.inodesUsed());
+        mount.file.write(new Kept(atStart.totalBytes(), Optional.of(last), Optional.empty()));
         mount.walked = last;
         mount.running = Optional.empty();
-        mount.file.write(new Kept(atStart.totalBytes(), Optional.of(last), Optional.empty()));
         boolean same = before.map(Last::counted)
                 .map(old -> old.directories().unread() == counted.directories().unread()
                         && old.leftOut() == counted.leftOut())
