@@ -19,7 +19,8 @@ import java.util.Optional;
  * @param period from one snapshot to the next
  * @param spool what waits for the collector
  * @param nvml the GPUs
- * @param scratch the local file systems to account for
+ * @param scratch the file systems to account for
+ * @param users what is told of each user beside CPU time and resident memory
  * @param metrics the agent's own figures
  * @param names whether login names leave the node, or numbers only
  */
@@ -30,6 +31,7 @@ record AgentConfig(
         Waiting spool,
         Gpus nvml,
         Scratch scratch,
+        Users users,
         Metrics metrics,
         @Default("true") boolean names) {
 
@@ -104,14 +106,16 @@ record AgentConfig(
     record Gpus(@Default("true") boolean enabled, Optional<String> library) {}
 
     /**
-     * The local file systems to account for.
+     * The file systems to account for.
      *
      * @param mounts their mount points; none: nothing is counted
      * @param recountEvery how often the use below each directory is counted anew
+     * @param directory where counts outlive the agent
      */
     record Scratch(
             List<Path> mounts,
-            @Default("6h") @Range(from = "1m", to = "7d") Duration recountEvery) {
+            @Default("6h") @Range(from = "1m", to = "7d") Duration recountEvery,
+            @Default("/var/lib/fairwatch-agent/scratch") Path directory) {
         Scratch {
             for (Path mount : mounts) {
                 if (!mount.isAbsolute()) {
@@ -120,6 +124,13 @@ record AgentConfig(
             }
         }
     }
+
+    /**
+     * What is told of each user beside CPU time and resident memory.
+     *
+     * @param pss whether memory is told with what processes share split among them; costs time and a privilege
+     */
+    record Users(@Default("false") boolean pss) {}
 
     /**
      * The agent's own figures.

@@ -8,6 +8,7 @@ import io.fairwatch.agent.metrics.OwnCost;
 import io.fairwatch.agent.probe.HostProbe;
 import io.fairwatch.agent.probe.JobCgroupProbe;
 import io.fairwatch.agent.probe.ProcTree;
+import io.fairwatch.agent.probe.ProportionalMemory;
 import io.fairwatch.agent.probe.ScratchProbe;
 import io.fairwatch.agent.probe.ServiceNotice;
 import io.fairwatch.agent.probe.UserNames;
@@ -154,7 +155,10 @@ public final class Main implements Callable<Integer> {
             List<Source<?>> sources = new ArrayList<>();
             sources.add(Source.step("processes", processes::refresh));
             sources.add(new Source<>(new JobCgroupProbe(processes), SnapshotDraft::jobs));
-            sources.add(new Source<>(new UserProbe(processes, names), SnapshotDraft::users));
+            Optional<ProportionalMemory> memory = config.users().pss()
+                    ? Optional.of(ProportionalMemory.ofSystem(Path.of("/proc")))
+                    : Optional.empty();
+            sources.add(new Source<>(new UserProbe(processes, names, memory), SnapshotDraft::users));
             sources.add(new Source<>(new HostProbe(), SnapshotDraft::host));
             if (config.nvml().enabled()) {
                 sources.add(new Source<>(new NvmlGpuProbe(config.nvml().library(), processes), SnapshotDraft::gpus));
@@ -162,7 +166,7 @@ public final class Main implements Callable<Integer> {
             if (!config.scratch().mounts().isEmpty()) {
                 AgentConfig.Scratch scratch = config.scratch();
                 sources.add(new Source<>(
-                        new ScratchProbe(scratch.mounts(), scratch.recountEvery(), names, clock),
+                        new ScratchProbe(scratch.mounts(), scratch.recountEvery(), scratch.directory(), names, clock),
                         SnapshotDraft::scratch));
             }
             return sources;

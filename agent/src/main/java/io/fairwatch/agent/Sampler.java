@@ -40,6 +40,7 @@ final class Sampler {
     private final AgentMetrics metrics;
     private final Runnable kept;
     private final WireCodec codec = new WireCodec();
+    private final ScratchNews scratchNews = new ScratchNews();
     private @Nullable Long timer;
     private Future<?> current = Future.succeededFuture();
     private boolean failing;
@@ -176,6 +177,7 @@ final class Sampler {
 
     private long keep(SnapshotDraft draft) {
         OwnCost cost = OwnCost.read();
+        draft.scratch(scratchNews.of(draft.scratch()));
         AtomicReference<NodeSnapshot> made = new AtomicReference<>();
         long sequence = spool.append(number -> {
             NodeSnapshot snapshot = node.finish(draft, number, spool.dropped(), cost);

@@ -63,6 +63,10 @@ final class SnapshotDraft {
         scratch = readings;
     }
 
+    List<ScratchUse> scratch() {
+        return scratch;
+    }
+
     NodeSnapshot finish(String node, String bootId, long sequence, AgentState agent) {
         return new NodeSnapshot(
                 NodeSnapshot.VERSION,

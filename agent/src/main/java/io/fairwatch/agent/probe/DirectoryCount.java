@@ -2,6 +2,11 @@ package io.fairwatch.agent.probe;
 
 import io.fairwatch.agent.probe.Libc.Entries;
 import io.fairwatch.agent.probe.Libc.Status;
+import io.fairwatch.agent.wire.ScratchUse.Directories;
+import io.fairwatch.agent.wire.ScratchUse.DirectoryUse;
+import io.fairwatch.agent.wire.ScratchUse.Owner;
+import io.fairwatch.agent.wire.ScratchUse.UserSpace;
+import io.fairwatch.agent.wire.ScratchUse.Users;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -9,12 +14,19 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.function.Supplier;
 
 /**
- * Counts what lies below each directory at the top of a mount. Users can make any tree there, so:
+ * Counts what lies below each directory at the top of a mount, and what each user owns there. Users can make any tree
+ * there, so:
  *
  * <ul>
  *   <li>every step is relative to an open directory and follows no symlink, so nobody leads the walk elsewhere by
@@ -25,17 +37,21 @@ import java.util.OptionalInt;
  *   <li>modification times in the future or before 1970 are not believed.
  * </ul>
  *
+ * <p>A count can take hours, so it can go on where an earlier one stopped: directories at the top that were finished then
+ * are not walked again.
+ *
  * Confined to one thread, as it keeps its memory.
  */
 final class DirectoryCount {
     private static final int DEEPEST = 200;
+    private static final int MOST_USERS = 20_000;
 
     /** The name under which the files right at the top are counted. */
     static final String TOP = ".";
 
     private final Pace pace;
     private final InstantSource clock;
-    private final int mostDirectories;
+    private final int mostTold;
     private final Status status = new Status();
     /** One for each level of depth, kept. */
     private final List<Entries> levels = new ArrayList<>();
@@ -49,31 +65,52 @@ final class DirectoryCount {
     /**
      * The count of one mount. Immutable.
      *
-     * @param directories largest first
-     * @param endedAt when it ended
-     * @param unreadable directories that could not be read, so that figures are too low; those at the top are left out
-     * @param leftOut small directories at the top that are left out because there are too many
+     * @param directories largest first; {@code unread} are those that could not be read, so that figures are too low
+     * @param users largest first
+     * @param leftOut small directories and users that are left out because there are too many
      */
-    record Counted(List<Directory> directories, Instant endedAt, long unreadable, int leftOut) {
-        Counted {
-            directories = List.copyOf(directories);
+    record Counted(Directories directories, Users users, int leftOut) {}
+
+    /**
+     * A count as far as it has come: what was found in the directories that are finished. Immutable.
+     *
+     * @param startedAt when it began
+     * @param finished the directories at the top that are not to be walked again
+     * @param users what users own in those
+     * @param unread directories in those that could not be read
+     */
+    record Round(Instant startedAt, List<Finished> finished, List<UserSpace> users, long unread) {
+        Round {
+            finished = List.copyOf(finished);
+            users = List.copyOf(users);
+        }
+
+        /** One that has not begun. */
+        static Round from(Instant now) {
+            return new Round(now, List.of(), List.of(), 0);
         }
     }
 
-    /** One directory at the top, as {@code ScratchUse.DirectoryUse} but for the owner's name. Immutable. */
-    record Directory(String name, OptionalInt uid, long usedBytes, long files, Optional<Instant> lastWrite) {}
+    /** A directory at the top, with the bytes of its name as Latin-1 text. Immutable. */
+    record Finished(String rawName, DirectoryUse use) {}
 
-    DirectoryCount(Pace pace, InstantSource clock, int mostDirectories) {
+    /** Told after each directory at the top; may want to know what was found so far. */
+    @FunctionalInterface
+    interface Progress {
+        void finished(Supplier<Round> soFar);
+    }
+
+    DirectoryCount(Pace pace, InstantSource clock, int mostTold) {
         this.pace = pace;
         this.clock = clock;
-        this.mostDirectories = mostDirectories;
+        this.mostTold = mostTold;
     }
 
     /** Counts everything below a mount. */
-    Counted count(Path mount) throws IOException, InterruptedException {
+    Counted count(Path mount, Round soFar, Progress progress) throws IOException, InterruptedException {
         int top = Libc.openDirectory(mount);
         try {
-            return new Walk(top).count();
+            return new Walk(top, soFar, progress).count();
         } finally {
             Libc.close(top);
         }
@@ -84,13 +121,59 @@ final class DirectoryCount {
         private double files;
         private long newest = -1;
 
-        Directory named(String name, OptionalInt uid) {
-            return new Directory(
+        void add(Tally other) {
+            bytes += other.bytes;
+            files += other.files;
+        }
+
+        DirectoryUse of(String name, OptionalInt uid) {
+            return new DirectoryUse(
                     name,
                     uid,
+                    Optional.empty(),
+                    Owner.NOT_ASKED,
                     Math.round(bytes),
                     Math.round(files),
-                    newest < 0 ? Optional.empty() : Optional.of(Instant.ofEpochSecond(newest)));
+                    newest < 0 ? Optional.empty() : Optional.of(Instant.ofEpochSecond(newest)),
+                    Optional.empty());
+        }
+
+        UserSpace of(int uid) {
+            return new UserSpace(
+                    uid,
+                    Optional.empty(),
+                    Owner.NOT_ASKED,
+                    Math.round(bytes),
+                    OptionalLong.of(Math.round(files)),
+                    Optional.empty());
+        }
+    }
+
+    /** A tally for each user. */
+    private static final class Owners {
+        private final Map<Integer, Tally> byUid = new HashMap<>();
+
+        /** That of a user; one that nobody asks when there are too many. */
+        Tally of(int uid) {
+            Tally tally = byUid.get(uid);
+            if (tally == null) {
+                tally = new Tally();
+                if (byUid.size() < MOST_USERS && uid >= 0) {
+                    byUid.put(uid, tally);
+                }
+            }
+            return tally;
+        }
+
+        void add(Owners others) {
+            others.byUid.forEach((uid, tally) -> of(uid).add(tally));
+        }
+
+        List<UserSpace> list() {
+            List<UserSpace> list = new ArrayList<>(byUid.size());
+            byUid.forEach((uid, tally) -> list.add(tally.of(uid)));
+            list.sort(Comparator.comparingLong(UserSpace::usedBytes).reversed().thenComparingInt(UserSpace::uid));
+            return list;
         }
     }
 
@@ -98,55 +181,123 @@ final class DirectoryCount {
         private final int top;
         private final long device;
         private final long latest;
-        private long unreadable;
+        private final Round before;
+        private final Progress progress;
+        private final List<Finished> found = new ArrayList<>();
+        /** Of the directories that are finished. */
+        private final Owners owners = new Owners();
+
+        private long unread;
+        /** Directories at the top that could not be read; they are tried again when a count goes on. */
+        private long unreadAtTop;
+
         private int leftOut;
 
-        Walk(int top) throws IOException {
+        Walk(int top, Round before, Progress progress) throws IOException {
             this.top = top;
+            this.before = before;
+            this.progress = progress;
             this.latest = clock.instant().plusSeconds(86_400).getEpochSecond();
             if (status.readItself(top) < 0) {
                 throw new IOException("the mount's own status cannot be read");
             }
             this.device = status.device();
+            for (UserSpace user : before.users()) {
+                Tally tally = owners.of(user.uid());
+                tally.bytes += user.usedBytes();
+                tally.files += user.files().orElse(0);
+            }
         }
 
         Counted count() throws InterruptedException {
-            List<Directory> found = new ArrayList<>();
+            Map<String, DirectoryUse> finishedBefore = new HashMap<>();
+            before.finished().forEach(each -> finishedBefore.put(each.rawName(), each.use()));
             Tally loose = new Tally();
-            forEach(top, 0, entry -> {
+            Owners looseOwners = new Owners();
+            long[] unreadHere = {0};
+            Set<String> passed = new HashSet<>();
+            forEach(top, 0, unreadHere, entry -> {
                 if (!status.isDirectory()) {
-                    add(loose);
+                    add(loose, looseOwners);
                 } else if (isHere()) {
-                    OptionalInt uid = status.uid() < 0 ? OptionalInt.empty() : OptionalInt.of(status.uid());
-                    Tally tally = new Tally();
-                    tally.bytes = status.bytesOnDisk();
-                    if (enter(top, entry.nameAddress(), 1, tally)) {
-                        found.add(tally.named(printable(new String(entry.name(), StandardCharsets.UTF_8)), uid));
-                        if (found.size() >= 2 * mostDirectories) {
-                            keepLargest(found);
-                        }
+                    String rawName = new String(entry.name(), StandardCharsets.ISO_8859_1);
+                    DirectoryUse known = finishedBefore.get(rawName);
+                    if (!passed.add(rawName)) {
+                        return; // a directory that changes while it is read may tell a name twice
+                    }
+                    Optional<DirectoryUse> use = known != null ? Optional.of(known) : walk(entry);
+                    use.ifPresent(counted -> found.add(new Finished(rawName, counted)));
+                    if (found.size() >= 2 * mostTold) {
+                        keepLargest();
+                    }
+                    if (known == null && leftOut == 0) { // what is left out would be walked and counted twice
+                        progress.finished(this::soFar);
                     }
                 }
             });
+            unread += unreadAtTop + unreadHere[0] + before.unread();
+            owners.add(looseOwners);
             if (loose.files > 0) {
-                found.add(loose.named(TOP, OptionalInt.empty()));
+                found.add(new Finished(TOP, loose.of(TOP, OptionalInt.empty())));
             }
-            keepLargest(found);
-            return new Counted(found, clock.instant(), unreadable, leftOut);
+            keepLargest();
+            return counted();
         }
 
-        private void keepLargest(List<Directory> found) {
-            found.sort(Comparator.comparingLong(Directory::usedBytes).reversed());
-            if (found.size() > mostDirectories) {
-                leftOut += found.size() - mostDirectories;
-                found.subList(mostDirectories, found.size()).clear();
+        private Counted counted() {
+            Instant now = clock.instant();
+            List<UserSpace> users = owners.list();
+            if (users.size() > mostTold) {
+                leftOut += users.size() - mostTold;
+                users.subList(mostTold, users.size()).clear();
+            }
+            return new Counted(
+                    new Directories(
+                            "walk", now, found.stream().map(Finished::use).toList(), unread),
+                    new Users("walk", now, users),
+                    leftOut);
+        }
+
+        private Round soFar() {
+            return new Round(before.startedAt(), found, owners.list(), before.unread() + unread);
+        }
+
+        private void keepLargest() {
+            found.sort(Comparator.comparingLong((Finished each) -> each.use().usedBytes())
+                    .reversed());
+            if (found.size() > mostTold) {
+                leftOut += found.size() - mostTold;
+                found.subList(mostTold, found.size()).clear();
             }
         }
 
-        private void add(Tally tally) {
-            boolean shared = !status.isDirectory();
-            tally.bytes += (double) status.bytesOnDisk() / (shared ? status.links() : 1);
-            tally.files += 1.0 / (shared ? status.links() : 1);
+        /** Counts a directory at the top, with {@code status} about it; empty when it cannot be read or is gone. */
+        private Optional<DirectoryUse> walk(Entries entry) throws InterruptedException {
+            OptionalInt uid = status.uid() < 0 ? OptionalInt.empty() : OptionalInt.of(status.uid());
+            Tally tally = new Tally();
+            tally.bytes = status.bytesOnDisk();
+            Owners ownersHere = new Owners();
+            ownersHere.of(status.uid()).bytes += status.bytesOnDisk();
+            ownersHere.of(status.uid()).files++;
+            long unreadBefore = unread;
+            if (!enter(top, entry.nameAddress(), 1, tally, ownersHere)) {
+                unreadAtTop += unread - unreadBefore;
+                unread = unreadBefore;
+                return Optional.empty();
+            }
+            owners.add(ownersHere);
+            String name = TopDirectories.printable(new String(entry.name(), StandardCharsets.UTF_8));
+            return Optional.of(tally.of(name, uid));
+        }
+
+        private void add(Tally tally, Owners ownersHere) {
+            double share = status.isDirectory() ? 1 : 1.0 / status.links();
+            double bytes = status.bytesOnDisk() * share;
+            Tally owner = ownersHere.of(status.uid());
+            tally.bytes += bytes;
+            tally.files += share;
+            owner.bytes += bytes;
+            owner.files += share;
             long modified = status.modifiedSeconds();
             if (modified <= latest) {
                 tally.newest = Math.max(tally.newest, modified);
@@ -158,31 +309,34 @@ final class DirectoryCount {
         }
 
         /** Counts a directory's content; false when it cannot be read or is gone. */
-        private boolean enter(int parent, long nameAddress, int depth, Tally tally) throws InterruptedException {
+        private boolean enter(int parent, long nameAddress, int depth, Tally tally, Owners ownersHere)
+                throws InterruptedException {
             int fd = depth > DEEPEST ? -Libc.EACCES : Libc.openDirectory(parent, nameAddress);
             if (fd < 0) {
                 boolean vanished = fd == -Libc.ENOENT || fd == -Libc.ENOTDIR || fd == -Libc.ELOOP;
-                unreadable += vanished ? 0 : 1;
+                unread += vanished ? 0 : 1;
                 return false;
             }
+            long[] unreadHere = {0};
             try {
-                forEach(fd, depth, entry -> {
+                forEach(fd, depth, unreadHere, entry -> {
                     boolean directory = status.isDirectory();
                     if (!directory || isHere()) {
-                        add(tally);
+                        add(tally, ownersHere);
                     }
                     if (directory && isHere()) {
-                        enter(fd, entry.nameAddress(), depth + 1, tally);
+                        enter(fd, entry.nameAddress(), depth + 1, tally, ownersHere);
                     }
                 });
                 return true;
             } finally {
+                unread += unreadHere[0];
                 Libc.close(fd);
             }
         }
 
         /** Calls back for each entry of a directory, with {@code status} about it. */
-        private void forEach(int fd, int depth, Found found) throws InterruptedException {
+        private void forEach(int fd, int depth, long[] unreadHere, Found found) throws InterruptedException {
             while (levels.size() <= depth) {
                 levels.add(new Entries());
             }
@@ -194,31 +348,15 @@ final class DirectoryCount {
                 if (error == 0) {
                     found.accept(entries);
                 } else if (error != -Libc.ENOENT) {
-                    unreadable++;
+                    unreadHere[0]++;
                 }
             }
-            unreadable += entries.failed() ? 1 : 0;
+            unreadHere[0] += entries.failed() ? 1 : 0;
         }
     }
 
     @FunctionalInterface
     private interface Found {
         void accept(Entries entry) throws InterruptedException;
-    }
-
-    /** The text without anything that steers a terminal, a log or the direction of writing. */
-    static String printable(String text) {
-        StringBuilder printable = new StringBuilder();
-        text.codePoints().forEach(c -> {
-            switch (Character.getType(c)) {
-                case Character.CONTROL,
-                        Character.FORMAT,
-                        Character.LINE_SEPARATOR,
-                        Character.PARAGRAPH_SEPARATOR,
-                        Character.SURROGATE -> printable.append('\ufffd');
-                default -> printable.appendCodePoint(c);
-            }
-        });
-        return printable.toString();
     }
 }

@@ -5,6 +5,7 @@ import com.sun.jna.Native;
 import com.sun.jna.NativeLibrary;
 import com.sun.jna.Pointer;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -17,15 +18,27 @@ import java.util.OptionalLong;
  * their kernels do, and the layouts of both are the same on every processor. Only the numbers and two flags differ.
  */
 final class Libc {
+    static final int EPERM = 1;
     static final int ENOENT = 2;
+    static final int ESRCH = 3;
     static final int EACCES = 13;
+    static final int ENOTBLK = 15;
+    static final int ENODEV = 19;
     static final int ENOTDIR = 20;
+    static final int EINVAL = 22;
+    static final int ENOTTY = 25;
+    static final int ENOSYS = 38;
     static final int ELOOP = 40;
+    static final int ENODATA = 61;
+    static final int EOPNOTSUPP = 95;
 
-    private static final int EPERM = 1;
     private static final int AT_FDCWD = -100;
     private static final int O_CLOEXEC = 0x8_0000;
     private static final int O_NOATIME = 0x4_0000;
+    private static final int O_PATH = 0x20_0000;
+    private static final int QUOTACTL_FD = 443; // since Linux 5.14, on every processor
+    private static final int Q_GETNEXTQUOTA = 0x80_0009;
+    private static final long FS_IOC_FSGETXATTR = 0x801c_581fL;
     private static final int AT_STATX_OWN = 0x100 | 0x800 | 0x4000; // no symlinks, no automounts, no asking a server
     private static final int STATX_BASIC = 0x7ff;
     private static final int STATX_BYTES = 256;
@@ -43,13 +56,16 @@ final class Libc {
             int statfs,
             int ioprioSet,
             int setpriority,
+            int quotactl,
+            int lgetxattr,
+            int ioctl,
             int directory,
             int noFollow) {
         static Abi ofThisProcessor() {
             String processor = System.getProperty("os.arch", "");
             return switch (processor) {
-                case "amd64" -> new Abi(257, 3, 217, 332, 137, 251, 141, 0x1_0000, 0x2_0000);
-                case "aarch64" -> new Abi(56, 57, 61, 291, 43, 30, 140, 0x4000, 0x8000);
+                case "amd64" -> new Abi(257, 3, 217, 332, 137, 251, 141, 179, 192, 16, 0x1_0000, 0x2_0000);
+                case "aarch64" -> new Abi(56, 57, 61, 291, 43, 30, 140, 60, 9, 29, 0x4000, 0x8000);
                 default -> throw new UnsupportedOperationException("no system calls known for processor " + processor);
             };
         }
@@ -77,16 +93,22 @@ final class Libc {
         return getpagesize();
     }
 
-    /** The login name of a user id; empty when there is none. May wait for a directory service for long. */
-    static Optional<String> userName(int uid) {
+    /**
+     * The login name of a user id; empty when the name services answered that there is none. May wait for a directory
+     * service for long.
+     *
+     * @throws IOException if they did not answer
+     */
+    static Optional<String> userName(int uid) throws IOException {
         try (Memory entry = new Memory(64);
                 Memory buffer = new Memory(64 * 1024);
                 Memory result = new Memory(8)) {
             result.setLong(0, 0);
             int error = getpwuid_r(uid, entry, buffer, buffer.size(), result);
-            return error == 0 && result.getLong(0) != 0
-                    ? Optional.of(entry.getPointer(0).getString(0, "UTF-8"))
-                    : Optional.empty();
+            if (error != 0) {
+                throw new IOException("no answer about uid " + uid + ", error " + error);
+            }
+            return result.getLong(0) != 0 ? Optional.of(entry.getPointer(0).getString(0, "UTF-8")) : Optional.empty();
         }
     }
 
@@ -98,16 +120,97 @@ final class Libc {
 
     /** Opens a directory by its path; a symlink there is followed. */
     static int openDirectory(Path path) throws IOException {
-        byte[] name = path.toString().getBytes(StandardCharsets.UTF_8);
-        try (Memory memory = new Memory(name.length + 1L)) {
-            memory.write(0, name, 0, name.length);
-            memory.setByte(name.length, (byte) 0);
-            int fd = open(AT_FDCWD, Pointer.nativeValue(memory), 0);
+        try (Memory name = text(path.toString())) {
+            int fd = open(AT_FDCWD, Pointer.nativeValue(name), 0);
             if (fd < 0) {
                 throw new IOException(path + ": cannot be opened, error " + -fd);
             }
             return fd;
         }
+    }
+
+    /** Names a directory by its path without a right to read it; a symlink there is followed. */
+    static int nameDirectory(Path path) throws IOException {
+        try (Memory name = text(path.toString())) {
+            int flags = Calls.ABI.directory | O_CLOEXEC | O_PATH;
+            int fd = call(Calls.ABI.openat, AT_FDCWD, Pointer.nativeValue(name), flags, 0, 0);
+            if (fd < 0) {
+                throw new IOException(path + ": cannot be named, error " + -fd);
+            }
+            return fd;
+        }
+    }
+
+    /** A text as C has it. */
+    private static Memory text(String text) {
+        byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+        Memory memory = new Memory(bytes.length + 1L);
+        memory.write(0, bytes, 0, bytes.length);
+        memory.setByte(bytes.length, (byte) 0);
+        return memory;
+    }
+
+    /**
+     * Reads the first quota of an id at or after another one. 0: done; negative: minus the error.
+     *
+     * @param directory open or named, in the file system
+     * @param device its block device, for kernels that cannot be asked by a directory
+     * @param type 0 user, 2 project
+     * @param into direct, at least 72 bytes, for {@code struct if_nextdqblk}
+     */
+    static int nextQuota(int directory, String device, int type, int id, ByteBuffer into) {
+        int result = call(QUOTACTL_FD, directory, nextQuota(type), id, address(into), 0);
+        return result == -ENOSYS ? nextQuota(device, type, id, into) : result;
+    }
+
+    /** The same, as kernels before 5.14 know it. */
+    static int nextQuota(String device, int type, int id, ByteBuffer into) {
+        try (Memory name = text(device)) {
+            return call(Calls.ABI.quotactl, nextQuota(type), Pointer.nativeValue(name), id, address(into), 0);
+        }
+    }
+
+    private static long nextQuota(int type) {
+        return Integer.toUnsignedLong(Q_GETNEXTQUOTA << 8 | type);
+    }
+
+    /**
+     * Reads what a file system keeps of an open file beside its status. 0: done; negative: minus the error.
+     *
+     * @param into direct, at least 28 bytes, for {@code struct fsxattr}
+     */
+    static int readFlags(int file, ByteBuffer into) {
+        return call(Calls.ABI.ioctl, file, FS_IOC_FSGETXATTR, address(into), 0, 0);
+    }
+
+    /**
+     * Reads an extended attribute of a file in a directory, of a symlink itself. At least 0: how many bytes it has;
+     * negative: minus the error.
+     *
+     * @param directory open
+     * @param rawName the bytes of the file's name as Latin-1 text
+     * @param into direct, as large as the answer may be
+     */
+    static int readAttribute(int directory, String rawName, String attribute, ByteBuffer into) {
+        byte[] name = rawName.getBytes(StandardCharsets.ISO_8859_1);
+        byte[] before = ("/proc/self/fd/" + directory + "/").getBytes(StandardCharsets.UTF_8);
+        try (Memory path = new Memory(before.length + name.length + 1L);
+                Memory key = text(attribute)) {
+            path.write(0, before, 0, before.length);
+            path.write(before.length, name, 0, name.length);
+            path.setByte(before.length + (long) name.length, (byte) 0);
+            return call(
+                    Calls.ABI.lgetxattr,
+                    Pointer.nativeValue(path),
+                    Pointer.nativeValue(key),
+                    address(into),
+                    into.capacity(),
+                    0);
+        }
+    }
+
+    private static long address(ByteBuffer direct) {
+        return Pointer.nativeValue(Native.getDirectBufferPointer(direct));
     }
 
     /** Opens a directory within another; not through a symlink. Negative: minus the error. */
@@ -249,12 +352,9 @@ final class Libc {
             long totalBytes, long usedBytes, long availableBytes, OptionalLong inodesTotal, OptionalLong inodesUsed) {
         /** Reads {@code struct statfs}, which is the same on every 64-bit processor. */
         static FileSystem read(Path path) throws IOException {
-            byte[] name = path.toString().getBytes(StandardCharsets.UTF_8);
-            try (Memory memory = new Memory(name.length + 1L);
+            try (Memory name = text(path.toString());
                     Memory answer = new Memory(STATX_BYTES)) {
-                memory.write(0, name, 0, name.length);
-                memory.setByte(name.length, (byte) 0);
-                int result = call(Calls.ABI.statfs, Pointer.nativeValue(memory), Pointer.nativeValue(answer), 0, 0, 0);
+                int result = call(Calls.ABI.statfs, Pointer.nativeValue(name), Pointer.nativeValue(answer), 0, 0, 0);
                 if (result < 0) {
                     throw new IOException(path + ": no answer about its file system, error " + -result);
                 }

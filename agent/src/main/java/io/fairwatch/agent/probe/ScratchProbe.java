@@ -1,11 +1,18 @@
 package io.fairwatch.agent.probe;
 
+import io.fairwatch.agent.probe.CountFile.Kept;
+import io.fairwatch.agent.probe.CountFile.Last;
 import io.fairwatch.agent.probe.DirectoryCount.Counted;
+import io.fairwatch.agent.probe.DirectoryCount.Round;
 import io.fairwatch.agent.probe.Libc.FileSystem;
+import io.fairwatch.agent.probe.UserNames.Login;
 import io.fairwatch.agent.wire.ScratchUse;
+import io.fairwatch.agent.wire.ScratchUse.Directories;
 import io.fairwatch.agent.wire.ScratchUse.DirectoryUse;
+import io.fairwatch.agent.wire.ScratchUse.Owner;
+import io.fairwatch.agent.wire.ScratchUse.UserSpace;
+import io.fairwatch.agent.wire.ScratchUse.Users;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -13,79 +20,98 @@ import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Scratch file systems: how full each is, and who fills it.
+ * Scratch file systems: how full each is, and who fills it, by the cheapest source that tells the truth:
  *
- * <p>How full: asked at each read, which takes microseconds. Who: counted by a walk on a daemon thread of this object
- * that starts at once and then every so often, at idle disk priority and a bounded rate, so the answer has an age, which
- * goes with it. Its method is {@code walk}, or {@code walk-partial} when some directories could not be read and the
- * figures are therefore too low. Files right at the top count as the directory {@code .} without owner.
+ * <ol>
+ *   <li>{@code quota}: user quotas, and project quotas where each directory at the top is a project of its own;
+ *   <li>{@code ceph}: the attributes of a CephFS;
+ *   <li>{@code walk}: a count by a daemon thread of this object, at idle disk priority and a bounded rate.
+ * </ol>
  *
- * <p>Only file systems of this node: a dead file server would hang whoever asks, and its use is not this node's. Reading
- * is confined to one thread.
+ * How full: asked at each read, which takes microseconds. Who: asked or counted beside, so the answer has an age, which
+ * goes with it. Files right at the top count as the directory {@code .} without owner.
+ *
+ * <p>A walk outlives the agent ({@link CountFile}), and is not begun anew while the file system's use has moved by less
+ * than a hundredth, for a week at most; the age says so.
+ *
+ * <p>Each mount is looked at by a thread of its own, so that one that hangs holds up nobody; one thread walks, one mount
+ * after the other. A CephFS is never asked by whoever reads. File systems of other machines that are not CephFS are
+ * refused: a dead file server would hang whoever asks, and its use is not this node's. Reading is confined to one thread.
  */
 public final class ScratchProbe implements Probe<List<ScratchUse>>, AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(ScratchProbe.class);
     private static final int LOOKS_PER_SECOND = 20_000;
-    /** How soon a mount that came back is noticed by the count. */
+    /** How soon a mount that came back is noticed. */
     private static final Duration LOOK_EVERY = Duration.ofSeconds(30);
 
-    private static final int MOST_DIRECTORIES = 5_000;
-    private static final Path MOUNTS = Path.of("/proc/self/mountinfo");
-    private static final Set<String> REMOTE = Set.of(
-            "nfs",
-            "nfs4",
-            "cifs",
-            "smb3",
-            "smbfs",
-            "lustre",
-            "gpfs",
-            "beegfs",
-            "ceph",
-            "afs",
-            "9p",
-            "autofs",
-            "pvfs2",
-            "orangefs",
-            "gfs2",
-            "wekafs",
-            "coda",
-            "ncpfs");
+    private static final Duration QUOTAS_EVERY = Duration.ofMinutes(5);
+    private static final Duration ANSWERS_WITHIN = Duration.ofMinutes(2);
+    private static final Duration UNMOVED_AT_MOST = Duration.ofDays(7);
+    private static final Duration ROUND_AT_MOST = Duration.ofDays(2);
+    private static final Duration KEEP_EVERY = Duration.ofSeconds(30);
 
-    private final List<Path> mounts;
+    private final List<Mount> mounts = new ArrayList<>();
     private final Duration recountEvery;
     private final UserNames names;
     private final InstantSource clock;
-    private final Map<Path, Counted> counts = new ConcurrentHashMap<>();
     private final Set<Path> missing = new HashSet<>();
     private final CountDownLatch closed = new CountDownLatch(1);
-    private final Thread walker = new Thread(this::countForEver, "scratch-count");
+    private final Semaphore looked = new Semaphore(0);
+    private final List<Thread> threads = new ArrayList<>();
+
+    /** What is known of one mount. */
+    private static final class Mount {
+        private final Path path;
+        private final CountFile file;
+        private volatile @Nullable ScratchLook look;
+        private volatile Instant answeredAt = Instant.MIN;
+        private volatile @Nullable Last walked;
+        /** Used by the walking thread alone. */
+        private boolean restored;
+
+        private Optional<Round> running = Optional.empty();
+
+        Mount(Path path, Path directory) {
+            this.path = path;
+            this.file = new CountFile(directory, path);
+        }
+    }
 
     /**
-     * Starts counting.
+     * Starts looking and counting.
      *
      * @param mounts directories such as {@code /raid}
      * @param recountEvery time between the end of a count and the start of the next
+     * @param directory where counts outlive the agent
      */
-    public ScratchProbe(List<Path> mounts, Duration recountEvery, UserNames names, InstantSource clock) {
-        this.mounts = List.copyOf(mounts);
+    public ScratchProbe(
+            List<Path> mounts, Duration recountEvery, Path directory, UserNames names, InstantSource clock) {
+        mounts.forEach(mount -> this.mounts.add(new Mount(mount, directory)));
         this.recountEvery = recountEvery;
         this.names = names;
         this.clock = clock;
-        walker.setDaemon(true);
-        if (!mounts.isEmpty()) {
-            walker.start();
+        for (Mount mount : this.mounts) {
+            threads.add(new Thread(() -> lookForEver(mount), "scratch-look"));
         }
+        if (!mounts.isEmpty()) {
+            threads.add(new Thread(this::countForEver, "scratch-count"));
+        }
+        threads.forEach(thread -> {
+            thread.setDaemon(true);
+            thread.start();
+        });
     }
 
     @Override
@@ -100,121 +126,159 @@ public final class ScratchProbe implements Probe<List<ScratchUse>>, AutoCloseabl
         }
         List<ScratchUse> uses = new ArrayList<>();
         String failure = "";
-        for (Path mount : mounts) {
+        for (Mount mount : mounts) {
             try {
                 uses.add(read(mount));
-                if (missing.remove(mount)) {
-                    log.info("scratch is back: mount={}", mount);
+                if (missing.remove(mount.path)) {
+                    log.info("scratch is back: mount={}", mount.path);
                 }
             } catch (IOException e) {
                 failure = String.valueOf(e.getMessage());
-                if (missing.add(mount)) {
-                    log.warn("scratch is left out: mount={} why={}", mount, failure);
+                if (missing.add(mount.path)) {
+                    log.warn("scratch is left out: mount={} why={}", mount.path, failure);
                 }
             }
         }
         if (uses.isEmpty()) {
-            throw new ProbeException(DirectoryCount.printable(failure));
+            throw new ProbeException(TopDirectories.printable(failure));
         }
         return List.copyOf(uses);
     }
 
-    /** Ends the count, at its next file, without waiting for it. */
+    /** Ends looking and counting, at the next file, without waiting for it. */
     @Override
     public void close() {
         closed.countDown();
-        walker.interrupt();
+        threads.forEach(Thread::interrupt);
     }
 
-    private ScratchUse read(Path mount) throws IOException {
-        requireLocalDirectory(mount);
-        FileSystem fileSystem = FileSystem.read(mount);
-        Optional<Counted> counted = Optional.ofNullable(counts.get(mount));
+    private ScratchUse read(Mount mount) throws IOException {
+        boolean remote = ScratchLook.mounted(mount.path).isRemote();
+        Optional<ScratchLook> look = Optional.ofNullable(mount.look);
+        FileSystem fileSystem;
+        if (!remote) {
+            ScratchLook.requireDirectory(mount.path);
+            fileSystem = FileSystem.read(mount.path);
+        } else if (look.isPresent() && !clock.instant().isAfter(mount.answeredAt.plus(ANSWERS_WITHIN))) {
+            fileSystem = look.get().fileSystem();
+        } else {
+            throw new IOException(mount.path + " does not answer");
+        }
+        Optional<Counted> walked = Optional.ofNullable(mount.walked).map(Last::counted);
         return new ScratchUse(
-                DirectoryCount.printable(mount.toString()),
+                TopDirectories.printable(mount.path.toString()),
                 fileSystem.totalBytes(),
                 fileSystem.usedBytes(),
                 fileSystem.availableBytes(),
                 fileSystem.inodesTotal(),
                 fileSystem.inodesUsed(),
-                counted.map(
-                        count -> new ScratchUse.Directories("walk", count.endedAt(), named(count), count.unreadable())),
-                Optional.empty());
+                look.flatMap(ScratchLook::directories)
+                        .or(() -> walked.map(Counted::directories))
+                        .map(this::named),
+                look.flatMap(ScratchLook::users)
+                        .or(() -> walked.map(Counted::users))
+                        .map(this::namedUsers));
     }
 
-    private List<DirectoryUse> named(Counted counted) {
-        List<DirectoryUse> uses = new ArrayList<>(counted.directories().size());
-        counted.directories().forEach(directory -> {
-            Optional<String> owner =
-                    directory.uid().isPresent() ? names.nameOf(directory.uid().getAsInt()) : Optional.empty();
-            uses.add(new DirectoryUse(
-                    directory.name(),
-                    directory.uid(),
-                    owner,
-                    owner.isPresent() ? ScratchUse.Owner.KNOWN : ScratchUse.Owner.NOT_ASKED,
-                    directory.usedBytes(),
-                    directory.files(),
-                    directory.lastWrite(),
-                    Optional.empty()));
-        });
-        return uses;
+    private Directories named(Directories counted) {
+        List<DirectoryUse> named = new ArrayList<>(counted.list().size());
+        for (DirectoryUse use : counted.list()) {
+            Login login = use.uid().isPresent()
+                    ? names.loginOf(use.uid().getAsInt())
+                    : new Login(Owner.NOT_ASKED, Optional.empty());
+            named.add(new DirectoryUse(
+                    use.name(),
+                    use.uid(),
+                    login.name(),
+                    login.owner(),
+                    use.usedBytes(),
+                    use.files(),
+                    use.lastWrite(),
+                    use.limit()));
+        }
+        return new Directories(counted.method(), counted.at(), named, counted.unread());
     }
 
-    private static void requireLocalDirectory(Path mount) throws IOException {
-        String type = fileSystemType(
-                KernelFiles.readText(MOUNTS).orElse(""),
-                mount.toAbsolutePath().normalize().toString());
-        if (REMOTE.contains(type) || type.startsWith("fuse.")) {
-            throw new IOException(mount + " is " + type + " (expected: a file system of this node)");
+    private Users namedUsers(Users counted) {
+        List<UserSpace> named = new ArrayList<>(counted.list().size());
+        for (UserSpace space : counted.list()) {
+            Login login = names.loginOf(space.uid());
+            named.add(new UserSpace(
+                    space.uid(), login.name(), login.owner(), space.usedBytes(), space.files(), space.limit()));
         }
-        if (!Files.isDirectory(mount)) {
-            throw new IOException(mount + " is missing, or no directory");
+        return new Users(counted.method(), counted.at(), named);
+    }
+
+    // ---- looking
+
+    private void lookForEver(Mount mount) {
+        String trouble = "";
+        try {
+            do {
+                try {
+                    look(mount);
+                    trouble = "";
+                } catch (IOException | RuntimeException | LinkageError e) {
+                    mount.look = null;
+                    if (!trouble.equals(e.toString())) {
+                        trouble = e.toString();
+                        log.warn("scratch cannot be looked at: mount={} why={}", mount.path, trouble);
+                    }
+                }
+                looked.release();
+            } while (!closed.await(LOOK_EVERY.toMillis(), TimeUnit.MILLISECONDS));
+        } catch (InterruptedException expected) {
+            // closed
         }
     }
 
-    /**
-     * The type of the file system that holds a path, without touching it. A line of mountinfo:
-     *
-     * <pre>{@code 36 35 98:0 /mnt1 /raid rw,noatime master:1 - ext4 /dev/root rw,errors=continue}</pre>
-     */
-    static String fileSystemType(String mountinfo, String path) {
-        String type = "";
-        int longest = 0;
-        for (String line : mountinfo.split("\n", -1)) {
-            String[] parts = line.split(" - ", 2);
-            String[] fields = parts[0].split(" ", -1);
-            if (parts.length < 2 || fields.length < 5) {
-                continue;
-            }
-            String mountPoint = fields[4].equals("/") ? "" : fields[4].replace("\\040", " ");
-            boolean holds = path.equals(mountPoint) || path.startsWith(mountPoint + "/");
-            if (holds && mountPoint.length() >= longest) {
-                longest = mountPoint.length(); // of several mounts on one point, the last hides the others
-                type = parts[1].split(" ", 2)[0];
-            }
+    private void look(Mount mount) throws IOException {
+        ScratchLook before = mount.look;
+        ScratchLook now = before == null || isOld(before, mount)
+                ? ScratchLook.now(mount.path, clock.instant())
+                : before.refreshed(mount.path);
+        mount.look = now;
+        mount.answeredAt = clock.instant();
+        if (before == null || !before.why().equals(now.why())) {
+            log.info(
+                    "scratch is told: mount={} type={} directories={} users={} why={}",
+                    mount.path,
+                    now.mounted().type(),
+                    now.directories().map(Directories::method).orElse(now.wantsWalk() ? "walk" : "nothing"),
+                    now.users().map(Users::method).orElse(now.wantsWalk() ? "walk" : "nothing"),
+                    now.why());
         }
-        return type;
     }
+
+    private boolean isOld(ScratchLook look, Mount mount) {
+        Duration every = look.mounted().isRemote() ? recountEvery : QUOTAS_EVERY;
+        return clock.instant().isAfter(look.at().plus(every)) || !look.mounted().equals(Mounted.at(mount.path));
+    }
+
+    // ---- walking
 
     private void countForEver() {
         Set<Path> failed = new HashSet<>();
         try {
             Libc.yieldToOthers();
-            DirectoryCount count = new DirectoryCount(new Rate(LOOKS_PER_SECOND), clock, MOST_DIRECTORIES);
-            do {
-                for (Path mount : mounts) {
+            DirectoryCount count = new DirectoryCount(new Rate(LOOKS_PER_SECOND), clock, TopDirectories.MOST_TOLD);
+            while (true) {
+                looked.drainPermits();
+                for (Mount mount : mounts) {
+                    ScratchLook look = mount.look;
                     try {
-                        if (isDue(mount)) {
+                        if (look != null && look.wantsWalk() && isDue(mount)) {
                             count(mount, count);
                         }
-                        failed.remove(mount);
+                        failed.remove(mount.path);
                     } catch (IOException e) {
-                        if (failed.add(mount)) {
-                            log.warn("scratch cannot be counted: mount={} why={}", mount, String.valueOf(e));
+                        if (failed.add(mount.path)) {
+                            log.warn("scratch cannot be counted: mount={} why={}", mount.path, String.valueOf(e));
                         }
                     }
                 }
-            } while (!closed.await(LOOK_EVERY.toMillis(), TimeUnit.MILLISECONDS));
+                looked.acquire();
+            }
         } catch (InterruptedException expected) {
             // closed
         } catch (LinkageError | RuntimeException e) {
@@ -222,22 +286,74 @@ public final class ScratchProbe implements Probe<List<ScratchUse>>, AutoCloseabl
         }
     }
 
-    private boolean isDue(Path mount) {
-        Counted last = counts.get(mount);
-        return last == null || !last.endedAt().plus(recountEvery).isAfter(clock.instant());
+    private boolean isDue(Mount mount) throws IOException {
+        FileSystem now = FileSystem.read(mount.path);
+        if (!mount.restored) {
+            mount.restored = true;
+            Optional<Kept> kept = mount.file.read(now.totalBytes());
+            mount.walked = kept.flatMap(Kept::last).orElse(null);
+            mount.running = kept.flatMap(Kept::running);
+        }
+        Last last = mount.walked;
+        if (last == null) {
+            return true;
+        }
+        Duration age = Duration.between(last.counted().directories().at(), clock.instant());
+        if (age.isNegative() || age.compareTo(UNMOVED_AT_MOST) >= 0) {
+            return true;
+        }
+        return age.compareTo(recountEvery) >= 0 && (mount.running.isPresent() || moved(last, now));
     }
 
-    private void count(Path mount, DirectoryCount count) throws IOException, InterruptedException {
-        requireLocalDirectory(mount);
-        Counted now = count.count(mount);
-        Counted before = counts.put(mount, now);
-        if (before == null || before.unreadable() != now.unreadable() || before.leftOut() != now.leftOut()) {
+    /** Whether a file system's use has moved by a hundredth since it was counted. */
+    static boolean moved(Last last, FileSystem now) {
+        return moved(last.usedBytes(), now.usedBytes())
+                || moved(last.inodesUsed().orElse(0), now.inodesUsed().orElse(0));
+    }
+
+    private static boolean moved(long before, long now) {
+        return Math.abs(now - before) > 0 && Math.abs(now - before) >= before / 100;
+    }
+
+    private void count(Mount mount, DirectoryCount count) throws IOException, InterruptedException {
+        ScratchLook.requireDirectory(mount.path);
+        FileSystem atStart = FileSystem.read(mount.path);
+        Optional<Last> before = Optional.ofNullable(mount.walked);
+        Instant now = clock.instant();
+        Round round = mount.running
+                .filter(kept -> !kept.startedAt().isAfter(now)
+                        && now.isBefore(kept.startedAt().plus(ROUND_AT_MOST)))
+                .orElseGet(() -> Round.from(now));
+        if (!round.finished().isEmpty()) {
             log.info(
-                    "scratch counted: mount={} directories={} unreadable={} left_out={}",
-                    mount,
-                    now.directories().size(),
-                    now.unreadable(),
-                    now.leftOut());
+                    "scratch count goes on: mount={} finished={}",
+                    mount.path,
+                    round.finished().size());
+        }
+        long[] keptAt = {System.nanoTime()};
+        Counted counted = count.count(mount.path, round, (Supplier<Round> soFar) -> {
+            if (System.nanoTime() - keptAt[0] >= KEEP_EVERY.toNanos()) {
+                keptAt[0] = System.nanoTime();
+                mount.running = Optional.of(soFar.get());
+                mount.file.write(new Kept(atStart.totalBytes(), before, mount.running));
+            }
+        });
+        Last last = new Last(counted, atStart.usedBytes(), atStart.inodesUsed());
+        mount.file.write(new Kept(atStart.totalBytes(), Optional.of(last), Optional.empty()));
+        mount.walked = last;
+        mount.running = Optional.empty();
+        boolean same = before.map(Last::counted)
+                .map(old -> old.directories().unread() == counted.directories().unread()
+                        && old.leftOut() == counted.leftOut())
+                .orElse(false);
+        if (!same) {
+            log.info(
+                    "scratch counted: mount={} directories={} users={} unread={} left_out={}",
+                    mount.path,
+                    counted.directories().list().size(),
+                    counted.users().list().size(),
+                    counted.directories().unread(),
+                    counted.leftOut());
         }
     }
 

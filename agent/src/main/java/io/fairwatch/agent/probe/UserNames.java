@@ -1,10 +1,17 @@
 package io.fairwatch.agent.probe;
 
+import io.fairwatch.agent.wire.ScratchUse.Owner;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
@@ -12,28 +19,96 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
-import java.util.function.IntFunction;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Login names of user ids. Asking never waits: a name that is not known yet is looked up on a thread of its own, one at
  * a time, because a node's directory service (SSSD, LDAP) can take for ever and must not be stormed. Names are kept for
- * hours; that there is none, for minutes. Thread-safe.
+ * hours; that there is none, for minutes, later for hours. Thread-safe.
+ *
+ * <p>That somebody is gone is a grave thing to say, and a directory service that is down, or away from its servers, says
+ * "no such user" of everybody (SSSD as Red Hat builds it does). So it is believed only when it is said for a whole day,
+ * and only while the same service knows somebody else who is not in {@code /etc/passwd}.
  */
 public final class UserNames {
     private static final Duration KEEP_NAME = Duration.ofHours(6);
     private static final Duration KEEP_NO_NAME = Duration.ofMinutes(10);
+    private static final Duration KEEP_STILL_NO_NAME = Duration.ofHours(1);
+    private static final Duration BELIEVED_AFTER = Duration.ofDays(1);
     private static final int MOST_NAMES = 20_000;
     private static final int MOST_WAITING = 1_000;
+    private static final Set<String> LOCAL = Set.of("files", "compat", "systemd", "altfiles", "db");
 
-    private final IntFunction<Optional<String>> directory;
+    private final Directory directory;
     private final Executor background;
     private final InstantSource clock;
     private final Map<Integer, Answer> answers = new ConcurrentHashMap<>();
     private final Set<Integer> waiting = ConcurrentHashMap.newKeySet();
+    /** Used by the looking thread alone, as are those below. */
+    private OptionalInt witness = OptionalInt.empty();
 
-    private record Answer(Optional<String> name, Instant until) {}
+    private Instant witnessedAt = Instant.MIN;
+    private Locals locals = new Locals(Set.of(), false);
+    private Instant localsReadAt = Instant.MIN;
 
-    UserNames(IntFunction<Optional<String>> directory, Executor background, InstantSource clock) {
+    /**
+     * What is known of a uid.
+     *
+     * @param owner whether the directory service knows it
+     * @param name its login name; absent unless it is known and can be sent
+     */
+    public record Login(Owner owner, Optional<String> name) {}
+
+    /** Where names come from. */
+    interface Directory {
+        /**
+         * The name of a uid; empty when the answer is that there is none. May take for ever.
+         *
+         * @throws IOException if there was no answer
+         */
+        Optional<String> nameOf(int uid) throws IOException;
+
+        /** Who is known without a service. */
+        default Locals locals() {
+            return new Locals(Set.of(), true);
+        }
+    }
+
+    /**
+     * Users of this node's own files.
+     *
+     * @param uids theirs
+     * @param all whether there are no others, for want of a directory service
+     */
+    record Locals(Set<Integer> uids, boolean all) {
+        /** Reads the texts of {@code /etc/passwd} and {@code /etc/nsswitch.conf}. */
+        static Locals parse(List<String> passwd, List<String> nsswitch) {
+            Set<Integer> uids = new HashSet<>();
+            for (String line : passwd) {
+                String[] fields = line.split(":", 4);
+                if (fields.length == 4 && fields[2].matches("\\d{1,9}")) {
+                    uids.add(Integer.valueOf(fields[2]));
+                }
+            }
+            boolean all = true;
+            for (String line : nsswitch) {
+                String[] words = line.replaceAll("#.*|\\[[^]]*]", "").strip().split("\\s+");
+                if (words[0].equals("passwd:")) {
+                    all = List.of(words).stream().skip(1).allMatch(LOCAL::contains);
+                }
+            }
+            return new Locals(uids, all);
+        }
+    }
+
+    /** @param missingSince since when it is said that there is no such uid; null: it is not */
+    private record Answer(Login login, @Nullable Instant missingSince, Instant until) {
+        Answer keptUntil(Instant then) {
+            return new Answer(login, missingSince, then);
+        }
+    }
+
+    UserNames(Directory directory, Executor background, InstantSource clock) {
         this.directory = directory;
         this.background = background;
         this.clock = clock;
@@ -48,21 +123,33 @@ public final class UserNames {
                     return thread;
                 });
         background.allowCoreThreadTimeOut(true);
-        return new UserNames(Libc::userName, background, clock);
+        return new UserNames(new NameServices(), background, clock);
     }
 
     /** Asks the system now, and waits as long as its directory service takes: for ever, maybe. */
     public static Optional<String> askSystem(int uid) {
-        return Libc.userName(uid);
+        try {
+            return Libc.userName(uid);
+        } catch (IOException noAnswer) {
+            return Optional.empty();
+        }
     }
 
     /** No names, for sites that do not want any to leave the node. */
     public static UserNames off() {
-        return new UserNames(uid -> Optional.empty(), Runnable::run, () -> Instant.EPOCH);
+        Directory silent = uid -> {
+            throw new IOException("names are off");
+        };
+        return new UserNames(silent, Runnable::run, () -> Instant.EPOCH);
     }
 
     /** The login name; empty when there is none, or it is not known yet. */
     public Optional<String> nameOf(int uid) {
+        return loginOf(uid).name();
+    }
+
+    /** What is known of a uid by now. */
+    public Login loginOf(int uid) {
         Answer answer = answers.get(uid);
         if ((answer == null || clock.instant().isAfter(answer.until)) && waiting.add(uid)) {
             try {
@@ -72,22 +159,96 @@ public final class UserNames {
             }
             answer = answers.get(uid);
         }
-        return answer == null ? Optional.empty() : answer.name;
+        return answer == null ? new Login(Owner.NOT_ASKED, Optional.empty()) : answer.login;
     }
 
     private void lookUp(int uid) {
         try {
-            Optional<String> name = directory.apply(uid).filter(UserNames::sendable);
+            Answer answer = ask(uid, answers.get(uid));
             if (answers.size() >= MOST_NAMES) {
                 answers.clear();
             }
-            answers.put(uid, new Answer(name, clock.instant().plus(name.isPresent() ? KEEP_NAME : KEEP_NO_NAME)));
+            answers.put(uid, answer);
         } finally {
             waiting.remove(uid);
         }
     }
 
+    private Answer ask(int uid, @Nullable Answer before) {
+        Instant now = clock.instant();
+        Answer undecided = before != null
+                ? before.keptUntil(now.plus(KEEP_NO_NAME))
+                : new Answer(new Login(Owner.NOT_ASKED, Optional.empty()), null, now.plus(KEEP_NO_NAME));
+        try {
+            Optional<String> name = directory.nameOf(uid);
+            if (name.isPresent()) {
+                if (!locals(now).uids.contains(uid)) {
+                    witness = OptionalInt.of(uid);
+                    witnessedAt = now;
+                }
+                return new Answer(new Login(Owner.KNOWN, name.filter(UserNames::sendable)), null, now.plus(KEEP_NAME));
+            }
+            return directorySpeaks(now) ? missing(undecided, now) : undecided;
+        } catch (IOException noAnswer) {
+            return undecided;
+        }
+    }
+
+    private static Answer missing(Answer before, Instant now) {
+        Instant since = before.missingSince;
+        if (since == null) {
+            return new Answer(before.login, now, now.plus(KEEP_NO_NAME));
+        } else if (now.isBefore(since.plus(BELIEVED_AFTER))) {
+            return new Answer(before.login, since, now.plus(KEEP_STILL_NO_NAME));
+        }
+        return new Answer(new Login(Owner.GONE, Optional.empty()), since, now.plus(KEEP_NAME));
+    }
+
+    /** Whether "no such user" means anything now. */
+    private boolean directorySpeaks(Instant now) throws IOException {
+        if (locals(now).all) {
+            return true;
+        }
+        if (witness.isPresent() && now.isAfter(witnessedAt.plus(KEEP_NO_NAME))) {
+            int somebody = witness.getAsInt();
+            witness = OptionalInt.empty(); // gone as well, or nobody answers: another one must come forward
+            if (directory.nameOf(somebody).isPresent()) {
+                witness = OptionalInt.of(somebody);
+                witnessedAt = now;
+            }
+        }
+        return witness.isPresent();
+    }
+
+    private Locals locals(Instant now) {
+        if (localsReadAt.equals(Instant.MIN) || now.isAfter(localsReadAt.plus(KEEP_NO_NAME))) {
+            locals = directory.locals();
+            localsReadAt = now;
+        }
+        return locals;
+    }
+
     private static boolean sendable(String name) {
         return !name.isEmpty() && name.length() <= 255 && name.chars().noneMatch(Character::isISOControl);
+    }
+
+    /** The node's own name service switch. */
+    private static final class NameServices implements Directory {
+        @Override
+        public Optional<String> nameOf(int uid) throws IOException {
+            return Libc.userName(uid);
+        }
+
+        @Override
+        public Locals locals() {
+            try {
+                return Locals.parse(
+                        Files.readAllLines(Path.of("/etc/passwd"), java.nio.charset.StandardCharsets.ISO_8859_1),
+                        Files.readAllLines(
+                                Path.of("/etc/nsswitch.conf"), java.nio.charset.StandardCharsets.ISO_8859_1));
+            } catch (IOException e) {
+                return new Locals(Set.of(), false);
+            }
+        }
     }
 }

@@ -4,8 +4,10 @@ import io.fairwatch.agent.probe.ProcTree.Proc;
 import io.fairwatch.agent.wire.UserUse;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
@@ -18,11 +20,18 @@ import java.util.TreeMap;
 public final class UserProbe implements Probe<List<UserUse>> {
     private final ProcTree tree;
     private final UserNames names;
+    private final Optional<ProportionalMemory> memory;
 
     /** The tree is to be refreshed before each read. */
     public UserProbe(ProcTree tree, UserNames names) {
+        this(tree, names, Optional.empty());
+    }
+
+    /** @param memory reads memory with what processes share split among them; absent: that is not told */
+    public UserProbe(ProcTree tree, UserNames names, Optional<ProportionalMemory> memory) {
         this.tree = tree;
         this.names = names;
+        this.memory = memory;
     }
 
     @Override
@@ -33,7 +42,8 @@ public final class UserProbe implements Probe<List<UserUse>> {
     @Override
     public List<UserUse> read(Instant at) throws ProbeException {
         Map<Integer, Sum> byUid = new TreeMap<>();
-        for (Proc process : tree.processes()) {
+        Collection<Proc> processes = tree.processes();
+        for (Proc process : processes) {
             OptionalInt uid = process.identity().uid();
             if (uid.isPresent()) {
                 byUid.computeIfAbsent(uid.getAsInt(), first -> new Sum()).add(process);
@@ -49,7 +59,8 @@ public final class UserProbe implements Probe<List<UserUse>> {
                 sum.residentPages * tree.pageBytes(),
                 tree.hasPrevious() ? OptionalDouble.of(sum.cpuSecondsInJobs) : OptionalDouble.empty(),
                 sum.residentPagesInJobs * tree.pageBytes(),
-                OptionalLong.empty())));
+                memory.isPresent() ? memory.get().of(sum.living) : OptionalLong.empty())));
+        memory.ifPresent(each -> each.readSome(processes, tree.pageBytes()));
         return List.copyOf(users);
     }
 
@@ -60,6 +71,7 @@ public final class UserProbe implements Probe<List<UserUse>> {
         private double cpuSecondsInJobs;
         private long residentPages;
         private long residentPagesInJobs;
+        private final List<Proc> living = new ArrayList<>();
 
         void add(Proc process) {
             double seconds = process.cpuSeconds().orElse(0);
@@ -68,6 +80,7 @@ public final class UserProbe implements Probe<List<UserUse>> {
             cpuSecondsInJobs += inJob ? seconds : 0;
             if (!process.stat().zombie()) {
                 long pages = process.stat().residentPages();
+                living.add(process);
                 processes++;
                 processesInJobs += inJob ? 1 : 0;
                 residentPages += pages;

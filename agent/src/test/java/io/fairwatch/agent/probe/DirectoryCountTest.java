@@ -2,10 +2,13 @@ package io.fairwatch.agent.probe;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.fairwatch.agent.probe.DirectoryCount.Counted;
-import io.fairwatch.agent.probe.DirectoryCount.Directory;
+import io.fairwatch.agent.probe.DirectoryCount.Round;
+import io.fairwatch.agent.wire.ScratchUse.DirectoryUse;
+import io.fairwatch.agent.wire.ScratchUse.UserSpace;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
@@ -13,9 +16,11 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Assumptions;
@@ -40,9 +45,9 @@ class DirectoryCountTest {
         file("anna/data/a.bin", 2 * MIB);
         file("anna/data/deep/b.bin", MIB);
         file("bob/c.bin", MIB);
-        List<Directory> directories = count().directories();
+        List<DirectoryUse> directories = count().directories().list();
         assertEquals(List.of("anna", "bob"), names(directories));
-        Directory anna = directories.get(0);
+        DirectoryUse anna = directories.get(0);
         assertBytes(3 * MIB, anna);
         assertEquals(4, anna.files(), "two files and two directories");
         assertEquals(OptionalInt.of((Integer) Files.getAttribute(raid.resolve("anna"), "unix:uid")), anna.uid());
@@ -56,7 +61,7 @@ class DirectoryCountTest {
         Files.createDirectory(raid.resolve("bob"));
         Files.createLink(raid.resolve("bob/c.bin"), first);
         Files.createLink(raid.resolve("bob/d.bin"), first);
-        List<Directory> directories = count().directories();
+        List<DirectoryUse> directories = count().directories().list();
         assertBytes(2 * MIB, directories.get(0));
         assertBytes(2 * MIB, directories.get(1));
         assertEquals(2, directories.get(0).files() + directories.get(1).files(), "half a file rounds up to one");
@@ -71,10 +76,10 @@ class DirectoryCountTest {
         Files.createSymbolicLink(raid.resolve("anna/bobs"), raid.resolve("bob"));
         Files.createSymbolicLink(raid.resolve("top"), raid.resolve("bob"));
         Counted counted = count();
-        Directory anna = named(counted, "anna");
+        DirectoryUse anna = named(counted, "anna");
         assertBytes(MIB, anna);
         assertEquals(3, anna.files());
-        assertEquals(0, counted.unreadable());
+        assertEquals(0, counted.directories().unread());
         assertEquals(1, named(counted, ".").files(), "a link at the top is a file there, not a directory");
     }
 
@@ -86,7 +91,7 @@ class DirectoryCountTest {
                 new RandomAccessFile(raid.resolve("anna/sparse").toString(), "rw")) {
             file.setLength(100L * MIB);
         }
-        assertTrue(count().directories().get(0).usedBytes() < MIB);
+        assertTrue(count().directories().list().get(0).usedBytes() < MIB);
     }
 
     @Test
@@ -107,7 +112,7 @@ class DirectoryCountTest {
     @DisplayName("files right at the top count as a directory of nobody's")
     void loose() throws Exception {
         file("big.tar", MIB);
-        Directory top = count().directories().get(0);
+        DirectoryUse top = count().directories().list().get(0);
         assertEquals(".", top.name());
         assertEquals(OptionalInt.empty(), top.uid());
         assertBytes(MIB, top);
@@ -119,7 +124,7 @@ class DirectoryCountTest {
         // Java cannot make a name that is not UTF-8 everywhere, a shell can
         shell("mkdir \"$(printf 'a\\nb\\033[31m')\" \"$(printf 'bad\\377utf8')\" \"$(printf 'rtl\\342\\200\\256x')\" &&"
                 + " head -c 1048576 /dev/zero > \"$(printf 'bad\\377utf8')/f\"");
-        List<Directory> directories = count().directories();
+        List<DirectoryUse> directories = count().directories().list();
         assertEquals(Set.of("a\ufffdb\ufffd[31m", "bad\ufffdutf8", "rtl\ufffdx"), Set.copyOf(names(directories)));
         assertBytes(MIB, directories.get(0));
     }
@@ -133,8 +138,8 @@ class DirectoryCountTest {
         }
         Files.createDirectories(path);
         Counted counted = count();
-        assertEquals(1, counted.unreadable());
-        assertEquals(200, counted.directories().get(0).files());
+        assertEquals(1, counted.directories().unread());
+        assertEquals(200, counted.directories().list().get(0).files());
     }
 
     @Test
@@ -143,8 +148,9 @@ class DirectoryCountTest {
         for (int i = 0; i < 25; i++) {
             file(String.format("u%02d/f", i), (i + 1) * 8192);
         }
-        Counted counted = new DirectoryCount(() -> {}, () -> NOW, 4).count(raid);
-        assertEquals(List.of("u24", "u23", "u22", "u21"), names(counted.directories()));
+        Counted counted = new DirectoryCount(() -> {}, () -> NOW, 4).count(raid, Round.from(NOW), soFar -> {});
+        assertEquals(
+                List.of("u24", "u23", "u22", "u21"), names(counted.directories().list()));
         assertEquals(21, counted.leftOut());
     }
 
@@ -155,7 +161,7 @@ class DirectoryCountTest {
         for (int i = 0; i < 3000; i++) {
             Files.createFile(directory.resolve("a-file-with-a-longer-name-" + i));
         }
-        assertEquals(3000, count().directories().get(0).files());
+        assertEquals(3000, count().directories().list().get(0).files());
     }
 
     @Test
@@ -173,9 +179,9 @@ class DirectoryCountTest {
                         },
                         () -> NOW,
                         100)
-                .count(raid);
-        assertEquals(0, counted.unreadable());
-        assertTrue(counted.directories().get(0).files() < 50);
+                .count(raid, Round.from(NOW), soFar -> {});
+        assertEquals(0, counted.directories().unread());
+        assertTrue(counted.directories().list().get(0).files() < 50);
     }
 
     @Test
@@ -186,7 +192,7 @@ class DirectoryCountTest {
                 shellUnchecked("mount -t tmpfs none anna/mnt"), "SKIPPED: needs the right to mount a tmpfs");
         try {
             file("anna/mnt/big", 4 * MIB);
-            Directory anna = count().directories().get(0);
+            DirectoryUse anna = count().directories().list().get(0);
             assertEquals(0, anna.files());
             assertTrue(anna.usedBytes() < MIB);
         } finally {
@@ -204,15 +210,84 @@ class DirectoryCountTest {
         Assumptions.assumeFalse(Files.isReadable(raid.resolve("bob")), "SKIPPED: root may read everything");
         try {
             Counted counted = count();
-            assertEquals(List.of("anna"), names(counted.directories()));
-            assertEquals(2, counted.unreadable());
+            assertEquals(List.of("anna"), names(counted.directories().list()));
+            assertEquals(2, counted.directories().unread());
         } finally {
             shell("chmod -R u+rwx .");
         }
     }
 
+    @Test
+    @DisplayName("each user has what they own, wherever it lies, and a file with several names once")
+    void users() throws Exception {
+        Path first = file("anna/a.bin", 4 * MIB);
+        Files.createLink(raid.resolve("anna/b.bin"), first);
+        file("loose.bin", MIB);
+        Path bobs = file("anna/bob/c.bin", 2 * MIB);
+        boolean root = shellUnchecked("chown 12345 anna/bob anna/bob/c.bin");
+        assertTrue(Files.exists(bobs));
+        Assumptions.assumeTrue(root, "SKIPPED: only root gives files away");
+        List<UserSpace> users = count().users().list();
+        assertEquals(2, users.size());
+        UserSpace mine = users.get(0);
+        UserSpace theirs = users.get(1);
+        assertTrue(Math.abs(mine.usedBytes() - 5 * MIB) < 64 * 1024, mine.toString());
+        assertEquals(OptionalLong.of(3), mine.files(), "anna, a file with two names, a loose file");
+        assertEquals(12345, theirs.uid());
+        assertTrue(Math.abs(theirs.usedBytes() - 2 * MIB) < 64 * 1024, theirs.toString());
+        assertEquals(OptionalLong.of(2), theirs.files());
+    }
+
+    @Test
+    @DisplayName("a count that was cut off goes on: what was finished is not walked again, and the sums are the same")
+    void goesOn() throws Exception {
+        for (int i = 0; i < 6; i++) {
+            file("u" + i + "/deep/f", (i + 1) * 65536);
+            Files.createFile(raid.resolve("u" + i + "/empty"));
+        }
+        file("loose", 65536);
+        Counted whole = count();
+        int[] looks = {0};
+        DirectoryCount cutOff = new DirectoryCount(
+                () -> {
+                    if (++looks[0] == 17) {
+                        throw new InterruptedException("the agent ends");
+                    }
+                },
+                () -> NOW,
+                100);
+        List<Round> kept = new ArrayList<>();
+        assertThrows(
+                InterruptedException.class, () -> cutOff.count(raid, Round.from(NOW), soFar -> kept.add(soFar.get())));
+        Round last = kept.get(kept.size() - 1);
+        assertTrue(last.finished().size() >= 2 && last.finished().size() < 6, last.toString());
+        int[] looksAgain = {0};
+        Counted resumed = new DirectoryCount(() -> looksAgain[0]++, () -> NOW, 100).count(raid, last, soFar -> {});
+        assertEquals(
+                Set.copyOf(whole.directories().list()),
+                Set.copyOf(resumed.directories().list()));
+        assertEquals(whole.users(), resumed.users());
+        assertEquals(7 + 3 * (6 - last.finished().size()), looksAgain[0], "the top, and the directories left");
+    }
+
+    @Test
+    @DisplayName("what could not be read before a count was cut off is told once when it goes on")
+    void unreadGoesOn() throws Exception {
+        Path path = raid.resolve("deep");
+        for (int i = 0; i < 201; i++) {
+            path = path.resolve("d");
+        }
+        Files.createDirectories(path);
+        List<Round> kept = new ArrayList<>();
+        Counted whole = new DirectoryCount(() -> {}, () -> NOW, 100)
+                .count(raid, Round.from(NOW), soFar -> kept.add(soFar.get()));
+        assertEquals(1, whole.directories().unread());
+        Counted resumed = new DirectoryCount(() -> {}, () -> NOW, 100).count(raid, kept.get(0), soFar -> {});
+        assertEquals(1, resumed.directories().unread());
+    }
+
     private Counted count() throws Exception {
-        return new DirectoryCount(() -> {}, () -> NOW, 100).count(raid);
+        return new DirectoryCount(() -> {}, () -> NOW, 100).count(raid, Round.from(NOW), soFar -> {});
     }
 
     private Path file(String name, int bytes) throws IOException {
@@ -226,19 +301,19 @@ class DirectoryCountTest {
         return path;
     }
 
-    private static Directory named(Counted counted, String name) {
-        return counted.directories().stream()
+    private static DirectoryUse named(Counted counted, String name) {
+        return counted.directories().list().stream()
                 .filter(directory -> directory.name().equals(name))
                 .findFirst()
                 .orElseThrow();
     }
 
-    private static List<String> names(List<Directory> directories) {
-        return directories.stream().map(Directory::name).collect(Collectors.toList());
+    private static List<String> names(List<DirectoryUse> directories) {
+        return directories.stream().map(DirectoryUse::name).collect(Collectors.toList());
     }
 
     /** File systems differ by what a directory and a block take. */
-    private static void assertBytes(long expected, Directory directory) {
+    private static void assertBytes(long expected, DirectoryUse directory) {
         assertTrue(
                 Math.abs(directory.usedBytes() - expected) < 64 * 1024,
                 directory.usedBytes() + " bytes, expected about " + expected);

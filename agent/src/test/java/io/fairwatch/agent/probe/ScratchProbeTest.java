@@ -5,15 +5,18 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.fairwatch.agent.probe.DirectoryCount.Counted;
 import io.fairwatch.agent.probe.Probe.NothingToReadException;
 import io.fairwatch.agent.probe.Probe.ProbeException;
 import io.fairwatch.agent.wire.ScratchUse;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -96,7 +99,126 @@ class ScratchProbeTest {
     })
     @DisplayName("the file system of a path is that of the deepest mount above it")
     void types(String path, String type) {
-        assertEquals(type, ScratchProbe.fileSystemType(MOUNTINFO, path));
+        assertEquals(type, Mounted.parse(MOUNTINFO, path).type());
+    }
+
+    @Test
+    @DisplayName("a count outlives the agent, with its age; use by user, too")
+    void outlives() throws Exception {
+        Path raid = directory.resolve("raid");
+        Files.createDirectories(raid.resolve("anna"));
+        ScratchUse before;
+        try (ScratchProbe probe = probe(List.of(raid))) {
+            before = assertTimeoutPreemptively(Duration.ofSeconds(20), () -> readUntilCounted(probe));
+        }
+        Files.createDirectory(raid.resolve("bob"));
+        ScratchUse after;
+        try (ScratchProbe probe = probe(List.of(raid), NOON.plus(Duration.ofMinutes(59)))) {
+            after = assertTimeoutPreemptively(Duration.ofSeconds(20), () -> readUntilCounted(probe));
+        }
+        assertEquals(before.directories(), after.directories());
+        assertEquals(before.users(), after.users());
+        assertTrue(after.users().isPresent());
+        assertEquals(Optional.of(NOON), after.users().map(ScratchUse.Users::at));
+    }
+
+    @Test
+    @DisplayName("an old count of a file system that has not moved by a hundredth holds, but no longer than a week")
+    void unmoved() throws Exception {
+        Path raid = directory.resolve("raid");
+        Files.createDirectories(raid.resolve("anna"));
+        try (ScratchProbe probe = probe(List.of(raid))) {
+            assertTimeoutPreemptively(Duration.ofSeconds(20), () -> readUntilCounted(probe));
+        }
+        try (ScratchProbe probe = probe(List.of(raid), NOON.plus(Duration.ofDays(6)))) {
+            ScratchUse use = assertTimeoutPreemptively(Duration.ofSeconds(20), () -> readUntilCounted(probe));
+            assertEquals(Optional.of(NOON), use.directories().map(ScratchUse.Directories::at));
+        }
+        Instant later = NOON.plus(Duration.ofDays(7));
+        try (ScratchProbe probe = probe(List.of(raid), later)) {
+            assertTimeoutPreemptively(Duration.ofSeconds(20), () -> {
+                while (!readUntilCounted(probe).directories().orElseThrow().at().equals(later)) {
+                    Thread.onSpinWait();
+                }
+            });
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "1000000, 1009999, 500, 504, false",
+        "1000000, 1010000, 500, 500, true",
+        "1000000, 990000, 500, 500, true",
+        "1000000, 1000000, 500, 505, true",
+        "1000000, 1000000, 500, 496, false",
+        "0, 0, 0, 0, false",
+        "0, 4096, 0, 1, true",
+    })
+    @DisplayName("a hundredth more or less, of bytes or of files, is a move")
+    void moved(long bytes, long bytesNow, long files, long filesNow, boolean moved) {
+        Counted nothing = new Counted(
+                new ScratchUse.Directories("walk", NOON, List.of(), 0),
+                new ScratchUse.Users("walk", NOON, List.of()),
+                0);
+        assertEquals(
+                moved,
+                ScratchProbe.moved(
+                        new CountFile.Last(nothing, bytes, OptionalLong.of(files)),
+                        new Libc.FileSystem(
+                                1L << 40, bytesNow, 1, OptionalLong.of(1 << 20), OptionalLong.of(filesNow))));
+    }
+
+    @Test
+    @DisplayName("an owner whom the directory service does not know is not asked for, gone, or known")
+    void owners() throws Exception {
+        Path raid = directory.resolve("raid");
+        Files.createDirectories(raid.resolve("anna"));
+        int uid = (Integer) Files.getAttribute(raid.resolve("anna"), "unix:uid");
+        UserNames names = new UserNames(
+                asked -> asked == uid ? Optional.of("anna@uni") : Optional.empty(), Runnable::run, () -> NOON);
+        try (ScratchProbe probe =
+                new ScratchProbe(List.of(raid), Duration.ofHours(1), directory.resolve("state"), names, () -> NOON)) {
+            ScratchUse use = assertTimeoutPreemptively(Duration.ofSeconds(20), () -> readUntilCounted(probe));
+            ScratchUse.DirectoryUse anna =
+                    use.directories().orElseThrow().list().get(0);
+            assertEquals(Optional.of("anna@uni"), anna.owner());
+            assertEquals(ScratchUse.Owner.KNOWN, anna.ownerIs());
+            assertEquals(
+                    ScratchUse.Owner.KNOWN,
+                    use.users().orElseThrow().list().get(0).owner());
+        }
+    }
+
+    @Test
+    @DisplayName("where a mount's figures come from is told, and why from nowhere better")
+    void source() throws IOException {
+        Files.createDirectory(directory.resolve("anna"));
+        ScratchSource source = ScratchSource.inspect(directory, NOON);
+        assertEquals(Optional.of("walk"), source.directories());
+        assertEquals(Optional.of("walk"), source.users());
+        assertTrue(source.why().size() > 0);
+        assertEquals(1, source.directoriesAtTop());
+        assertEquals(0, source.closed());
+        ScratchSource none = ScratchSource.inspect(directory.resolve("none"), NOON);
+        assertEquals(Optional.empty(), none.directories());
+        assertEquals(List.of(directory.resolve("none") + " is missing, or no directory"), none.why());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"/raid, /dev/md0, true", "/raid/anna, /dev/md0, false", "/, /dev/sda2, true"})
+    @DisplayName("quotas are asked for by device, and of whole file systems only")
+    void devices(String path, String device, boolean whole) {
+        Mounted mounted = Mounted.parse(MOUNTINFO, path);
+        assertEquals(device, mounted.device());
+        assertEquals(whole, mounted.whole());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"ceph, true, true", "fuse.ceph, true, true", "fuse.sshfs, false, true", "xfs, false, false"})
+    @DisplayName("CephFS is a file system of other machines that tells its use; others of that kind are left alone")
+    void ceph(String type, boolean ceph, boolean remote) {
+        assertEquals(ceph, new Mounted(type, "", true).isCeph());
+        assertEquals(remote, new Mounted(type, "", true).isRemote());
     }
 
     private static ScratchUse readUntilCounted(ScratchProbe probe) throws ProbeException {
@@ -108,7 +230,11 @@ class ScratchProbeTest {
         return use;
     }
 
-    private static ScratchProbe probe(List<Path> mounts) {
-        return new ScratchProbe(mounts, Duration.ofHours(1), UserNames.off(), () -> NOON);
+    private ScratchProbe probe(List<Path> mounts) {
+        return probe(mounts, NOON);
+    }
+
+    private ScratchProbe probe(List<Path> mounts, Instant now) {
+        return new ScratchProbe(mounts, Duration.ofHours(1), directory.resolve("state"), UserNames.off(), () -> now);
     }
 }

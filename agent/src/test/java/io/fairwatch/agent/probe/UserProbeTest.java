@@ -5,9 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.fairwatch.agent.wire.UserUse;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -150,6 +153,38 @@ class UserProbeTest {
         double cpuMillis = stat.cpuTicks() * 10.0;
         double oshiMillis = oshi.getKernelTime() + oshi.getUserTime();
         assertTrue(Math.abs(cpuMillis - oshiMillis) < 5_000, cpuMillis + " and " + oshiMillis + " ms");
+    }
+
+    @Test
+    @DisplayName("resident memory and processes of each user are about what OSHI's process list adds up to")
+    void sumsLikeOshi() throws Exception {
+        ProcTree real = new ProcTree(Path.of("/proc"), Path.of("/sys/fs/cgroup"));
+        real.refresh(NOON);
+        Map<Integer, UserUse> ours = new HashMap<>();
+        new UserProbe(real, UserNames.off()).read(NOON).forEach(use -> ours.put(use.uid(), use));
+        Map<Integer, Long> resident = new HashMap<>();
+        Map<Integer, Integer> processes = new HashMap<>();
+        for (OSProcess process : new SystemInfo().getOperatingSystem().getProcesses()) {
+            boolean kernelThread = process.getParentProcessID() == 2 || process.getProcessID() == 2;
+            if (!kernelThread
+                    && process.getState() != OSProcess.State.ZOMBIE
+                    && process.getUserID().matches("\\d{1,9}")) {
+                int uid = Integer.parseInt(process.getUserID());
+                resident.merge(uid, process.getResidentMemory(), Long::sum);
+                processes.merge(uid, 1, Integer::sum);
+            }
+        }
+        int uid = (Integer) Files.getAttribute(Path.of("/proc/self"), "unix:uid");
+        UserUse mine = Objects.requireNonNull(ours.get(uid));
+        double theirBytes = Objects.requireNonNull(resident.get(uid));
+        int theirProcesses = Objects.requireNonNull(processes.get(uid));
+        // processes come and go between the two, and this machine is busy with other builds
+        assertTrue(
+                Math.abs(mine.residentBytes() - theirBytes) < 0.25 * theirBytes,
+                mine.residentBytes() + " and " + theirBytes + " bytes");
+        assertTrue(
+                Math.abs(mine.processes() - theirProcesses) < 10 + theirProcesses / 4,
+                mine.processes() + " and " + theirProcesses + " processes");
     }
 
     private List<UserUse> read() throws Exception {
