@@ -354,6 +354,7 @@ public final class Main implements Callable<Integer> {
      * @param install whether to lay JNA's native library beside the jar, for good
      */
     private static void prepareLibraries(boolean install) {
+        preset("org.slf4j.simpleLogger.defaultLogLevel", "info"); // tests that run no main are silent
         preset("vertx.disableDnsResolver", "true"); // the system's resolver knows /etc/nsswitch.conf, Netty's does not
         preset("oshi.os.linux.allowudev", "false");
         preset("io.netty.jfr.enabled", "false"); // else the flight recorder is loaded to record nothing
