@@ -1,8 +1,8 @@
 package io.fairwatch.collector.usage;
 
 import static io.fairwatch.collector.store.Given.NOON;
-import static io.fairwatch.collector.store.GivenRun.allocated;
-import static io.fairwatch.collector.store.GivenRun.run;
+import static io.fairwatch.collector.store.Given.allocated;
+import static io.fairwatch.collector.store.Given.run;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.fairwatch.agent.wire.StoredAnswer.HeldGpu;
