@@ -62,7 +62,8 @@ final class DoctorCommand implements Callable<Integer> {
                 config.nvml().enabled(),
                 config.nvml().library(),
                 config.scratch().mounts(),
-                config.names());
+                config.names(),
+                config.users().pss());
         Vertx vertx = Main.vertx();
         Report report = new Report(
                 Main.Version.number(),

@@ -3,6 +3,7 @@ package io.fairwatch.agent.doctor;
 import io.fairwatch.agent.doctor.PrivilegeCheck.Capability;
 import io.fairwatch.agent.doctor.PrivilegeCheck.Feature;
 import io.fairwatch.agent.probe.ProcessLookup;
+import io.fairwatch.agent.probe.ScratchSource;
 import io.fairwatch.agent.probe.nvml.NvmlGpuProbe;
 import io.fairwatch.agent.spool.Connection;
 import io.fairwatch.agent.wire.JobRef;
@@ -49,6 +50,7 @@ public final class Doctor {
      * @param library of NVML; absent: the driver's own
      * @param scratch mounts to account for
      * @param names whether users have names
+     * @param pss whether users' memory is told with what processes share split among them
      */
     public record Configured(
             Optional<String> node,
@@ -58,7 +60,8 @@ public final class Doctor {
             boolean nvml,
             Optional<String> library,
             List<Path> scratch,
-            boolean names) {}
+            boolean names,
+            boolean pss) {}
 
     private final List<Check> checks;
     private final Duration deadline;
@@ -91,7 +94,10 @@ public final class Doctor {
         checks.add(new PrivilegeCheck(node, features(configured)));
         checks.add(new LimitCheck(node));
         checks.add(new NamesCheck(node, configured.names(), names));
-        configured.scratch().forEach(mount -> checks.add(new ScratchCheck(node, mount)));
+        configured
+                .scratch()
+                .forEach(mount -> checks.add(
+                        new ScratchCheck(node, mount, asked -> ScratchSource.inspect(asked, clock.instant()))));
         checks.add(new SpoolCheck(node, configured.spool(), configured.spoolBytes()));
         checks.add(new CollectorCheck(
                 configured.collector().map(to -> to.url().toString()).orElse(""),
@@ -107,13 +113,22 @@ public final class Doctor {
     }
 
     private static List<Feature> features(Configured configured) {
-        return configured.scratch().isEmpty()
-                ? List.of()
-                : List.of(new Feature(
-                        "counting scratch directories of other people",
-                        List.of(Capability.CAP_DAC_READ_SEARCH),
-                        "directories that are closed to it are left out of the count",
-                        "scratch.conf"));
+        List<Feature> features = new ArrayList<>();
+        if (!configured.scratch().isEmpty()) {
+            features.add(new Feature(
+                    "counting scratch directories of other people",
+                    List.of(Capability.CAP_DAC_READ_SEARCH),
+                    "directories that are closed to it are left out of the count",
+                    "scratch.conf"));
+        }
+        if (configured.pss()) {
+            features.add(new Feature(
+                    "memory with what processes share split among them",
+                    List.of(Capability.CAP_SYS_PTRACE),
+                    "it is told of nobody but the agent",
+                    "pss.conf"));
+        }
+        return features;
     }
 
     /** The name under which this agent reports. */

@@ -1,6 +1,7 @@
 package io.fairwatch.agent.doctor;
 
 import io.fairwatch.agent.doctor.Node.Mount;
+import io.fairwatch.agent.probe.ScratchSource;
 import java.io.IOException;
 import java.nio.file.FileStore;
 import java.nio.file.Files;
@@ -8,9 +9,14 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Function;
 
-/** One scratch mount: whether it is there, local, and has quotas, which tell use per user for nothing. */
-record ScratchCheck(Node node, Path mount) implements Check {
+/**
+ * One scratch mount: whether it is there, local, and where its use by directory and user comes from.
+ *
+ * @param sources finds that out, as the user who runs the doctor; may take for ever
+ */
+record ScratchCheck(Node node, Path mount, Function<Path, ScratchSource> sources) implements Check {
     private static final Set<String> REMOTE =
             Set.of("nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "beegfs", "afs", "9p", "autofs", "wekafs");
 
@@ -29,22 +35,28 @@ record ScratchCheck(Node node, Path mount) implements Check {
                     name(), "nothing is mounted there", "mount it, or take it out of scratch.mounts in agent.yml"));
         }
         String type = mounted.get().type();
-        if (REMOTE.contains(type) || type.startsWith("fuse")) {
+        if (REMOTE.contains(type) || (type.startsWith("fuse") && !type.startsWith("fuse.ceph"))) {
             return List.of(Finding.warning(
                     name(),
                     type + ", not a file system of this node: it is left out",
                     "take it out of scratch.mounts in agent.yml"));
         }
-        boolean quota = List.of("usrquota", "quota", "uquota", "prjquota", "pquota").stream()
-                .anyMatch(mounted.get()::has);
-        String size = size();
+        ScratchSource source = sources.apply(mount);
+        String what =
+                type + size() + "; use by directory: " + source.directories().orElse("not told") + ", by user: "
+                        + source.users().orElse("not told");
+        if (source.why().isEmpty()) {
+            return List.of(Finding.fine(name(), what));
+        }
+        String why = what + " (" + String.join("; ", source.why()) + ")";
         return List.of(
-                quota
-                        ? Finding.fine(name(), type + size + ", quotas are on")
-                        : Finding.fine(
+                source.directories().isPresent() && source.closed() == 0
+                        ? Finding.fine(name(), why)
+                        : Finding.warning(
                                 name(),
-                                type + size + ", no quotas: use is counted by a walk. With quotas (xfs: uquota,pquota;"
-                                        + " ext4: tune2fs -Q usrquota,prjquota) it would be known at once"));
+                                why,
+                                "a walk needs CAP_DAC_READ_SEARCH, quotas need CAP_SYS_ADMIN: see scratch.conf.example and"
+                                        + " quota.conf.example in deploy/systemd/fairwatch-agent.service.d"));
     }
 
     /** Hangs with a dead disk; the deadline is for that. */

@@ -71,7 +71,12 @@ final class CountFile {
             }
         } catch (NoSuchFileException first) {
             // nothing was counted yet
-        } catch (JsonProcessingException | RuntimeException e) {
+        } catch (JsonProcessingException e) {
+            log.warn(
+                    "scratch count that was kept is unreadable, counts anew file={} why={}",
+                    file,
+                    e.getOriginalMessage());
+        } catch (RuntimeException e) {
             log.warn("scratch count that was kept is unreadable, counts anew file={} why={}", file, e.toString());
         } catch (IOException e) {
             log.warn("scratch count that was kept cannot be read file={} why={}", file, e.toString());

@@ -27,7 +27,6 @@ import java.util.Set;
 final class ProjectQuotas {
     private static final int FLAGS_BYTES = 28;
     private static final int INHERIT = 0x200;
-    private static final String LOST_FOUND = "lost+found"; // made by mkfs, in no project
 
     private ProjectQuotas() {}
 
@@ -63,7 +62,7 @@ final class ProjectQuotas {
         String[] why = {""};
         try (TopDirectories top = new TopDirectories(mount)) {
             top.forEach((fd, directory) -> {
-                if (directory.rawName().equals(LOST_FOUND)) {
+                if (directory.isLostAndFound()) {
                     return true;
                 }
                 Optional<Setting> setting = settings.of(fd, directory);

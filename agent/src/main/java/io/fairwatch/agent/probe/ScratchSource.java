@@ -61,8 +61,10 @@ public record ScratchSource(
         int[] counts = new int[2];
         try (TopDirectories top = new TopDirectories(mount)) {
             top.forEach((fd, directory) -> {
-                counts[0]++;
-                counts[1] += isClosed(fd, directory) ? 1 : 0;
+                if (!directory.isLostAndFound()) {
+                    counts[0]++;
+                    counts[1] += isClosed(fd, directory) ? 1 : 0;
+                }
                 return true;
             });
         }

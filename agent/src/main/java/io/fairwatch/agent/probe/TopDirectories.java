@@ -28,6 +28,11 @@ final class TopDirectories implements AutoCloseable {
      * @param uid its owner; absent if too large for the wire
      */
     record Top(String rawName, long nameAddress, OptionalInt uid) {
+        /** Whether it is where a file system's repair puts what it finds: root's, closed, in no project. */
+        boolean isLostAndFound() {
+            return rawName.equals("lost+found");
+        }
+
         String name() {
             return printable(new String(rawName.getBytes(StandardCharsets.ISO_8859_1), StandardCharsets.UTF_8));
         }

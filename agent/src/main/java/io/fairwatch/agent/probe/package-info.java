@@ -27,11 +27,20 @@
  *   <li><b>One listing per snapshot.</b> The sampler refreshes the tree; the probes of users and jobs, and NVML's,
  *       which has pids to explain, ask it.
  *   <li><b>Names of users</b> are looked up beside, never in the way ({@link io.fairwatch.agent.probe.UserNames}).
- *   <li><b>Scratch</b> is walked, because quota and inode scans want root or a file system that has them on; a walk
- *       works everywhere and is throttled. Java tells neither blocks on disk nor owners without a name lookup, so {@code
- *       Libc} asks the system. A directory that the agent may not read is not guessed at.
- *   <li><b>Native calls</b> are made by {@code Libc}, and by {@code ServiceNotice}, which reads nothing but lies here
- *       because JNA does: it tells systemd how the agent is.
+ *   <li><b>Scratch</b> is told by the cheapest source that tells the truth. Quotas cost nothing, but the kernel shows
+ *       them to {@code CAP_SYS_ADMIN} only; user quotas are those of a whole file system, so they are not used for a mount
+ *       that is a directory of one; project quotas are used only where every directory at the top is a project of its own
+ *       that new files inherit, because a list with holes would accuse those who are on it. CephFS is asked for its
+ *       attributes and never walked: every node would. Else a walk, which works everywhere and is throttled. Inode scans
+ *       (ext4, XFS) are ten times cheaper than a walk and want the block device, which is root's. Quotas and CephFS do
+ *       not tell what a walk does: quotas no last write, CephFS no users. One command lists the quotas of ext4 and of XFS:
+ *       the kernel fills {@code Q_GETNEXTQUOTA} from the same figures as XFS's own. Java tells neither blocks on disk nor
+ *       owners without a name lookup, so {@code Libc}, the only class here with native calls, asks the system. A
+ *       directory that the agent may not read is not guessed at.
+ *   <li><b>Nobody is gone lightly.</b> A directory service that is down says so of everybody ({@link
+ *       io.fairwatch.agent.probe.UserNames}).
+ *   <li><b>PSS</b> is off by default and read in small portions beside ({@link
+ *       io.fairwatch.agent.probe.ProportionalMemory}): 15 ms of CPU per GB cannot be paid at each snapshot.
  * </ul>
  */
 @NullMarked

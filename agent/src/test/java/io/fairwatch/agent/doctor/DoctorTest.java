@@ -7,6 +7,7 @@ import io.fairwatch.agent.doctor.Finding.Severity;
 import io.fairwatch.agent.doctor.PrivilegeCheck.Capability;
 import io.fairwatch.agent.doctor.PrivilegeCheck.Feature;
 import io.fairwatch.agent.probe.Probe;
+import io.fairwatch.agent.probe.ScratchSource;
 import io.fairwatch.agent.probe.nvml.GpuReadings;
 import io.fairwatch.agent.spool.Connection;
 import io.fairwatch.agent.wire.GpuDetail;
@@ -97,7 +98,8 @@ class DoctorTest {
                 false, // asks the real machine, and has tests of its own
                 Optional.empty(),
                 scratch,
-                names);
+                names,
+                false);
         Doctor doctor = new Doctor(
                 Doctor.checks(
                         configured,
@@ -402,19 +404,29 @@ class DoctorTest {
     }
 
     @Test
-    @DisplayName("scratch that is not mounted, remote or without quotas is told as that")
+    @DisplayName("scratch that is not mounted or remote is told as that; else where its figures come from, and why")
     void scratchMounts() throws Exception {
         tree.mounts(
                 Map.of("/raid", "xfs /dev/md0 rw,usrquota", "/local", "ext4 /dev/sdb1 rw", "/work", "nfs4 srv:/w rw"));
         Files.createDirectories(directory.resolve("root/raid"));
         Files.createDirectories(directory.resolve("root/local"));
-        assertTrue(what(new ScratchCheck(tree.node(), Path.of("/raid"))).matches("FINE xfs, .* free, quotas are on\n"));
-        assertTrue(
-                what(new ScratchCheck(tree.node(), Path.of("/local"))).contains("no quotas: use is counted by a walk"));
+        assertTrue(what(scratch("/raid", "quota", 0))
+                .matches("FINE xfs, .* free; use by directory: quota, by user: quota\n"));
+        assertTrue(what(scratch("/local", "walk", 0, "user quotas are off"))
+                .matches("FINE ext4, .*by user: walk \\(user quotas are off\\)\n"));
+        assertTrue(what(scratch("/local", "walk", 3, "3 of 4 directories may not be read"))
+                .matches("WARNING ext4, .*by user: walk \\(3 of 4 directories may not be read\\)\n"));
         assertEquals(
-                "WARNING nfs4, not a file system of this node: it is left out\n",
-                what(new ScratchCheck(tree.node(), Path.of("/work"))));
-        assertEquals("ERROR nothing is mounted there\n", what(new ScratchCheck(tree.node(), Path.of("/scratch"))));
+                "WARNING nfs4, not a file system of this node: it is left out\n", what(scratch("/work", "walk", 0)));
+        assertEquals("ERROR nothing is mounted there\n", what(scratch("/scratch", "walk", 0)));
+    }
+
+    private ScratchCheck scratch(String mount, String method, int closed, String... why) {
+        return new ScratchCheck(
+                tree.node(),
+                Path.of(mount),
+                path -> new ScratchSource(
+                        path, "?", Optional.of(method), Optional.of(method), List.of(why), 4, closed));
     }
 
     @Test

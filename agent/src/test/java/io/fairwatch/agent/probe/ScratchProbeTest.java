@@ -193,6 +193,7 @@ class ScratchProbeTest {
     @DisplayName("where a mount's figures come from is told, and why from nowhere better")
     void source() throws IOException {
         Files.createDirectory(directory.resolve("anna"));
+        Files.createDirectory(directory.resolve("lost+found"));
         ScratchSource source = ScratchSource.inspect(directory, NOON);
         assertEquals(Optional.of("walk"), source.directories());
         assertEquals(Optional.of("walk"), source.users());

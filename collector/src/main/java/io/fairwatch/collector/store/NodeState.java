@@ -23,7 +23,7 @@ import java.util.Optional;
  * @param host the node as a whole; absent when it could not be read
  * @param probes how each probe fared
  * @param users everybody with a process there
- * @param scratch its scratch mounts
+ * @param scratch its scratch mounts, each with its newest counts, which may be from older snapshots
  */
 public record NodeState(
         String node,

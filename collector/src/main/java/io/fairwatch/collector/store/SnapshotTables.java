@@ -214,8 +214,12 @@ final class SnapshotTables {
         Map<String, NodeSnapshot> newest = new LinkedHashMap<>();
         Set<String> known = new HashSet<>();
         Set<String> begunEarlier = new LinkedHashSet<>();
+        Map<String, List<NodeSnapshot>> counting = new LinkedHashMap<>();
         for (NodeSnapshot snapshot : snapshots) {
             String node = snapshot.node();
+            if (ScratchCounts.any(snapshot)) {
+                counting.computeIfAbsent(node, first -> new ArrayList<>()).add(snapshot);
+            }
             long atMs = snapshot.at().toEpochMilli();
             NodeMark now = new NodeMark(atMs, atMs, snapshot.bootId(), snapshot.sequence());
             NodeMark before = inventory.nodes.get(node);
@@ -232,6 +236,7 @@ final class SnapshotTables {
                 inventory.nodes.put(node, new NodeMark(atMs, before.lastMs(), before.bootId(), before.sequence()));
             }
         }
+        Map<String, List<ScratchUse>> scratch = scratch(session, newest, known, counting);
         Schema.delete(
                 session,
                 "node",
@@ -253,7 +258,7 @@ final class SnapshotTables {
                         .length(snapshot.period())
                         .text(snapshot.agent().version())
                         .text(Json.write(state))
-                        .text(Json.write(snapshot.scratch()))
+                        .text(Json.write(scratch.getOrDefault(snapshot.node(), snapshot.scratch())))
                         .end();
             }
         }
@@ -261,6 +266,39 @@ final class SnapshotTables {
         for (String node : begunEarlier) {
             session.update("UPDATE node SET first_at_ms = ? WHERE node = ?", firstMs(inventory, node), node);
         }
+        scratch.keySet().removeAll(newest.keySet());
+        for (Map.Entry<String, List<ScratchUse>> late : scratch.entrySet()) {
+            session.update("UPDATE node SET scratch = ? WHERE node = ?", Json.write(late.getValue()), late.getKey());
+        }
+    }
+
+    /** The scratch of nodes where it is another than their newest snapshot says, because a count is in an older one. */
+    private static Map<String, List<ScratchUse>> scratch(
+            Session session,
+            Map<String, NodeSnapshot> newest,
+            Set<String> known,
+            Map<String, List<NodeSnapshot>> counting)
+            throws SQLException {
+        Set<String> concerned = new LinkedHashSet<>(counting.keySet());
+        newest.values().stream().filter(ScratchCounts::missing).forEach(snapshot -> concerned.add(snapshot.node()));
+        Map<String, List<ScratchUse>> stored = ScratchCounts.read(
+                session,
+                concerned.stream()
+                        .filter(node -> known.contains(node) || !newest.containsKey(node))
+                        .toList());
+        Map<String, List<ScratchUse>> merged = new LinkedHashMap<>();
+        for (String node : concerned) {
+            List<ScratchUse> before = stored.getOrDefault(node, List.of());
+            NodeSnapshot now = newest.get(node);
+            List<ScratchUse> uses = now == null ? before : ScratchCounts.newer(now.scratch(), before);
+            for (NodeSnapshot snapshot : counting.getOrDefault(node, List.of())) {
+                uses = ScratchCounts.newer(uses, snapshot.scratch());
+            }
+            if (now != null || !uses.equals(before)) {
+                merged.put(node, uses);
+            }
+        }
+        return merged;
     }
 
     private static long firstMs(Inventory inventory, String node) {

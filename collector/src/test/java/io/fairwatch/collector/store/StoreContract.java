@@ -298,6 +298,81 @@ abstract class StoreContract {
     }
 
     @Test
+    @DisplayName("a scratch mount keeps its newest count while snapshots come without one, whatever their order")
+    void scratchCountsStay() throws StoreException {
+        ScratchUse counted = scratch("/raid", 100, Optional.of(at(10)), Optional.of(at(20)));
+        ScratchUse users = scratch("/raid", 200, Optional.empty(), Optional.of(at(50)));
+        ScratchUse plain = scratch("/raid", 300, Optional.empty(), Optional.empty());
+        List<ScratchUse> expected = List.of(
+                scratch("/raid", 300, Optional.of(at(10)), Optional.of(at(50))),
+                scratch("/other", 1, Optional.empty(), Optional.empty()));
+        for (String order : List.of("012", "021", "102", "120", "201", "210")) {
+            for (boolean together : List.of(true, false)) {
+                String node = "node-" + order + together;
+                List<NodeSnapshot> snapshots = List.of(
+                        withScratch(node, 1, at(30), counted),
+                        withScratch(node, 2, at(60), users),
+                        withScratch(node, 3, at(90), plain, scratch("/other", 1, Optional.empty(), Optional.empty())));
+                List<NodeSnapshot> ordered =
+                        order.chars().mapToObj(c -> snapshots.get(c - '0')).toList();
+                if (together) {
+                    store.append(ordered);
+                } else {
+                    for (NodeSnapshot snapshot : ordered) {
+                        append(snapshot);
+                    }
+                }
+            }
+        }
+        reopen();
+        assertEquals(12, store.nodes().size());
+        store.nodes().forEach(node -> assertEquals(expected, node.scratch(), node.node()));
+    }
+
+    @Test
+    @DisplayName("a count that is sent again replaces the one before; a mount that is gone is gone")
+    void scratchCountsMoveOn() throws StoreException {
+        append(withScratch("node-a", 1, at(30), scratch("/raid", 100, Optional.of(at(10)), Optional.of(at(20)))));
+        ScratchUse again = scratch("/raid", 100, Optional.of(at(40)), Optional.of(at(40)));
+        append(withScratch("node-a", 2, at(60), again));
+        assertEquals(List.of(again), store.nodes().get(0).scratch());
+        append(withScratch("node-a", 3, at(90)));
+        assertEquals(List.of(), store.nodes().get(0).scratch());
+    }
+
+    private static ScratchUse scratch(
+            String mount, long usedBytes, Optional<Instant> directoriesAt, Optional<Instant> usersAt) {
+        return new ScratchUse(
+                mount,
+                1000,
+                usedBytes,
+                500,
+                OptionalLong.empty(),
+                OptionalLong.empty(),
+                directoriesAt.map(when -> new ScratchUse.Directories("walk", when, List.of(), 0)),
+                usersAt.map(when -> new ScratchUse.Users("quota", when, List.of())));
+    }
+
+    private static NodeSnapshot withScratch(String node, long sequence, Instant at, ScratchUse... scratch) {
+        NodeSnapshot plain = snapshot(node, sequence, at);
+        return new NodeSnapshot(
+                plain.version(),
+                plain.node(),
+                plain.bootId(),
+                plain.sequence(),
+                plain.at(),
+                plain.period(),
+                plain.agent(),
+                plain.probes(),
+                plain.host(),
+                plain.gpuDriver(),
+                plain.gpus(),
+                plain.jobs(),
+                plain.users(),
+                List.of(scratch));
+    }
+
+    @Test
     @DisplayName("the newest reading is the newest at or before the asked instant, however old")
     void newestReading() throws StoreException {
         append(
