@@ -22,6 +22,9 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
     /** How long until a driver or a GPU that was not there is looked for again. */
     static final Duration LOOK_AGAIN = Duration.ofMinutes(5);
 
+    /** Seldom enough to cost nothing, and short enough for a session to end within a probe's deadline. */
+    private static final Duration XID_WAIT = Duration.ofSeconds(2);
+
     private static final Logger log = LoggerFactory.getLogger(NvmlGpuProbe.class);
     private static final int LONGEST_SIMULATED = 200;
     private static final int LONGEST_VERSION = 96;
@@ -36,6 +39,7 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
     private final Nvml.Opener opener;
     private final ProcessLookup lookup;
     private final LongSupplier nanoTime;
+    private final Duration xidWait;
     private @Nullable Session session;
     private @Nullable Session ending;
     private @Nullable Missing missing;
@@ -48,13 +52,14 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
      * @param lookup tells whose a process on a GPU is
      */
     public NvmlGpuProbe(Optional<String> library, ProcessLookup lookup) {
-        this(() -> NvmlLibrary.open(library.orElse(NvmlLibrary.DEFAULT)), lookup, System::nanoTime);
+        this(() -> NvmlLibrary.open(library.orElse(NvmlLibrary.DEFAULT)), lookup, System::nanoTime, XID_WAIT);
     }
 
-    NvmlGpuProbe(Nvml.Opener opener, ProcessLookup lookup, LongSupplier nanoTime) {
+    NvmlGpuProbe(Nvml.Opener opener, ProcessLookup lookup, LongSupplier nanoTime, Duration xidWait) {
         this.opener = opener;
         this.lookup = lookup;
         this.nanoTime = nanoTime;
+        this.xidWait = xidWait;
     }
 
     @Override
@@ -240,10 +245,10 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
         return new Session(nvml, driver, gpus, xids, gpus.size() == count);
     }
 
-    private static Optional<XidListener> listen(Nvml nvml, List<Gpu> gpus) throws NvmlException {
+    private Optional<XidListener> listen(Nvml nvml, List<Gpu> gpus) throws NvmlException {
         try {
             XidListener xids =
-                    new XidListener(nvml.xids(gpus.stream().map(Gpu::handle).toList()));
+                    new XidListener(nvml.xids(gpus.stream().map(Gpu::handle).toList()), xidWait);
             gpus.stream().filter(gpu -> xids.covers(gpu.handle())).forEach(Gpu::listening);
             return Optional.of(xids);
         } catch (NvmlException e) {

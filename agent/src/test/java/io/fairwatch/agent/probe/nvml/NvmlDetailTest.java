@@ -23,6 +23,7 @@ import io.fairwatch.agent.wire.GpuProcess.Kind;
 import io.fairwatch.agent.wire.GpuReading;
 import io.fairwatch.agent.wire.JobRef;
 import io.fairwatch.agent.wire.MigInstance;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Collections;
 import java.util.List;
@@ -55,7 +56,7 @@ class NvmlDetailTest {
     private final FakeNvml.Device first = driver.devices.get(0);
     private final FakeNvml.Device second = driver.devices.get(1);
     private long nanos = 1_000_000_000_000L;
-    private final NvmlGpuProbe probe = new NvmlGpuProbe(driver::open, NOBODY, () -> nanos);
+    private final NvmlGpuProbe probe = new NvmlGpuProbe(driver::open, NOBODY, () -> nanos, Duration.ofMillis(20));
 
     private void pass(long seconds) {
         nanos += seconds * 1_000_000_000;
