@@ -28,7 +28,7 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
     private static final Logger log = LoggerFactory.getLogger(NvmlGpuProbe.class);
     private static final int LONGEST_SIMULATED = 200;
     private static final int LONGEST_VERSION = 96;
-    private static final int MOST_GPUS = 256;
+    static final int MOST_GPUS = 256;
 
     /** What is known from one opening of the library to its closing. */
     private record Session(Nvml nvml, GpuDriver driver, List<Gpu> gpus, Optional<XidListener> xids, boolean complete) {}
@@ -141,9 +141,8 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
     private static void hear(Session open) {
         for (Nvml.Xid xid : open.xids().map(XidListener::take).orElse(List.of())) {
             for (Gpu gpu : open.gpus()) {
-                if (gpu.handle() == xid.device()) {
+                if (gpu.handle() == xid.device() && gpu.hear(xid.code())) {
                     log.warn("GPU reports an error uuid={} xid={}", gpu.device().uuid(), xid.code());
-                    gpu.hear(xid.code());
                 }
             }
         }

@@ -171,6 +171,16 @@ class NvmlDetailTest {
         }
 
         @Test
+        @DisplayName("stays cut when the driver once does not say so")
+        void unsure() throws Exception {
+            driver.instance(0, 0, 900, 7, "MIG-a");
+            assertEquals(3, read().size());
+            first.quantities.put(Quantity.MIG_MODE, OptionalLong.empty());
+            pass(30);
+            assertEquals(3, read().size());
+        }
+
+        @Test
         @DisplayName("loses one instance only when one is being unmade")
         void unmade() throws Exception {
             driver.instance(0, 0, 900, 7, "MIG-a").failWith = NvmlException.INVALID_ARGUMENT;
@@ -452,6 +462,18 @@ class NvmlDetailTest {
         }
 
         @Test
+        @DisplayName("a driver that refuses the whole batch for one field is asked one by one, once")
+        void refusedBatch() throws Exception {
+            first.refusedBatches = Field.PCIE_SENT_BYTES;
+            first.field(Field.MEMORY_TEMPERATURE_CELSIUS, 58);
+            assertEquals(OptionalDouble.of(58), detail(readFirst()).memoryTemperatureCelsius());
+            driver.fieldsAsked.clear();
+            pass(30);
+            assertEquals(OptionalDouble.of(58), detail(readFirst()).memoryTemperatureCelsius());
+            assertEquals(1, driver.fieldsAsked.size(), "the other GPU knows no field at all");
+        }
+
+        @Test
         @DisplayName("an energy counter that began anew is told as it is")
         void energy() throws Exception {
             first.field(Field.ENERGY_MILLIJOULES, 9000);
@@ -616,6 +638,14 @@ class NvmlDetailTest {
             assertEquals(2, driver.opened);
             probe.close();
         }
+    }
+
+    @Test
+    @DisplayName("single looks above 100 % are dropped")
+    void absurdLooks() throws Exception {
+        first.rates = Optional.of(new Nvml.Rates(250, 101));
+        assertEquals(Optional.empty(), readFirst().utilization());
+        assertEquals(Optional.empty(), readFirst().memoryUtilization());
     }
 
     @Test

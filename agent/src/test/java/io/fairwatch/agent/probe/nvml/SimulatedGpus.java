@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.Stream;
 
 /**
  * The simulated NVML library and programs of {@code deploy/simgpu}, built into {@code target}, on a node of their own.
@@ -59,16 +60,15 @@ public final class SimulatedGpus implements AutoCloseable {
             command.add(build.resolve(file).toString());
         }
         try {
-            assumeTrue(
-                    new ProcessBuilder("cc", "--version")
-                                    .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-                                    .start()
-                                    .waitFor()
-                            == 0,
-                    "SKIPPED: no C compiler here, so nothing is proved with simulated GPUs");
+            new ProcessBuilder("cc", "--version")
+                    .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                    .start()
+                    .waitFor();
             assertEquals(0, new ProcessBuilder(command).inheritIO().start().waitFor(), "make of deploy/simgpu");
         } catch (IOException e) {
-            assumeTrue(false, "SKIPPED: no make or C compiler here, so nothing is proved with simulated GPUs: " + e);
+            String why = "SKIPPED: no make or C compiler here, so nothing is proved with simulated GPUs: " + e;
+            System.out.println(why);
+            assumeTrue(false, why);
         }
     }
 
@@ -115,6 +115,18 @@ public final class SimulatedGpus implements AutoCloseable {
                 .start();
         programs.add(program);
         return program.pid();
+    }
+
+    /** How often functions of the library were called in this process; empty: all of them. */
+    public long calls(String... functions) {
+        try (NativeLibrary opened = NativeLibrary.getInstance(library().orElseThrow())) {
+            Function calls = opened.getFunction("fairwatch_simulated_calls");
+            return functions.length == 0
+                    ? calls.invokeLong(new Object[] {null})
+                    : Stream.of(functions)
+                            .mapToLong(function -> calls.invokeLong(new Object[] {function}))
+                            .sum();
+        }
     }
 
     /** Looks until it holds; what other processes do takes its time. */

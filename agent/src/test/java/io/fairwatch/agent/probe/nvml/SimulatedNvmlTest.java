@@ -31,6 +31,7 @@ import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The probe on the simulated library, through JNA: what the fake cannot prove. */
@@ -306,6 +307,32 @@ class SimulatedNvmlTest {
         assertTrue(read(0).powerWatts().isPresent());
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        "model=v100, 19",
+        "model=t4, 19",
+        "model=a100, 20",
+        "model=h100, 20",
+        "'model=h100 mig=1g.10gb,1g.10gb,1g.10gb,1g.10gb,1g.10gb,1g.10gb,1g.10gb', 40",
+    })
+    @DisplayName("a period of two looks and a reading costs so many calls per GPU")
+    void calls(String model, int most) throws Exception {
+        gpus.gpus("minor=0 " + model);
+        read();
+        read();
+        read();
+        String[] waits = {"nvmlEventSetWait_v2"};
+        long before = gpus.calls() - gpus.calls(waits);
+        int periods = 2 * ProcessList.EMPTY_LISTS_EVERY;
+        for (int i = 0; i < periods; i++) {
+            probe.poll();
+            probe.poll();
+            read();
+        }
+        double calls = (gpus.calls() - gpus.calls(waits) - before) / (double) periods;
+        assertTrue(calls <= most, () -> calls + " calls");
+    }
+
     @Test
     @DisplayName("the inspection says what each generation offers, and what an old driver lacks")
     void inspection() throws Exception {
@@ -325,8 +352,8 @@ class SimulatedNvmlTest {
     }
 
     private static Outcome outcome(NvmlInspection inspection, int device, String reading) {
-        return inspection.devices().get(device).capabilities().stream()
-                .filter(capability -> capability.reading().equals(reading))
+        return inspection.devices().get(device).answers().stream()
+                .filter(answer -> answer.reading().equals(reading))
                 .findFirst()
                 .orElseThrow()
                 .outcome();
