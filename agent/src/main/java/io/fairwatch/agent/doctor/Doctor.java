@@ -2,11 +2,9 @@ package io.fairwatch.agent.doctor;
 
 import io.fairwatch.agent.doctor.PrivilegeCheck.Capability;
 import io.fairwatch.agent.doctor.PrivilegeCheck.Feature;
-import io.fairwatch.agent.probe.ProcessLookup;
 import io.fairwatch.agent.probe.ScratchSource;
-import io.fairwatch.agent.probe.nvml.NvmlGpuProbe;
+import io.fairwatch.agent.probe.nvml.NvmlInspection;
 import io.fairwatch.agent.spool.Connection;
-import io.fairwatch.agent.wire.JobRef;
 import io.vertx.core.Promise;
 import io.vertx.core.Vertx;
 import java.nio.file.Path;
@@ -15,7 +13,6 @@ import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -25,19 +22,6 @@ import java.util.function.IntFunction;
 /** Asks all checks at once and waits no longer than a deadline for each. */
 public final class Doctor {
     private static final Duration DEADLINE = Duration.ofSeconds(10);
-    private static final Duration BETWEEN_READINGS = Duration.ofSeconds(1);
-    /** The doctor does not ask whose the processes on a GPU are. */
-    private static final ProcessLookup NOBODYS = new ProcessLookup() {
-        @Override
-        public Optional<JobRef> jobOf(int pid) {
-            return Optional.empty();
-        }
-
-        @Override
-        public OptionalInt uidOf(int pid) {
-            return OptionalInt.empty();
-        }
-    };
 
     /**
      * What is configured.
@@ -88,7 +72,7 @@ public final class Doctor {
         checks.add(new NodeNameCheck(node, configured.node()));
         checks.add(new GpuCheck(node, configured.nvml()));
         if (configured.nvml()) {
-            checks.add(new NvmlCheck(node, new NvmlGpuProbe(configured.library(), NOBODYS), BETWEEN_READINGS));
+            checks.add(new NvmlCheck(node, () -> NvmlInspection.of(configured.library())));
         }
         checks.add(new CgroupCheck(node));
         checks.add(new PrivilegeCheck(node, features(configured)));

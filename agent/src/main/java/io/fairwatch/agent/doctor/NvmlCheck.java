@@ -1,41 +1,38 @@
 package io.fairwatch.agent.doctor;
 
-import io.fairwatch.agent.probe.Probe;
 import io.fairwatch.agent.probe.Probe.NothingToReadException;
 import io.fairwatch.agent.probe.Probe.ProbeException;
-import io.fairwatch.agent.probe.nvml.GpuReadings;
-import io.fairwatch.agent.wire.GpuReading;
-import java.lang.reflect.RecordComponent;
-import java.time.Duration;
-import java.time.Instant;
+import io.fairwatch.agent.probe.nvml.NvmlInspection;
+import io.fairwatch.agent.probe.nvml.NvmlInspection.Answer;
+import io.fairwatch.agent.probe.nvml.NvmlInspection.Device;
+import io.fairwatch.agent.probe.nvml.NvmlInspection.Outcome;
+import io.fairwatch.agent.probe.nvml.NvmlInspection.Silent;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
-import java.util.OptionalDouble;
-import java.util.OptionalInt;
-import java.util.OptionalLong;
+import java.util.Set;
+import java.util.function.Predicate;
+import java.util.stream.Collectors;
 
-/**
- * What NVML tells of each GPU, and what it does not; by the probe that the agent itself uses.
- *
- * @param between the two readings that differences need
- */
-record NvmlCheck(Node node, Probe<GpuReadings> probe, Duration between) implements Check {
+/** What NVML tells of each GPU, what it does not, and why. */
+record NvmlCheck(Node node, Inspection inspection) implements Check {
+    /** Asks NVML. */
+    interface Inspection {
+        NvmlInspection inspect() throws ProbeException;
+    }
+
     @Override
     public String name() {
         return "nvml";
     }
 
     @Override
-    public List<Finding> look() throws InterruptedException {
-        GpuReadings readings;
+    public List<Finding> look() {
+        NvmlInspection told;
         try {
-            probe.read(Instant.EPOCH);
-            Thread.sleep(between.toMillis());
-            readings = probe.read(Instant.EPOCH);
+            told = inspection.inspect();
         } catch (NothingToReadException e) {
             return List.of(
                     node.text("proc/driver/nvidia/version").isEmpty()
@@ -53,32 +50,42 @@ record NvmlCheck(Node node, Probe<GpuReadings> probe, Duration between) implemen
                             "nvidia-smi should fail likewise; a driver that was upgraded without a reboot is the usual reason"));
         }
         List<Finding> findings = new ArrayList<>();
+        List<Device> whole = told.devices().stream()
+                .filter(device -> device.device().mig().isEmpty())
+                .toList();
         findings.add(Finding.fine(
                 name(),
-                "driver " + readings.driver().version() + " answers for "
-                        + gpus(readings.gpus().size())));
-        readings.driver()
-                .simulated()
+                "driver " + told.driverVersion() + " answers for " + gpus(whole.size())
+                        + told.cudaVersion()
+                                .map(version -> ", runs CUDA up to " + version)
+                                .orElse("")));
+        told.simulated()
                 .ifPresent(sentence -> findings.add(
                         Finding.warning(name(), sentence, "take nvml.library out of agent.yml on a real node")));
-        long known = node.list("proc/driver/nvidia/gpus").size();
-        if (readings.gpus().size() < known) {
+        for (Silent silent : told.silent()) {
             findings.add(Finding.error(
                     name(),
-                    "the driver has " + gpus(known) + ", NVML answers for "
-                            + readings.gpus().size(),
+                    "GPU " + silent.index() + " does not answer: " + silent.why(),
+                    "dmesg | grep -i -e nvrm -e xid; it is not measured"));
+        }
+        long known = node.list("proc/driver/nvidia/gpus").size();
+        if (whole.size() + told.silent().size() < known) {
+            findings.add(Finding.error(
+                    name(),
+                    "the driver has " + gpus(known) + ", NVML answers for " + whole.size(),
                     "a GPU is lost: dmesg | grep -i -e nvrm -e xid; it is not measured"));
         }
-        Map<List<String>, List<String>> indexesByAbsent = new LinkedHashMap<>();
-        for (GpuReading gpu : readings.gpus()) {
-            indexesByAbsent
-                    .computeIfAbsent(absentIn(gpu), first -> new ArrayList<>())
-                    .add(Integer.toString(gpu.device().index()));
-        }
-        indexesByAbsent.forEach((absent, indexes) -> findings.add(Finding.fine(
-                name(),
-                "GPU " + String.join(" ", indexes) + ": "
-                        + (absent.isEmpty() ? "tells everything" : "does not tell " + String.join(", ", absent)))));
+        grouped(told, answer -> answer.outcome() != Outcome.WORKS && !isWrong(answer))
+                .forEach((absent, which) -> findings.add(Finding.fine(
+                        name(), which + ": " + (absent.isEmpty() ? "tells everything" : "does not tell " + absent))));
+        grouped(told, NvmlCheck::isWrong).forEach((wrong, which) -> {
+            if (!wrong.isEmpty()) {
+                findings.add(Finding.warning(
+                        name(),
+                        which + ": should tell but does not: " + wrong,
+                        "those readings are absent; dmesg | grep -i -e nvrm -e xid may say why"));
+            }
+        });
         return findings;
     }
 
@@ -86,26 +93,39 @@ record NvmlCheck(Node node, Probe<GpuReadings> probe, Duration between) implemen
         return count + (count == 1 ? " GPU" : " GPUs");
     }
 
-    /** Keys, as on the wire, of what has no value; what holds others is looked into. */
-    static List<String> absentIn(Record record) {
-        List<String> absent = new ArrayList<>();
-        for (RecordComponent component : record.getClass().getRecordComponents()) {
-            String key = component.getName().replaceAll("([A-Z])", "_$1").toLowerCase(Locale.ROOT);
-            Object value;
-            try {
-                value = component.getAccessor().invoke(record);
-            } catch (ReflectiveOperationException e) {
-                throw new IllegalStateException(e); // public records of this program
-            }
-            if (value instanceof Optional<?> optional && optional.orElse(null) instanceof Record inner) {
-                absentIn(inner).forEach(name -> absent.add(key + "." + name));
-            } else if ((value instanceof Optional<?> optional && optional.isEmpty())
-                    || (value instanceof OptionalDouble number && number.isEmpty())
-                    || (value instanceof OptionalLong whole && whole.isEmpty())
-                    || (value instanceof OptionalInt small && small.isEmpty())) {
-                absent.add(key);
-            }
+    private static boolean isWrong(Answer answer) {
+        return answer.outcome() == Outcome.NO_PERMISSION || answer.outcome() == Outcome.FAILED;
+    }
+
+    /** What devices have to say of those answers, e.g. {@code fan speed (not supported)}, and which: {@code GPU 0 1}. */
+    private static Map<String, String> grouped(NvmlInspection told, Predicate<Answer> concerned) {
+        Map<String, Map<String, Set<String>>> indexes = new LinkedHashMap<>();
+        for (Device device : told.devices()) {
+            String said = device.answers().stream()
+                    .filter(concerned)
+                    .map(answer -> answer.reading() + " (" + reason(answer) + ")")
+                    .collect(Collectors.joining(", "));
+            indexes.computeIfAbsent(said, first -> new LinkedHashMap<>())
+                    .computeIfAbsent(
+                            device.device().mig().isPresent() ? "MIG instances of GPU " : "GPU ",
+                            first -> new LinkedHashSet<>())
+                    .add(Integer.toString(device.device().index()));
         }
-        return absent;
+        Map<String, String> devices = new LinkedHashMap<>();
+        indexes.forEach((said, kinds) -> devices.put(
+                said,
+                kinds.entrySet().stream()
+                        .map(kind -> kind.getKey() + String.join(" ", kind.getValue()))
+                        .collect(Collectors.joining(", "))));
+        return devices;
+    }
+
+    private static String reason(Answer answer) {
+        return switch (answer.outcome()) {
+            case WORKS -> "works";
+            case NOT_SUPPORTED -> "not supported";
+            case MISSING_FUNCTION -> "not in this driver";
+            case NO_PERMISSION, FAILED -> answer.why();
+        };
     }
 }

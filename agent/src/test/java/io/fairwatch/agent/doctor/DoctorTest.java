@@ -6,14 +6,16 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.fairwatch.agent.doctor.Finding.Severity;
 import io.fairwatch.agent.doctor.PrivilegeCheck.Capability;
 import io.fairwatch.agent.doctor.PrivilegeCheck.Feature;
-import io.fairwatch.agent.probe.Probe;
+import io.fairwatch.agent.probe.Probe.NothingToReadException;
 import io.fairwatch.agent.probe.ScratchSource;
-import io.fairwatch.agent.probe.nvml.GpuReadings;
+import io.fairwatch.agent.probe.nvml.NvmlInspection;
+import io.fairwatch.agent.probe.nvml.NvmlInspection.Answer;
+import io.fairwatch.agent.probe.nvml.NvmlInspection.Device;
+import io.fairwatch.agent.probe.nvml.NvmlInspection.Outcome;
+import io.fairwatch.agent.probe.nvml.NvmlInspection.Silent;
 import io.fairwatch.agent.spool.Connection;
-import io.fairwatch.agent.wire.GpuDetail;
 import io.fairwatch.agent.wire.GpuDevice;
-import io.fairwatch.agent.wire.GpuDriver;
-import io.fairwatch.agent.wire.GpuReading;
+import io.fairwatch.agent.wire.MigInstance;
 import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
 import io.vertx.core.http.HttpServerRequest;
@@ -27,7 +29,6 @@ import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.concurrent.CountDownLatch;
@@ -192,26 +193,12 @@ class DoctorTest {
         assertEquals("FINE switched off by nvml.enabled\n", what(new GpuCheck(tree.node(), false)));
     }
 
-    private static Probe<GpuReadings> nvml(List<GpuReading> gpus) {
-        return new Probe<>() {
-            @Override
-            public String name() {
-                return "nvml";
-            }
-
-            @Override
-            public GpuReadings read(Instant at) throws ProbeException {
-                if (gpus.isEmpty()) {
-                    throw new NothingToReadException("no NVIDIA driver (no libnvidia-ml.so.1)");
-                }
-                return new GpuReadings(new GpuDriver("535.161.08", Optional.empty()), gpus);
-            }
-        };
+    private static Device gpu(int index, Answer... answers) {
+        return device(index, Optional.empty(), answers);
     }
 
-    private static GpuReading gpu(int index, OptionalDouble powerWatts) {
-        OptionalDouble none = OptionalDouble.empty();
-        return new GpuReading(
+    private static Device device(int index, Optional<MigInstance> mig, Answer... answers) {
+        return new Device(
                 new GpuDevice(
                         "GPU-" + index,
                         index,
@@ -219,49 +206,58 @@ class DoctorTest {
                         Optional.empty(),
                         "V100",
                         OptionalLong.of(1),
-                        Optional.empty()),
+                        mig),
                 Optional.empty(),
                 Optional.empty(),
-                OptionalLong.of(1),
-                OptionalLong.of(1),
-                powerWatts,
-                none,
-                OptionalDouble.of(1),
-                OptionalDouble.of(1),
-                OptionalDouble.of(1),
-                Optional.of(List.of()),
-                Optional.of(new GpuDetail(
-                        none,
-                        OptionalDouble.of(1),
-                        OptionalDouble.of(1),
-                        Optional.of(List.of()),
-                        Optional.empty(),
-                        Optional.empty(),
-                        Optional.empty())));
+                Optional.empty(),
+                List.of(answers));
     }
 
     @Test
-    @DisplayName("what each GPU does not tell is said; a driver without its library and a lost GPU are errors")
-    void readings() throws Exception {
-        assertEquals(
-                "FINE nothing to read: no NVIDIA driver (no libnvidia-ml.so.1)\n",
-                what(new NvmlCheck(tree.node(), nvml(List.of()), Duration.ZERO)));
-        tree.gpu("0000:34:00.0", 0).gpu("0000:36:00.0", 1).gpu("0000:39:00.0", 2);
-        assertTrue(what(new NvmlCheck(tree.node(), nvml(List.of()), Duration.ZERO))
-                .startsWith("ERROR the driver is loaded, but its library is not found"));
-        assertEquals(
-                """
-                FINE driver 535.161.08 answers for 2 GPUs
-                ERROR the driver has 3 GPUs, NVML answers for 2
-                FINE GPU 0: does not tell utilization, memory_utilization, power_limit_watts, \
-                detail.memory_temperature_celsius, detail.activity, detail.traffic, detail.health
-                FINE GPU 1: does not tell utilization, memory_utilization, power_watts, power_limit_watts, \
-                detail.memory_temperature_celsius, detail.activity, detail.traffic, detail.health
-                """,
-                what(new NvmlCheck(
-                        tree.node(),
-                        nvml(List.of(gpu(0, OptionalDouble.of(70)), gpu(1, OptionalDouble.empty()))),
-                        Duration.ZERO)));
+    @DisplayName("what each GPU does not tell is said, and why")
+    void answers() throws Exception {
+        Answer power = new Answer("power", Outcome.WORKS, "");
+        Answer noPower = new Answer("power", Outcome.FAILED, "nvmlDeviceGetPowerUsage: error (999)");
+        Answer noFan = new Answer("fan speed", Outcome.NOT_SUPPORTED, "nvmlDeviceGetFanSpeed: ...");
+        Answer noGpm = new Answer("activity (GPM)", Outcome.MISSING_FUNCTION, "nvmlGpmSampleGet: ...");
+        MigInstance slice = new MigInstance("GPU-3", 7, 0, OptionalInt.empty(), Optional.empty());
+        NvmlInspection told = new NvmlInspection(
+                "535.161.08",
+                Optional.of("12.2"),
+                Optional.empty(),
+                List.of(
+                        gpu(0, power, noFan, noGpm),
+                        gpu(1, power, noFan, noGpm),
+                        gpu(2, noPower),
+                        gpu(3, power),
+                        device(3, Optional.of(slice), noFan)),
+                List.of(new Silent(4, "nvmlDeviceGetHandleByIndex: the GPU is lost (15)")));
+        assertEquals("""
+                FINE driver 535.161.08 answers for 4 GPUs, runs CUDA up to 12.2
+                ERROR GPU 4 does not answer: nvmlDeviceGetHandleByIndex: the GPU is lost (15)
+                FINE GPU 0 1: does not tell fan speed (not supported), activity (GPM) (not in this driver)
+                FINE GPU 2 3: tells everything
+                FINE MIG instances of GPU 3: does not tell fan speed (not supported)
+                WARNING GPU 2: should tell but does not: power (nvmlDeviceGetPowerUsage: error (999))
+                """, what(new NvmlCheck(tree.node(), () -> told)));
+    }
+
+    @Test
+    @DisplayName("a driver without its library and a lost GPU are errors, no driver is fine")
+    void library() throws Exception {
+        NvmlCheck none = new NvmlCheck(tree.node(), () -> {
+            throw new NothingToReadException("no NVIDIA driver (no libnvidia-ml.so.1)");
+        });
+        assertEquals("FINE nothing to read: no NVIDIA driver (no libnvidia-ml.so.1)\n", what(none));
+        tree.gpu("0000:34:00.0", 0).gpu("0000:36:00.0", 1);
+        assertTrue(what(none).startsWith("ERROR the driver is loaded, but its library is not found"));
+        NvmlInspection one =
+                new NvmlInspection("535.161.08", Optional.empty(), Optional.empty(), List.of(gpu(0)), List.of());
+        assertEquals("""
+                FINE driver 535.161.08 answers for 1 GPU
+                ERROR the driver has 2 GPUs, NVML answers for 1
+                FINE GPU 0: tells everything
+                """, what(new NvmlCheck(tree.node(), () -> one)));
     }
 
     @Test

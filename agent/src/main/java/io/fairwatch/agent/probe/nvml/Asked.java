@@ -7,6 +7,7 @@ import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 
 /** What one device was asked, and what it will not answer however often it is asked. Confined to the probe. */
@@ -40,28 +41,46 @@ final class Asked {
         }
     }
 
-    /** Asks for several fields with one call. A driver that is older than a field calls its number invalid. */
+    /**
+     * Asks for several fields with one call. A driver that is older than a field calls its number invalid, and some the
+     * whole call; then each is asked for by itself, once.
+     */
     Map<Field, Long> ask(Nvml nvml, long device, Set<Field> wanted) throws NvmlException {
         Set<Field> open = EnumSet.noneOf(Field.class);
         wanted.stream().filter(field -> !refused.contains(field)).forEach(open::add);
         Map<Field, Long> values = new EnumMap<>(Field.class);
-        if (open.isEmpty()) {
+        if (open.isEmpty() || refused.contains(Batch.FIELDS)) {
             return values;
         }
-        Map<Field, FieldAnswer> answers =
-                ask(Batch.FIELDS, () -> nvml.fields(device, open)).orElse(Map.of());
-        answers.forEach((field, answer) -> {
-            if (answer.code() == NvmlException.INVALID_ARGUMENT
-                    || new NvmlException(field.name(), answer.code()).isForGood()) {
-                refused.add(field);
+        try {
+            nvml.fields(device, open).forEach((field, answer) -> note(field, answer, values));
+        } catch (NvmlException e) {
+            if (e.endsSession() || e.losesDevice()) {
+                throw e;
             }
-            answer.value().ifPresent(value -> values.put(field, value));
-        });
+            if (open.size() == 1) {
+                note(open.iterator().next(), new FieldAnswer(e.code(), OptionalLong.empty()), values);
+            } else if (e.code() == NvmlException.FUNCTION_NOT_FOUND) {
+                refused.add(Batch.FIELDS);
+            } else if (e.isForGood() || e.code() == NvmlException.INVALID_ARGUMENT) {
+                for (Field field : open) {
+                    values.putAll(ask(nvml, device, EnumSet.of(field)));
+                }
+            }
+        }
         return values;
     }
 
+    private void note(Field field, FieldAnswer answer, Map<Field, Long> values) {
+        if (answer.code() == NvmlException.INVALID_ARGUMENT
+                || new NvmlException(field.name(), answer.code()).isForGood()) {
+            refused.add(field);
+        }
+        answer.value().ifPresent(value -> values.put(field, value));
+    }
+
     boolean refuses(Enum<?> what) {
-        return refused.contains(what) || (what instanceof Field && refused.contains(Batch.FIELDS));
+        return refused.contains(what);
     }
 
     /** Lets everything be asked again, because the device changed its nature. */

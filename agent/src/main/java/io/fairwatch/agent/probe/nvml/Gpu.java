@@ -200,12 +200,14 @@ final class Gpu {
         hasXids = true;
     }
 
-    /** Notes an error that the driver reported. */
-    void hear(int xid) {
+    /** Notes an error that the driver reported, and says whether it is the first of its kind in this period. */
+    boolean hear(int xid) {
+        boolean first = !xids.contains(xid);
         lastXid = OptionalInt.of(xid);
         if (xids.size() < MOST_XIDS) {
             xids.add(xid);
         }
+        return first;
     }
 
     /** Empties the driver's rings into this period's sums. */
@@ -351,7 +353,8 @@ final class Gpu {
      * long as index, handle and uuid are.
      */
     private void findInstances() throws NvmlException {
-        boolean now = quantity(Quantity.MIG_MODE).orElse(0) == 1;
+        OptionalLong mode = quantity(Quantity.MIG_MODE);
+        boolean now = mode.isPresent() ? mode.getAsLong() == 1 : partitioned; // one failure does not glue it together
         if (now != partitioned) {
             partitioned = now;
             asked.forget(); // a GPU answers other questions then
@@ -416,12 +419,8 @@ final class Gpu {
     }
 
     private OptionalLong energy(Map<Field, Long> fields) throws NvmlException {
-        Long energy = fields.get(Field.ENERGY_MILLIJOULES);
-        return energy != null
-                ? OptionalLong.of(energy)
-                : asked.refuses(Field.ENERGY_MILLIJOULES)
-                        ? quantity(Quantity.ENERGY_MILLIJOULES)
-                        : OptionalLong.empty();
+        OptionalLong energy = value(fields, Field.ENERGY_MILLIJOULES);
+        return energy.isPresent() ? energy : quantity(Quantity.ENERGY_MILLIJOULES);
     }
 
     private Optional<GpuDetail> detail(long nowNanos, Map<Field, Long> fields, Map<Metric, Double> metrics)

@@ -6,7 +6,7 @@ import io.fairwatch.agent.probe.nvml.Nvml.Field;
 import io.fairwatch.agent.probe.nvml.Nvml.FieldAnswer;
 import io.fairwatch.agent.probe.nvml.Nvml.Quantity;
 import io.fairwatch.agent.probe.nvml.Nvml.Ring;
-import io.fairwatch.agent.probe.nvml.NvmlInspection.Capability;
+import io.fairwatch.agent.probe.nvml.NvmlInspection.Answer;
 import io.fairwatch.agent.probe.nvml.NvmlInspection.Device;
 import io.fairwatch.agent.probe.nvml.NvmlInspection.Outcome;
 import io.fairwatch.agent.probe.nvml.NvmlInspection.Silent;
@@ -50,7 +50,7 @@ final class Inspector {
     private NvmlInspection inspect() throws NvmlException {
         List<Device> devices = new ArrayList<>();
         List<Silent> silent = new ArrayList<>();
-        int count = nvml.deviceCount();
+        int count = Math.min(nvml.deviceCount(), NvmlGpuProbe.MOST_GPUS);
         for (int index = 0; index < count; index++) {
             try {
                 Gpu gpu = new Gpu(nvml, index, count, 0);
@@ -81,7 +81,7 @@ final class Inspector {
 
     private Device gpu(Gpu gpu) {
         long handle = gpu.handle();
-        List<Capability> found = new ArrayList<>();
+        List<Answer> found = new ArrayList<>();
         if (gpu.instances().isEmpty()) {
             found.add(tried("utilisation, every sample", () -> nvml.samples(handle, Ring.GPU, 0)));
             found.add(tried("memory utilisation, every sample", () -> nvml.samples(handle, Ring.MEMORY, 0)));
@@ -109,13 +109,13 @@ final class Inspector {
     }
 
     private Device instance(Gpu gpu, Instance instance) {
-        List<Capability> found = new ArrayList<>(common(instance.handle()));
+        List<Answer> found = new ArrayList<>(common(instance.handle()));
         found.add(counters(gpu.handle(), OptionalInt.of(instance.gpuInstanceId())));
         GpuDevice device = instance.device();
         return new Device(device, Optional.empty(), Optional.empty(), Optional.empty(), found);
     }
 
-    private List<Capability> common(long handle) {
+    private List<Answer> common(long handle) {
         return List.of(
                 tried("memory", () -> nvml.memory(handle)),
                 tried("compute processes", () -> nvml.processes(handle, Kind.COMPUTE)),
@@ -123,7 +123,7 @@ final class Inspector {
                 tried("MPS processes", () -> nvml.processes(handle, Kind.MPS)));
     }
 
-    private Capability counters(long device, OptionalInt gpuInstance) {
+    private Answer counters(long device, OptionalInt gpuInstance) {
         return tried("activity (GPM)", () -> {
             if (!nvml.hasCounters(device)) {
                 throw new NvmlException("nvmlGpmQueryDeviceSupport", NvmlException.NOT_SUPPORTED);
@@ -137,7 +137,7 @@ final class Inspector {
         });
     }
 
-    private Capability tried(String reading, Quantity quantity, long device) {
+    private Answer tried(String reading, Quantity quantity, long device) {
         return tried(reading, () -> {
             if (nvml.quantity(device, quantity).isEmpty()) {
                 throw new NvmlException(quantity.name(), NvmlException.NOT_SUPPORTED, "answers \"not available\"");
@@ -145,7 +145,7 @@ final class Inspector {
         });
     }
 
-    private Capability batch(String reading, Set<Field> fields, long device) {
+    private Answer batch(String reading, Set<Field> fields, long device) {
         return tried(reading, () -> {
             NvmlException why = null;
             for (Map.Entry<Field, FieldAnswer> entry :
@@ -166,10 +166,10 @@ final class Inspector {
     }
 
     /** Nothing found is an answer too. */
-    private static Capability tried(String reading, Question question) {
+    private static Answer tried(String reading, Question question) {
         try {
             question.ask();
-            return new Capability(reading, Outcome.WORKS, "");
+            return new Answer(reading, Outcome.WORKS, "");
         } catch (NvmlException e) {
             Outcome outcome =
                     switch (e.code()) {
@@ -179,7 +179,7 @@ final class Inspector {
                         case NvmlException.NO_PERMISSION -> Outcome.NO_PERMISSION;
                         default -> Outcome.FAILED;
                     };
-            return new Capability(
+            return new Answer(
                     reading, outcome, outcome == Outcome.WORKS ? "" : Gpu.printable(String.valueOf(e.getMessage())));
         }
     }

@@ -22,10 +22,13 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
     /** How long until a driver or a GPU that was not there is looked for again. */
     static final Duration LOOK_AGAIN = Duration.ofMinutes(5);
 
+    /** Seldom enough to cost nothing, and short enough for a session to end within a probe's deadline. */
+    private static final Duration XID_WAIT = Duration.ofSeconds(2);
+
     private static final Logger log = LoggerFactory.getLogger(NvmlGpuProbe.class);
     private static final int LONGEST_SIMULATED = 200;
     private static final int LONGEST_VERSION = 96;
-    private static final int MOST_GPUS = 256;
+    static final int MOST_GPUS = 256;
 
     /** What is known from one opening of the library to its closing. */
     private record Session(Nvml nvml, GpuDriver driver, List<Gpu> gpus, Optional<XidListener> xids, boolean complete) {}
@@ -36,6 +39,7 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
     private final Nvml.Opener opener;
     private final ProcessLookup lookup;
     private final LongSupplier nanoTime;
+    private final Duration xidWait;
     private @Nullable Session session;
     private @Nullable Session ending;
     private @Nullable Missing missing;
@@ -48,13 +52,14 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
      * @param lookup tells whose a process on a GPU is
      */
     public NvmlGpuProbe(Optional<String> library, ProcessLookup lookup) {
-        this(() -> NvmlLibrary.open(library.orElse(NvmlLibrary.DEFAULT)), lookup, System::nanoTime);
+        this(() -> NvmlLibrary.open(library.orElse(NvmlLibrary.DEFAULT)), lookup, System::nanoTime, XID_WAIT);
     }
 
-    NvmlGpuProbe(Nvml.Opener opener, ProcessLookup lookup, LongSupplier nanoTime) {
+    NvmlGpuProbe(Nvml.Opener opener, ProcessLookup lookup, LongSupplier nanoTime, Duration xidWait) {
         this.opener = opener;
         this.lookup = lookup;
         this.nanoTime = nanoTime;
+        this.xidWait = xidWait;
     }
 
     @Override
@@ -136,9 +141,8 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
     private static void hear(Session open) {
         for (Nvml.Xid xid : open.xids().map(XidListener::take).orElse(List.of())) {
             for (Gpu gpu : open.gpus()) {
-                if (gpu.handle() == xid.device()) {
+                if (gpu.handle() == xid.device() && gpu.hear(xid.code())) {
                     log.warn("GPU reports an error uuid={} xid={}", gpu.device().uuid(), xid.code());
-                    gpu.hear(xid.code());
                 }
             }
         }
@@ -240,10 +244,10 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
         return new Session(nvml, driver, gpus, xids, gpus.size() == count);
     }
 
-    private static Optional<XidListener> listen(Nvml nvml, List<Gpu> gpus) throws NvmlException {
+    private Optional<XidListener> listen(Nvml nvml, List<Gpu> gpus) throws NvmlException {
         try {
             XidListener xids =
-                    new XidListener(nvml.xids(gpus.stream().map(Gpu::handle).toList()));
+                    new XidListener(nvml.xids(gpus.stream().map(Gpu::handle).toList()), xidWait);
             gpus.stream().filter(gpu -> xids.covers(gpu.handle())).forEach(Gpu::listening);
             return Optional.of(xids);
         } catch (NvmlException e) {

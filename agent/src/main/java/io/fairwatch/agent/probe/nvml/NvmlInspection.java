@@ -49,7 +49,7 @@ public record NvmlInspection(
      * @param outcome whether it works
      * @param why the driver's answer, e.g. {@code nvmlDeviceGetFanSpeed: not supported (3)}; empty when it works
      */
-    public record Capability(String reading, Outcome outcome, String why) {}
+    public record Answer(String reading, Outcome outcome, String why) {}
 
     /**
      * A GPU or MIG instance. Immutable.
@@ -60,16 +60,16 @@ public record NvmlInspection(
      * @param mig whether the GPU is partitioned; absent when it cannot be. Source: {@code nvmlDeviceGetMigMode}
      * @param accounting whether the driver keeps figures of ended processes; absent when it does not tell. Source:
      *     {@code nvmlDeviceGetAccountingMode}
-     * @param capabilities every thing that it may tell, always in the same order
+     * @param answers every thing that it may tell, always in the same order
      */
     public record Device(
             GpuDevice device,
             Optional<Boolean> persistence,
             Optional<Boolean> mig,
             Optional<Boolean> accounting,
-            List<Capability> capabilities) {
+            List<Answer> answers) {
         public Device {
-            capabilities = List.copyOf(capabilities);
+            answers = List.copyOf(answers);
         }
     }
 

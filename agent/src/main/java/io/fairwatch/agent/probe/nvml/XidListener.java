@@ -2,6 +2,7 @@ package io.fairwatch.agent.probe.nvml;
 
 import io.fairwatch.agent.probe.nvml.Nvml.Xid;
 import io.fairwatch.agent.probe.nvml.Nvml.Xids;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -15,18 +16,20 @@ import java.util.concurrent.TimeUnit;
  * long as the session with the driver, and never holds up the end of the process. Thread-safe.
  */
 final class XidListener {
-    /** How long one wait lasts, which is also how long the end of a session may take. */
-    static final int WAIT_MILLIS = 2000;
-
     private static final int MOST_WAITING = 1024;
 
     private final Xids xids;
+    private final int waitMillis;
     private final BlockingQueue<Xid> heard = new ArrayBlockingQueue<>(MOST_WAITING);
     private final CountDownLatch enough = new CountDownLatch(1);
     private final Thread thread;
 
-    XidListener(Xids xids) {
+    /**
+     * @param wait how long one wait in the driver lasts, which is also how long the end of a session may take
+     */
+    XidListener(Xids xids, Duration wait) {
         this.xids = xids;
+        this.waitMillis = (int) wait.toMillis();
         this.thread = new Thread(this::listen, "xids");
         thread.setDaemon(true);
         thread.start();
@@ -47,7 +50,7 @@ final class XidListener {
     boolean end() {
         enough.countDown();
         try {
-            thread.join(WAIT_MILLIS + WAIT_MILLIS / 4);
+            thread.join(waitMillis + waitMillis / 4 + 1L);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
@@ -62,16 +65,16 @@ final class XidListener {
         try {
             while (enough.getCount() > 0) {
                 try {
-                    Optional<Xid> xid = xids.await(WAIT_MILLIS);
+                    Optional<Xid> xid = xids.await(waitMillis);
                     // a flood waits in the driver, which drops what it has no room for
                     while (xid.isPresent()
                             && enough.getCount() > 0
-                            && !heard.offer(xid.get(), WAIT_MILLIS, TimeUnit.MILLISECONDS)) {}
+                            && !heard.offer(xid.get(), waitMillis, TimeUnit.MILLISECONDS)) {}
                 } catch (NvmlException e) {
                     if (e.endsSession()) { // the next reading finds out by itself
                         return;
                     }
-                    if (enough.await(WAIT_MILLIS, TimeUnit.MILLISECONDS)) { // an answer that comes at once comes again
+                    if (enough.await(waitMillis, TimeUnit.MILLISECONDS)) { // an answer that comes at once comes again
                         return;
                     }
                 }

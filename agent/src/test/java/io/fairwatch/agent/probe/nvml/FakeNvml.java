@@ -43,6 +43,9 @@ final class FakeNvml implements Nvml {
         int failWith;
         int lookFailsWith;
 
+        @Nullable
+        Field refusedBatches;
+
         /** Adds a sample to both rings. */
         Device sample(long timestamp, int percent) {
             rings.computeIfAbsent(Ring.GPU, r -> new TreeMap<>()).put(timestamp, percent);
@@ -176,6 +179,9 @@ final class FakeNvml implements Nvml {
     public Map<Field, FieldAnswer> fields(long device, Set<Field> wanted) throws NvmlException {
         Device at = at(device);
         fieldsAsked.add(Set.copyOf(wanted));
+        if (at.refusedBatches != null && wanted.contains(at.refusedBatches)) {
+            throw new NvmlException("nvmlDeviceGetFieldValues", NvmlException.INVALID_ARGUMENT);
+        }
         Map<Field, FieldAnswer> answers = new EnumMap<>(Field.class);
         FieldAnswer unknown = new FieldAnswer(NvmlException.NOT_SUPPORTED, OptionalLong.empty());
         wanted.forEach(field -> answers.put(field, at.fields.getOrDefault(field, unknown)));

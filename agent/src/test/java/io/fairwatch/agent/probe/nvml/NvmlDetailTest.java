@@ -23,6 +23,7 @@ import io.fairwatch.agent.wire.GpuProcess.Kind;
 import io.fairwatch.agent.wire.GpuReading;
 import io.fairwatch.agent.wire.JobRef;
 import io.fairwatch.agent.wire.MigInstance;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Collections;
 import java.util.List;
@@ -55,7 +56,7 @@ class NvmlDetailTest {
     private final FakeNvml.Device first = driver.devices.get(0);
     private final FakeNvml.Device second = driver.devices.get(1);
     private long nanos = 1_000_000_000_000L;
-    private final NvmlGpuProbe probe = new NvmlGpuProbe(driver::open, NOBODY, () -> nanos);
+    private final NvmlGpuProbe probe = new NvmlGpuProbe(driver::open, NOBODY, () -> nanos, Duration.ofMillis(20));
 
     private void pass(long seconds) {
         nanos += seconds * 1_000_000_000;
@@ -167,6 +168,16 @@ class NvmlDetailTest {
             assertEquals(2, whole.size());
             assertEquals(0.4, whole.get(0).utilization().orElseThrow().lastRatio());
             assertEquals(1, driver.opened);
+        }
+
+        @Test
+        @DisplayName("stays cut when the driver once does not say so")
+        void unsure() throws Exception {
+            driver.instance(0, 0, 900, 7, "MIG-a");
+            assertEquals(3, read().size());
+            first.quantities.put(Quantity.MIG_MODE, OptionalLong.empty());
+            pass(30);
+            assertEquals(3, read().size());
         }
 
         @Test
@@ -451,6 +462,18 @@ class NvmlDetailTest {
         }
 
         @Test
+        @DisplayName("a driver that refuses the whole batch for one field is asked one by one, once")
+        void refusedBatch() throws Exception {
+            first.refusedBatches = Field.PCIE_SENT_BYTES;
+            first.field(Field.MEMORY_TEMPERATURE_CELSIUS, 58);
+            assertEquals(OptionalDouble.of(58), detail(readFirst()).memoryTemperatureCelsius());
+            driver.fieldsAsked.clear();
+            pass(30);
+            assertEquals(OptionalDouble.of(58), detail(readFirst()).memoryTemperatureCelsius());
+            assertEquals(1, driver.fieldsAsked.size(), "the other GPU knows no field at all");
+        }
+
+        @Test
         @DisplayName("an energy counter that began anew is told as it is")
         void energy() throws Exception {
             first.field(Field.ENERGY_MILLIJOULES, 9000);
@@ -615,6 +638,14 @@ class NvmlDetailTest {
             assertEquals(2, driver.opened);
             probe.close();
         }
+    }
+
+    @Test
+    @DisplayName("single looks above 100 % are dropped")
+    void absurdLooks() throws Exception {
+        first.rates = Optional.of(new Nvml.Rates(250, 101));
+        assertEquals(Optional.empty(), readFirst().utilization());
+        assertEquals(Optional.empty(), readFirst().memoryUtilization());
     }
 
     @Test

@@ -45,7 +45,7 @@ class NvmlGpuProbeTest {
     private final FakeNvml.Device first = driver.devices.get(0);
     private final FakeNvml.Device second = driver.devices.get(1);
     private long nanos = 1_000_000_000_000L;
-    private NvmlGpuProbe probe = new NvmlGpuProbe(driver::open, LOOKUP, () -> nanos);
+    private NvmlGpuProbe probe = new NvmlGpuProbe(driver::open, LOOKUP, () -> nanos, Duration.ofMillis(20));
 
     private static Running running(int pid, OptionalLong memory) {
         return new Running(pid, memory, OptionalInt.empty(), OptionalInt.empty());
@@ -255,7 +255,8 @@ class NvmlGpuProbeTest {
                     return driver.opened == 2 ? driver : again;
                 },
                 LOOKUP,
-                () -> nanos);
+                () -> nanos,
+                Duration.ofMillis(20));
         driver.opened = 1;
         probe.read(NOW);
         driver.failWith = NvmlException.UNINITIALIZED;
@@ -288,7 +289,8 @@ class NvmlGpuProbeTest {
                     return driver;
                 },
                 LOOKUP,
-                () -> nanos);
+                () -> nanos,
+                Duration.ofMillis(20));
         NothingToReadException e = assertThrows(NothingToReadException.class, () -> probe.read(NOW));
         assertEquals("no NVIDIA driver (nvmlInit: the driver is not loaded (9))", e.getMessage());
         probe.poll();

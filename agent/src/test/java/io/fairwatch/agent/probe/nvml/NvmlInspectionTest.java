@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import io.fairwatch.agent.probe.Probe.NothingToReadException;
 import io.fairwatch.agent.probe.nvml.Nvml.Field;
 import io.fairwatch.agent.probe.nvml.Nvml.Quantity;
-import io.fairwatch.agent.probe.nvml.NvmlInspection.Capability;
+import io.fairwatch.agent.probe.nvml.NvmlInspection.Answer;
 import io.fairwatch.agent.probe.nvml.NvmlInspection.Device;
 import io.fairwatch.agent.probe.nvml.NvmlInspection.Outcome;
 import io.fairwatch.agent.probe.nvml.NvmlInspection.Silent;
@@ -20,16 +20,16 @@ class NvmlInspectionTest {
     private final FakeNvml driver = new FakeNvml(2);
     private final FakeNvml.Device first = driver.devices.get(0);
 
-    private static Capability of(Device device, String reading) {
-        return device.capabilities().stream()
-                .filter(capability -> capability.reading().equals(reading))
+    private static Answer of(Device device, String reading) {
+        return device.answers().stream()
+                .filter(answer -> answer.reading().equals(reading))
                 .findFirst()
                 .orElseThrow();
     }
 
     @Test
     @DisplayName("says for each reading whether it works, and in the driver's words why not")
-    void capabilities() throws Exception {
+    void answers() throws Exception {
         first.sample(10, 0);
         first.quantities.put(Quantity.POWER_MILLIWATTS, OptionalLong.of(1));
         first.quantities.put(Quantity.TEMPERATURE_CELSIUS, OptionalLong.empty());
@@ -43,14 +43,14 @@ class NvmlInspectionTest {
         assertEquals(8, device.device().minorNumber().orElseThrow());
         assertEquals(Optional.of(false), device.persistence());
         assertEquals(Optional.empty(), device.mig());
-        assertEquals(new Capability("power", Outcome.WORKS, ""), of(device, "power"));
+        assertEquals(new Answer("power", Outcome.WORKS, ""), of(device, "power"));
         assertEquals(Outcome.WORKS, of(device, "utilisation, every sample").outcome());
         assertEquals(Outcome.WORKS, of(device, "replaced memory").outcome());
         assertEquals(
-                new Capability("fan speed", Outcome.NOT_SUPPORTED, "call: not supported (3)"), of(device, "fan speed"));
+                new Answer("fan speed", Outcome.NOT_SUPPORTED, "call: not supported (3)"), of(device, "fan speed"));
         assertEquals(Outcome.NOT_SUPPORTED, of(device, "temperature").outcome());
         assertEquals(
-                new Capability(
+                new Answer(
                         "memory temperature", Outcome.NOT_SUPPORTED, "nvmlDeviceGetFieldValues 82: not supported (3)"),
                 of(device, "memory temperature"));
         assertEquals(
@@ -79,7 +79,7 @@ class NvmlInspectionTest {
         assertEquals(Optional.of(true), devices.get(0).mig());
         assertEquals(
                 0,
-                devices.get(0).capabilities().stream()
+                devices.get(0).answers().stream()
                         .filter(c -> c.reading().startsWith("util"))
                         .count());
         assertEquals(Outcome.WORKS, of(devices.get(1), "activity (GPM)").outcome());
