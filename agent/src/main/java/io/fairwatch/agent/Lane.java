@@ -54,6 +54,11 @@ final class Lane {
         }
     }
 
+    /** Whether the last call outlasted its deadline and has not come back. */
+    boolean isAbandoned() {
+        return overdue;
+    }
+
     private Future<Source.Result> submit(Supplier<Source.Result> work) {
         if (overdue) {
             return Future.succeededFuture(silent());

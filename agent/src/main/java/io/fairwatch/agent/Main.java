@@ -139,22 +139,32 @@ public final class Main implements Callable<Integer> {
 
         Running(AgentConfig config) throws IOException {
             this.config = config;
+            this.node = ThisNode.read(config.node(), clock.instant());
+            ProcTree processes = new ProcTree(Path.of("/proc"), Path.of("/sys/fs/cgroup"));
+            JobCgroupProbe jobs = new JobCgroupProbe(processes);
             this.metrics = new AgentMetrics(
                     clock,
                     new AgentMetrics.Switches(
-                            config.metrics().jobstats(), config.metrics().nodeExporter()));
-            this.node = ThisNode.read(config.node(), clock.instant());
+                            config.metrics().jobstats(), config.metrics().nodeExporter()),
+                    node.version(),
+                    jobs::stands);
             this.reader = new NodeReader(
-                    vertx, workers(), clock, System::nanoTime, sources(config, clock), deadline(config), metrics);
+                    vertx,
+                    workers(),
+                    clock,
+                    System::nanoTime,
+                    sources(config, clock, processes, jobs),
+                    deadline(config),
+                    metrics);
         }
 
         /** The probes, in the order in which they read. A new one is a line here. */
-        private static List<Source<?>> sources(AgentConfig config, InstantSource clock) {
-            ProcTree processes = new ProcTree(Path.of("/proc"), Path.of("/sys/fs/cgroup"));
+        private static List<Source<?>> sources(
+                AgentConfig config, InstantSource clock, ProcTree processes, JobCgroupProbe jobs) {
             UserNames names = config.names() ? UserNames.ofSystem(clock) : UserNames.off();
             List<Source<?>> sources = new ArrayList<>();
             sources.add(Source.step("processes", processes::refresh));
-            sources.add(new Source<>(new JobCgroupProbe(processes), SnapshotDraft::jobs));
+            sources.add(new Source<>(jobs, SnapshotDraft::jobs));
             Optional<ProportionalMemory> memory = config.users().pss()
                     ? Optional.of(ProportionalMemory.ofSystem(Path.of("/proc")))
                     : Optional.empty();
@@ -234,7 +244,8 @@ public final class Main implements Callable<Integer> {
             for (Spool.Loss loss : Spool.Loss.values()) {
                 dropped.put(loss.name().toLowerCase(Locale.ROOT), () -> spool.dropped(loss));
             }
-            metrics.watchSpool(spool::waiting, spool::bytes, dropped, spool::rejected, shipper::shipped);
+            metrics.watchSpool(
+                    spool::waiting, spool::bytes, dropped, spool::rejected, shipper::shipped, spool::acknowledgedAt);
             return shipper;
         }
 

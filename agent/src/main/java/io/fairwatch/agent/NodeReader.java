@@ -66,7 +66,7 @@ final class NodeReader {
         for (Lane lane : lanes) {
             soFar = soFar.compose(before -> lane.read(draft.at()).map(result -> {
                 result.addition().accept(draft);
-                note(draft, lane.source().name(), result.outcome());
+                note(draft, lane, result.outcome());
                 return draft;
             }));
         }
@@ -78,21 +78,23 @@ final class NodeReader {
         lanes.forEach(Lane::poll);
     }
 
-    private void note(SnapshotDraft draft, String probe, ProbeOutcome outcome) {
+    private void note(SnapshotDraft draft, Lane lane, ProbeOutcome outcome) {
+        String probe = lane.source().name();
+        boolean abandoned = lane.isAbandoned();
         draft.outcome(probe, outcome);
         boolean changed = lastOutcomes.put(probe, outcome.getClass()) != outcome.getClass();
         if (outcome instanceof ProbeOutcome.Read read) {
-            metrics.probed(probe, "read", read.took());
+            metrics.probed(probe, "read", read.took(), abandoned);
             if (changed) {
                 log.info("probe reads probe={}", probe);
             }
         } else if (outcome instanceof ProbeOutcome.Nothing nothing) {
-            metrics.probed(probe, "nothing", Duration.ZERO);
+            metrics.probed(probe, "nothing", Duration.ZERO, abandoned);
             if (changed) {
                 log.info("probe finds nothing probe={} why=\"{}\"", probe, nothing.why());
             }
         } else if (outcome instanceof ProbeOutcome.Failed failed) {
-            metrics.probed(probe, "failed", failed.took());
+            metrics.probed(probe, "failed", failed.took(), abandoned);
             if (changed) {
                 log.warn("probe fails, its readings are missing probe={} why=\"{}\"", probe, failed.why());
             }

@@ -76,7 +76,8 @@ class SamplerTest {
         thread.setDaemon(true);
         return thread;
     });
-    private final AgentMetrics metrics = new AgentMetrics(InstantSource.system(), AgentMetrics.Switches.NONE);
+    private final AgentMetrics metrics =
+            new AgentMetrics(InstantSource.system(), AgentMetrics.Switches.NONE, "1", job -> true);
     private long nanos;
 
     SamplerTest(@TempDir Path directory) throws IOException {
@@ -193,6 +194,7 @@ class SamplerTest {
         assertInstanceOf(ProbeOutcome.Read.class, hung.probes().get("host"));
         assertEquals("nvml does not answer since 2026-11-20T12:00:00Z", why(take(sampler), "nvml"));
         assertEquals(1, calls.get());
+        assertTrue(metrics.text().contains("fairwatch_agent_probe_abandoned{probe=\"nvml\"} 1.0\n"), metrics.text());
         driver.countDown();
         returned.await();
         NodeSnapshot after = take(sampler);
@@ -201,6 +203,7 @@ class SamplerTest {
         }
         assertEquals(List.of(), after.users()); // host came after it and put its own there
         assertEquals(2, calls.get());
+        assertTrue(metrics.text().contains("fairwatch_agent_probe_abandoned{probe=\"nvml\"} 0.0\n"), metrics.text());
     }
 
     @Test

@@ -1,6 +1,7 @@
 package io.fairwatch.agent.metrics;
 
 import io.fairwatch.agent.probe.HostCounters;
+import io.fairwatch.agent.wire.JobCgroup;
 import io.fairwatch.agent.wire.NodeSnapshot;
 import io.fairwatch.agent.wire.StoredAnswer.HeldGpu;
 import io.micrometer.core.instrument.Counter;
@@ -16,6 +17,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.LongSupplier;
+import java.util.function.Predicate;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,6 +34,10 @@ import org.jspecify.annotations.Nullable;
  * fairwatch_agent_snapshots_dropped_total{reason="age"} 0.0
  * fairwatch_agent_snapshots_rejected_total 0.0
  * fairwatch_agent_snapshots_shipped_total 2880.0
+ * fairwatch_agent_last_acknowledged_timestamp_seconds 1.79515443E9
+ * fairwatch_agent_probe_last_seconds{probe="nvml"} 0.011
+ * fairwatch_agent_probe_abandoned{probe="nvml"} 0.0
+ * fairwatch_agent_build_info{java="17.0.15+6",version="0.1.0",wire="1"} 1
  * fairwatch_agent_cpu_seconds_total 75.1
  * fairwatch_agent_resident_bytes 8.4E7
  * }</pre>
@@ -46,6 +53,7 @@ public final class AgentMetrics {
     private final List<LongSupplier> watched = new ArrayList<>(); // micrometer holds what it counts weakly
     private final InstantSource clock;
     private volatile OwnCost cost = OwnCost.UNKNOWN;
+    private final OwnSeries own;
     private volatile @Nullable NodeSnapshot newest;
     private volatile Answered answered = new Answered(Instant.MIN, List.of());
 
@@ -59,12 +67,16 @@ public final class AgentMetrics {
 
     /**
      * @param clock tells what is too old to be shown
+     * @param version the agent's
+     * @param stands whether a job's cgroup is still there; asked from any thread
      */
-    public AgentMetrics(InstantSource clock, Switches switches) {
+    public AgentMetrics(InstantSource clock, Switches switches, String version, Predicate<JobCgroup> stands) {
         this.clock = clock;
+        this.own = new OwnSeries(version);
+        registry.getPrometheusRegistry().register(own);
         registry.getPrometheusRegistry().register(new NodeSeries(this::newest));
         if (switches.jobstats()) {
-            registry.getPrometheusRegistry().register(new JobstatsSeries(this::newest, this::held));
+            registry.getPrometheusRegistry().register(new JobstatsSeries(this::newest, this::held, stands));
         }
         if (switches.nodeExporter()) {
             registry.getPrometheusRegistry().register(new NodeExporterSeries(new HostCounters()));
@@ -86,13 +98,16 @@ public final class AgentMetrics {
      * Shows what the spool and the shipper count.
      *
      * @param dropped by reason
+     * @param acknowledgedAt when the collector last had something; empty: not since the start
      */
     public void watchSpool(
             LongSupplier waiting,
             LongSupplier bytes,
             Map<String, LongSupplier> dropped,
             LongSupplier rejected,
-            LongSupplier shipped) {
+            LongSupplier shipped,
+            Supplier<Optional<Instant>> acknowledgedAt) {
+        own.acknowledgedAt(acknowledgedAt);
         gauge("fairwatch.agent.spool.snapshots", "Snapshots that wait for the collector", waiting);
         gauge("fairwatch.agent.spool.bytes", "Bytes that wait for the collector", bytes);
         dropped.forEach((reason, count) -> {
@@ -107,8 +122,13 @@ public final class AgentMetrics {
         counter("fairwatch.agent.snapshots.shipped", "Snapshots that the collector stored", shipped);
     }
 
-    /** A probe was asked; it ended as {@code outcome} after {@code took}. */
-    public void probed(String probe, String outcome, Duration took) {
+    /**
+     * A probe was asked; it ended as {@code outcome} after {@code took}.
+     *
+     * @param abandoned whether its call was left behind
+     */
+    public void probed(String probe, String outcome, Duration took, boolean abandoned) {
+        own.probed(probe, took.toNanos() / 1e9, abandoned);
         registry.counter("fairwatch.agent.probe.reads", "probe", probe, "outcome", outcome)
                 .increment();
         registry.counter("fairwatch.agent.probe.seconds", "probe", probe).increment(took.toNanos() / 1e9);

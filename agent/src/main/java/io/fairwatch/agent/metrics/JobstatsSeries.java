@@ -1,14 +1,13 @@
 package io.fairwatch.agent.metrics;
 
+import io.fairwatch.agent.metrics.GpuHolders.Holder;
 import io.fairwatch.agent.wire.GpuDetail.Activity;
 import io.fairwatch.agent.wire.GpuDetail.Health;
 import io.fairwatch.agent.wire.GpuDetail.Traffic;
-import io.fairwatch.agent.wire.GpuProcess;
 import io.fairwatch.agent.wire.GpuReading;
 import io.fairwatch.agent.wire.HostReading;
 import io.fairwatch.agent.wire.JobCgroup;
 import io.fairwatch.agent.wire.JobDetail;
-import io.fairwatch.agent.wire.JobRef.Evidence;
 import io.fairwatch.agent.wire.MigInstance;
 import io.fairwatch.agent.wire.NodeSnapshot;
 import io.fairwatch.agent.wire.StoredAnswer.HeldGpu;
@@ -16,6 +15,7 @@ import io.fairwatch.agent.wire.UserUse;
 import io.fairwatch.agent.wire.Utilization;
 import io.prometheus.metrics.model.registry.MultiCollector;
 import io.prometheus.metrics.model.snapshots.MetricSnapshots;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -23,7 +23,10 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.Set;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 
 /**
  * The series of jobstats' exporters, name by name and label by label, so that what a site has built on them runs on. Their
@@ -34,15 +37,38 @@ import java.util.function.Supplier;
  * devices that only one job may open. The series of a job end with its cgroup.
  */
 final class JobstatsSeries implements MultiCollector {
+    private static final String NEVER = "Always 0, which is all that the exporter tells on cgroup v2";
+
+    /** By NVML's bits, lowest first. */
+    private static final List<Reason> REASONS = List.of(
+            new Reason("gpu_idle", "idle"),
+            new Reason("applications_clocks_setting", "application"),
+            new Reason("sw_power_cap", "swpowercap"),
+            new Reason("hw_slowdown", "hwslowdown"),
+            new Reason("sync_boost", "syncboost"),
+            new Reason("sw_thermal_slowdown", "swthermalslowdown"),
+            new Reason("hw_thermal_slowdown", "hwthermalslowdown"),
+            new Reason("hw_power_brake_slowdown", "hwpowerbrakeslowdown"),
+            new Reason("display_clock_setting", "limited"));
+
     private final Supplier<Optional<NodeSnapshot>> newest;
     private final Supplier<List<HeldGpu>> held;
+    private final Predicate<JobCgroup> stands;
 
-    /** Who holds a GPU. */
-    private record Holder(long jobId, OptionalInt uid) {}
+    /**
+     * @param ours what holds clocks down, as a snapshot names it
+     * @param theirs as these series name it
+     */
+    private record Reason(String ours, String theirs) {}
 
-    JobstatsSeries(Supplier<Optional<NodeSnapshot>> newest, Supplier<List<HeldGpu>> held) {
+    /**
+     * @param held what the collector said lately
+     * @param stands whether a job's cgroup is still there
+     */
+    JobstatsSeries(Supplier<Optional<NodeSnapshot>> newest, Supplier<List<HeldGpu>> held, Predicate<JobCgroup> stands) {
         this.newest = newest;
         this.held = held;
+        this.stands = stands;
     }
 
     @Override
@@ -53,8 +79,9 @@ final class JobstatsSeries implements MultiCollector {
             for (UserUse user : snapshot.users()) {
                 user.name().ifPresent(name -> names.put(user.uid(), name));
             }
-            snapshot.jobs().forEach(job -> job(page, job, snapshot.host(), names));
-            gpus(page, snapshot);
+            Map<Long, JobCgroup> jobs = GpuHolders.standing(snapshot, stands);
+            jobs.values().forEach(job -> job(page, job, snapshot.host(), names));
+            gpus(page, snapshot, new GpuHolders(snapshot, jobs, held.get()));
         });
         return page.snapshots();
     }
@@ -76,22 +103,22 @@ final class JobstatsSeries implements MultiCollector {
                 ? job.memoryLimitBytes()
                 : OptionalLong.of(host.get().memoryTotalBytes());
         page.gauge("cgroup_memory_total_bytes", "Memory that the job may use", limit, labels);
-        // the two are added to each other, so both are there or neither is
         OptionalLong anonymous = whole(detail, JobDetail::memoryAnonymousBytes);
-        if (anonymous.isPresent()) {
-            page.gauge("cgroup_memory_rss_bytes", "Anonymous memory", anonymous, labels);
+        page.gauge(
+                "cgroup_memory_rss_bytes",
+                "Anonymous memory",
+                anonymous.isPresent() ? anonymous : job.memoryUsedBytes(),
+                labels);
+        if (anonymous.isPresent()) { // else it is in the sum already; they add the two where both are told
             page.gauge(
-                    "cgroup_memory_shmem_bytes",
-                    "Shared memory",
-                    (double) whole(detail, JobDetail::memorySharedBytes).orElse(0),
-                    labels);
+                    "cgroup_memory_shmem_bytes", "Shared memory", whole(detail, JobDetail::memorySharedBytes), labels);
         }
         page.gauge("cgroup_memory_used_bytes", "Memory that the limit counts", job.memoryCurrentBytes(), labels);
         page.gauge("cgroup_memory_cache_bytes", "Page cache", whole(detail, JobDetail::memoryCacheBytes), labels);
         page.gauge(
                 "cgroup_memory_fail_count",
-                "How often the limit stopped an allocation",
-                whole(detail, JobDetail::memoryLimitHits),
+                "Processes that the kernel killed for want of memory",
+                whole(detail, JobDetail::oomKills),
                 labels);
         OptionalLong swap = whole(detail, JobDetail::swapUsedBytes);
         if (swap.isPresent() && job.memoryCurrentBytes().isPresent()) {
@@ -101,6 +128,8 @@ final class JobstatsSeries implements MultiCollector {
                     (double) (swap.getAsLong() + job.memoryCurrentBytes().getAsLong()),
                     labels);
         }
+        page.gauge("cgroup_memsw_total_bytes", NEVER, 0, labels);
+        page.gauge("cgroup_memsw_fail_count", NEVER, 0, labels);
         if (job.uid().isPresent()) {
             int uid = job.uid().getAsInt();
             page.gauge("cgroup_uid", "Whose job it is", uid, "jobid", id);
@@ -129,14 +158,13 @@ final class JobstatsSeries implements MultiCollector {
 
     // ---- GPUs
 
-    private void gpus(Page page, NodeSnapshot snapshot) {
-        Map<String, Holder> holders = new HashMap<>();
-        for (HeldGpu gpu : held.get()) {
-            holders.put(gpu.uuid(), new Holder(gpu.jobId(), gpu.uid()));
-        }
-        Map<Integer, Optional<Holder>> byMinor = byMinor(snapshot.jobs());
-        Map<String, GpuReading> parents = new HashMap<>();
-        snapshot.gpus().forEach(gpu -> parents.put(gpu.device().uuid(), gpu));
+    private static void gpus(Page page, NodeSnapshot snapshot, GpuHolders holders) {
+        Map<String, GpuReading> byUuid = new HashMap<>();
+        snapshot.gpus().forEach(gpu -> byUuid.put(gpu.device().uuid(), gpu));
+        Set<String> sliced = snapshot.gpus().stream()
+                .flatMap(gpu -> gpu.device().mig().stream())
+                .map(MigInstance::parentUuid)
+                .collect(Collectors.toSet());
         if (snapshot.gpuDriver().isPresent()) {
             page.gauge(
                     "nvidia_gpu_num_devices",
@@ -146,66 +174,23 @@ final class JobstatsSeries implements MultiCollector {
                             .count()));
         }
         for (GpuReading gpu : snapshot.gpus()) {
-            boolean sliced = snapshot.gpus().stream().anyMatch(other -> other.device()
+            GpuReading card = gpu.device()
                     .mig()
-                    .map(MigInstance::parentUuid)
-                    .equals(Optional.of(gpu.device().uuid())));
-            if (sliced) {
-                continue; // its slices are told instead
-            }
-            GpuReading card =
-                    gpu.device().mig().map(mig -> parents.get(mig.parentUuid())).orElse(gpu);
-            gpu(page, gpu, card == null ? gpu : card, holder(gpu, holders, byMinor));
+                    .map(mig -> byUuid.getOrDefault(mig.parentUuid(), gpu))
+                    .orElse(gpu);
+            boolean whole = !sliced.contains(gpu.device().uuid()); // jobs get its slices else, not the card
+            gpu(page, gpu, card, whole ? holders.of(gpu) : Optional.empty());
         }
-    }
-
-    private static Optional<Holder> holder(
-            GpuReading gpu, Map<String, Holder> answered, Map<Integer, Optional<Holder>> byMinor) {
-        Optional<Holder> seen = gpu.processes().orElse(List.of()).stream()
-                .filter(process -> process.job()
-                        .map(job -> job.evidence() != Evidence.ENVIRON)
-                        .orElse(false))
-                .findFirst()
-                .map(JobstatsSeries::holder);
-        if (seen.isPresent()) {
-            return seen;
-        }
-        Holder told = answered.get(gpu.device().uuid());
-        if (told != null) {
-            return Optional.of(told);
-        }
-        OptionalInt minor = gpu.device().minorNumber();
-        return minor.isPresent() && gpu.device().mig().isEmpty()
-                ? byMinor.getOrDefault(minor.getAsInt(), Optional.empty())
-                : Optional.empty();
-    }
-
-    private static Holder holder(GpuProcess process) {
-        return new Holder(process.job().orElseThrow().jobId(), process.uid());
-    }
-
-    /** Empty for a GPU that several jobs may open. */
-    private static Map<Integer, Optional<Holder>> byMinor(List<JobCgroup> jobs) {
-        Map<Integer, Optional<Holder>> holders = new HashMap<>();
-        for (JobCgroup job : jobs) {
-            for (int minor : job.detail().flatMap(JobDetail::gpuMinors).orElse(List.of())) {
-                Optional<Holder> holder = Optional.of(new Holder(job.jobId(), job.uid()));
-                holders.merge(minor, holder, (one, other) -> Optional.empty());
-            }
-        }
-        return holders;
     }
 
     /** Of a slice, what only the card tells is the card's. */
     private static void gpu(Page page, GpuReading gpu, GpuReading card, Optional<Holder> holder) {
-        String minor = gpu.device().minorNumber().isPresent()
-                ? Integer.toString(gpu.device().minorNumber().getAsInt())
-                : card.device().minorNumber().isPresent()
-                        ? Integer.toString(card.device().minorNumber().getAsInt())
-                        : "";
+        int minor = gpu.device()
+                .minorNumber()
+                .orElse(card.device().minorNumber().orElse(gpu.device().index())); // their key is never empty
         String[] device = {
             "ordinal", Integer.toString(gpu.device().index()),
-            "minor_number", minor,
+            "minor_number", Integer.toString(minor),
             "uuid", gpu.device().uuid(),
             "name", gpu.device().name()
         };
@@ -226,7 +211,7 @@ final class JobstatsSeries implements MultiCollector {
         page.gauge(
                 "nvidia_gpu_duty_cycle",
                 "Percent of the period in which a kernel ran",
-                gpu.utilization().map(Utilization::meanRatio).map(ratio -> 100 * ratio),
+                gpu.utilization().map(Utilization::meanRatio).map(JobstatsSeries::wholePercent),
                 labels);
         page.gauge(
                 "nvidia_gpu_memory_total_bytes", "Device memory", gpu.device().memoryTotalBytes(), labels);
@@ -242,32 +227,49 @@ final class JobstatsSeries implements MultiCollector {
             page.gauge("nvidia_gpu_jobId", "The job that holds it", job.jobId(), labels);
             job.uid().ifPresent(uid -> page.gauge("nvidia_gpu_jobUid", "Whose job holds it", uid, labels));
         });
-        page.gauge("nvidia_gpu_power_usage_milliwatts", "Draw now", scaled(card.powerWatts(), 1000), labels);
+        page.gauge("nvidia_gpu_power_usage_milliwatts", "Draw now", rounded(card.powerWatts(), 1000), labels);
         page.gauge("nvidia_gpu_temperature_celsius", "Temperature", card.temperatureCelsius(), labels);
-        page.gauge("nvidia_gpu_clock", "MHz", scaled(card.smClockHertz(), 1e-6), Page.and(labels, "type", "sm"));
+        page.gauge("nvidia_gpu_clock", "MHz", rounded(card.smClockHertz(), 1e-6), Page.and(labels, "type", "sm"));
         card.detail().ifPresent(detail -> {
-            page.gauge("nvidia_gpu_fanspeed_percent", "Fan speed", scaled(detail.fanRatio(), 100), labels);
+            page.gauge("nvidia_gpu_fanspeed_percent", "Fan speed", rounded(detail.fanRatio(), 100), labels);
             page.gauge(
                     "nvidia_gpu_clock",
                     "MHz",
-                    scaled(detail.memoryClockHertz(), 1e-6),
+                    rounded(detail.memoryClockHertz(), 1e-6),
                     Page.and(labels, "type", "mem"));
-            detail.clockLimits()
-                    .ifPresent(limits -> limits.forEach(limit -> page.gauge(
-                            "nvidia_gpu_clock_event_reason",
-                            "What holds the clocks down",
-                            1,
-                            Page.and(labels, "reason", limit))));
-            detail.health().ifPresent(health -> errors(page, health, device));
+            detail.clockLimits().ifPresent(limits -> clockLimits(page, limits, labels));
         });
         gpu.detail().ifPresent(detail -> {
             detail.activity().ifPresent(activity -> activity(page, activity, labels));
             detail.traffic().ifPresent(traffic -> traffic(page, traffic, labels));
+            detail.health().ifPresent(health -> errors(page, health, device));
         });
     }
 
-    private static OptionalDouble scaled(OptionalDouble value, double factor) {
-        return value.isPresent() ? OptionalDouble.of(value.getAsDouble() * factor) : value;
+    /** The exporter's values are whole, and gpudash reads nothing else; little use must not look like none. */
+    private static double wholePercent(double ratio) {
+        return ratio > 0 ? Math.max(1, Math.rint(100 * ratio)) : 0;
+    }
+
+    private static OptionalDouble rounded(OptionalDouble value, double factor) {
+        return value.isPresent() ? OptionalDouble.of(Math.rint(value.getAsDouble() * factor)) : value;
+    }
+
+    /** One series with all reasons in its label, and their bits as its value. */
+    private static void clockLimits(Page page, List<String> limits, String[] labels) {
+        List<String> names = new ArrayList<>();
+        long bits = 0;
+        for (int bit = 0; bit < REASONS.size(); bit++) {
+            if (limits.contains(REASONS.get(bit).ours())) {
+                names.add(REASONS.get(bit).theirs());
+                bits |= 1L << bit;
+            }
+        }
+        page.gauge(
+                "nvidia_gpu_clock_event_reason",
+                "What holds the clocks down, as NVML's bits",
+                bits,
+                Page.and(labels, "reason", names.isEmpty() ? "none" : String.join(",", names)));
     }
 
     private static void errors(Page page, Health health, String[] device) {

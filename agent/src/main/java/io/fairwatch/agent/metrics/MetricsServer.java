@@ -8,11 +8,16 @@ import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.HttpServerResponse;
 import java.util.Optional;
 import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Serves {@code /metrics} and {@code /healthz}. Confined to its event loop. */
 public final class MetricsServer {
+    private static final Logger log = LoggerFactory.getLogger(MetricsServer.class);
+
     private final AgentMetrics metrics;
     private final Supplier<Optional<String>> trouble;
+    private Future<String> making = Future.succeededFuture("");
 
     /**
      * @param trouble what keeps the agent from its work, in a sentence; empty when nothing does
@@ -37,18 +42,28 @@ public final class MetricsServer {
         }
         switch (request.path()) {
             case "/metrics" ->
-                // some series are read from /proc while they are asked for
-                vertx.executeBlocking(metrics::text, false)
+                newPage(vertx)
                         .onSuccess(
                                 page -> response.putHeader("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
                                         .end(page))
-                        .onFailure(cause -> text(response.setStatusCode(500), "the page could not be made\n"));
+                        .onFailure(cause -> {
+                            log.error("metrics could not be shown", cause);
+                            text(response.setStatusCode(500), "the page could not be made; the agent's log says why\n");
+                        });
             case "/healthz" -> {
                 Optional<String> sentence = trouble.get();
                 text(response.setStatusCode(sentence.isPresent() ? 503 : 200), sentence.orElse("ok") + "\n");
             }
             default -> text(response.setStatusCode(404), "there are /metrics and /healthz\n");
         }
+    }
+
+    /** On a worker, because some series are read from /proc while they are asked for; scrapes that meet share a page. */
+    private Future<String> newPage(Vertx vertx) {
+        if (making.isComplete()) {
+            making = vertx.executeBlocking(metrics::text, false);
+        }
+        return making;
     }
 
     private static void text(HttpServerResponse response, String text) {

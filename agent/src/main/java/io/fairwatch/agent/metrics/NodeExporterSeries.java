@@ -1,6 +1,7 @@
 package io.fairwatch.agent.metrics;
 
 import io.fairwatch.agent.probe.HostCounters;
+import io.fairwatch.agent.probe.HostCounters.Disk;
 import io.prometheus.metrics.model.registry.MultiCollector;
 import io.prometheus.metrics.model.snapshots.MetricSnapshots;
 import java.util.List;
@@ -33,12 +34,7 @@ final class NodeExporterSeries implements MultiCollector {
                         "node_memory_" + kind + (kind.startsWith("HugePages_") ? "" : "_bytes"),
                         "Memory information field " + kind,
                         bytes));
-        counters.disks().forEach(disk -> {
-            page.counter("node_disk_read_bytes", "Bytes read", disk.readBytes(), "device", disk.device());
-            page.counter("node_disk_written_bytes", "Bytes written", disk.writtenBytes(), "device", disk.device());
-            page.counter(
-                    "node_disk_io_time_seconds", "Seconds spent on I/O", disk.busySeconds(), "device", disk.device());
-        });
+        counters.disks().forEach(disk -> disk(page, disk));
         counters.networks().forEach(network -> {
             page.counter(
                     "node_network_receive_bytes",
@@ -55,5 +51,21 @@ final class NodeExporterSeries implements MultiCollector {
             page.gauge("node_load15", "15m load average", loads.get(2));
         }
         return page.snapshots();
+    }
+
+    private static void disk(Page page, Disk disk) {
+        disk(page, "reads_completed", "Reads completed", disk.reads(), disk);
+        disk(page, "read_bytes", "Bytes read", disk.readBytes(), disk);
+        disk(page, "read_time_seconds", "Seconds spent by all reads", disk.readSeconds(), disk);
+        disk(page, "writes_completed", "Writes completed", disk.writes(), disk);
+        disk(page, "written_bytes", "Bytes written", disk.writtenBytes(), disk);
+        disk(page, "write_time_seconds", "Seconds spent by all writes", disk.writeSeconds(), disk);
+        page.gauge("node_disk_io_now", "Requests in progress", disk.inFlight(), "device", disk.device());
+        disk(page, "io_time_seconds", "Seconds spent on I/O", disk.busySeconds(), disk);
+        disk(page, "io_time_weighted_seconds", "The same by requests", disk.weightedSeconds(), disk);
+    }
+
+    private static void disk(Page page, String what, String help, double value, Disk disk) {
+        page.counter("node_disk_" + what, help, value, "device", disk.device());
     }
 }

@@ -1,8 +1,10 @@
 package io.fairwatch.agent.metrics;
 
 import io.fairwatch.agent.wire.GpuDetail;
+import io.fairwatch.agent.wire.GpuDevice;
 import io.fairwatch.agent.wire.GpuReading;
 import io.fairwatch.agent.wire.HostReading;
+import io.fairwatch.agent.wire.MigInstance;
 import io.fairwatch.agent.wire.NodeSnapshot;
 import io.fairwatch.agent.wire.ProbeOutcome;
 import io.fairwatch.agent.wire.ScratchUse;
@@ -37,14 +39,36 @@ final class NodeSeries implements MultiCollector {
                             outcome instanceof ProbeOutcome.Failed ? 0 : 1,
                             "probe",
                             name));
+            page.info("fairwatch_node", "Which node this is", "node", snapshot.node(), "boot_id", snapshot.bootId());
             page.gauge(
-                    "fairwatch_node_jobs",
-                    "Slurm jobs whose cgroup stands here",
-                    snapshot.jobs().size());
-            page.gauge(
-                    "fairwatch_gpu_devices",
-                    "GPUs and MIG instances that answered",
-                    snapshot.gpus().size());
+                    "fairwatch_node_snapshot_timestamp_seconds",
+                    "End of the period that the figures cover",
+                    snapshot.at().toEpochMilli() / 1e3);
+            if (snapshot.probes().get("jobs") instanceof ProbeOutcome.Read) {
+                page.gauge(
+                        "fairwatch_node_jobs",
+                        "Slurm jobs whose cgroup stands here",
+                        snapshot.jobs().size());
+                page.gauge(
+                        "fairwatch_node_jobs_without_process",
+                        "Those of them in which nothing runs",
+                        snapshot.jobs().stream()
+                                .filter(job -> job.processes().orElse(1) == 0)
+                                .count());
+            }
+            snapshot.gpuDriver().ifPresent(driver -> {
+                page.info(
+                        "fairwatch_gpu_driver",
+                        "The driver; a sentence when its GPUs are simulated",
+                        "version",
+                        driver.version(),
+                        "simulated",
+                        driver.simulated().orElse(""));
+                page.gauge(
+                        "fairwatch_gpu_devices",
+                        "GPUs and MIG instances that answered",
+                        snapshot.gpus().size());
+            });
             snapshot.gpus().forEach(gpu -> gpu(page, gpu));
             snapshot.scratch().forEach(scratch -> scratch(page, scratch));
         });
@@ -72,6 +96,7 @@ final class NodeSeries implements MultiCollector {
             "name", gpu.device().name(),
             "parent", gpu.device().mig().map(mig -> mig.parentUuid()).orElse("")
         };
+        page.info("fairwatch_gpu", "What a GPU or MIG instance is", Page.and(labels, identity(gpu.device())));
         page.gauge(
                 "fairwatch_gpu_utilization_ratio",
                 "Share of the period in which a kernel ran, mean",
@@ -104,7 +129,32 @@ final class NodeSeries implements MultiCollector {
                 "Processes with a context on it",
                 gpu.processes().map(list -> (double) list.size()),
                 labels);
+        gpu.processes()
+                .ifPresent(list -> page.gauge(
+                        "fairwatch_gpu_processes_outside_jobs",
+                        "Those of them that belong to no Slurm job",
+                        list.stream().filter(process -> process.job().isEmpty()).count(),
+                        labels));
         gpu.detail().ifPresent(detail -> detail(page, detail, labels));
+    }
+
+    /** What else tells a device from others; empty where it is not told, or not a slice. */
+    private static String[] identity(GpuDevice device) {
+        Optional<MigInstance> mig = device.mig();
+        return new String[] {
+            "minor_number",
+            device.minorNumber().isPresent()
+                    ? Integer.toString(device.minorNumber().getAsInt())
+                    : "",
+            "pci_bus_id",
+            device.pciBusId().orElse(""),
+            "gpu_instance",
+            mig.map(slice -> Integer.toString(slice.gpuInstanceId())).orElse(""),
+            "compute_instance",
+            mig.map(slice -> Integer.toString(slice.computeInstanceId())).orElse(""),
+            "profile",
+            mig.flatMap(MigInstance::profile).orElse("")
+        };
     }
 
     private static void detail(Page page, GpuDetail detail, String[] labels) {
@@ -149,7 +199,7 @@ final class NodeSeries implements MultiCollector {
                     "Whether a replacement waits for a reset",
                     health.resetNeeded().map(needed -> needed ? 1.0 : 0.0),
                     labels);
-            page.gauge("fairwatch_gpu_pcie_replays", "Replayed PCIe packets", health.pcieReplays(), labels);
+            page.counter("fairwatch_gpu_pcie_replays", "Replayed PCIe packets", health.pcieReplays(), labels);
             page.gauge(
                     "fairwatch_gpu_last_xid",
                     "Newest XID since the agent opened the driver",
@@ -177,7 +227,7 @@ final class NodeSeries implements MultiCollector {
     }
 
     private static void ecc(Page page, String error, String counter, OptionalLong count, String[] labels) {
-        page.gauge(
+        page.counter(
                 "fairwatch_gpu_ecc_errors",
                 "Memory errors",
                 count,

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.regex.Pattern;
 
 /**
  * The kernel's own counters of a node, for boards that were drawn for node_exporter. Read when they are asked for and not
@@ -16,6 +17,10 @@ import java.util.OptionalLong;
 public final class HostCounters {
     private static final List<String> MODES =
             List.of("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal");
+    private static final int DISK_FIELDS = 14;
+    /** Memory, loops, parts of disks, and names that no device has. */
+    private static final Pattern NOT_A_DISK = Pattern.compile(
+            "(loop|z?ram|fd)\\d+|(sd|vd|xvd|hd)[a-z]+\\d+|(nvme\\d+n|mmcblk)\\d+p\\d+|.*[^A-Za-z0-9_.-].*");
 
     private final Path procRoot;
 
@@ -41,11 +46,27 @@ public final class HostCounters {
      * One disk since boot.
      *
      * @param device e.g. {@code nvme0n1}
+     * @param reads completed
      * @param readBytes read
+     * @param readSeconds time that reads took, all together
+     * @param writes completed
      * @param writtenBytes written
-     * @param busySeconds time in which something was on its way
+     * @param writeSeconds time that writes took, all together
+     * @param inFlight requests that it has now
+     * @param busySeconds time in which it had any
+     * @param weightedSeconds that time by the number of requests
      */
-    public record Disk(String device, long readBytes, long writtenBytes, double busySeconds) {}
+    public record Disk(
+            String device,
+            double reads,
+            double readBytes,
+            double readSeconds,
+            double writes,
+            double writtenBytes,
+            double writeSeconds,
+            double inFlight,
+            double busySeconds,
+            double weightedSeconds) {}
 
     /**
      * One network interface since boot.
@@ -119,22 +140,33 @@ public final class HostCounters {
         return kinds;
     }
 
-    /** {@code 259 0 nvme0n1 1 2 3 4 5 6 7 8 9 10 11}: name, then sectors read in the 6th and written in the 10th field. */
+    /** {@code 259 0 nvme0n1 101 2 808 33 44 5 352 6 0 77 39 0 0 0 0}; sectors are of 512 bytes whatever the device's. */
     static List<Disk> parseDisks(String diskstats) {
         List<Disk> disks = new ArrayList<>();
         for (String line : diskstats.split("\n", -1)) {
             String[] fields = line.strip().split(" +", -1);
-            if (fields.length < 13
-                    || fields[2].matches(
-                            "(loop|ram|fd)\\d+|(sd|vd|xvd|hd)[a-z]+\\d+|nvme\\d+n\\d+p\\d+|.*[^A-Za-z0-9_.-].*")) {
+            if (fields.length < DISK_FIELDS || NOT_A_DISK.matcher(fields[2]).matches()) {
                 continue; // parts of disks are counted with them
             }
-            OptionalLong read = KernelFiles.parseNumber(fields[5]);
-            OptionalLong written = KernelFiles.parseNumber(fields[9]);
-            OptionalLong busyMillis = KernelFiles.parseNumber(fields[12]);
-            if (read.isPresent() && written.isPresent() && busyMillis.isPresent()) {
+            double[] n = new double[DISK_FIELDS];
+            boolean whole = true;
+            for (int i = 3; i < DISK_FIELDS; i++) {
+                OptionalLong number = KernelFiles.parseNumber(fields[i]);
+                whole &= number.isPresent();
+                n[i] = number.orElse(0);
+            }
+            if (whole) {
                 disks.add(new Disk(
-                        fields[2], 512 * read.getAsLong(), 512 * written.getAsLong(), busyMillis.getAsLong() / 1000.0));
+                        fields[2],
+                        n[3],
+                        512 * n[5],
+                        n[6] / 1e3,
+                        n[7],
+                        512 * n[9],
+                        n[10] / 1e3,
+                        n[11],
+                        n[12] / 1e3,
+                        n[13] / 1e3));
             }
         }
         return disks;

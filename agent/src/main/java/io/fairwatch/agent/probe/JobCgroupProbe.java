@@ -43,6 +43,8 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
     private final Set<String> nameless = new HashSet<>();
     /** Of the directories above jobs, which they share; for one read. */
     private final Map<Path, Long> limits = new HashMap<>();
+    /** By name, as the last read found them. */
+    private volatile Map<String, JobDirectory> lastRead = Map.of();
 
     /** The tree is to be refreshed before each read. */
     public JobCgroupProbe(ProcTree tree) {
@@ -72,9 +74,9 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
         limits.clear();
         files.begin();
         List<JobCgroup> jobs = new ArrayList<>();
-        Set<String> names = new HashSet<>();
+        Map<String, JobDirectory> byName = new HashMap<>();
         for (JobDirectory directory : standing) {
-            names.add(directory.name());
+            byName.put(directory.name(), directory);
             OptionalLong jobId = tree.jobIdOf(directory.name());
             if (jobId.isPresent()) {
                 read(directory, jobId.getAsLong(), processes.getOrDefault(jobId.getAsLong(), List.of()))
@@ -83,11 +85,23 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
                 log.warn("job left out, no slurmstepd tells its id: cgroup={}", directory.name());
             }
         }
+        Set<String> names = byName.keySet();
+        lastRead = Map.copyOf(byName);
         details.retain(names);
         files.end();
         uids.keySet().retainAll(names);
         nameless.retainAll(names);
         return List.copyOf(jobs);
+    }
+
+    /**
+     * Whether a job's cgroup that was read last is still there now. Thread-safe.
+     *
+     * @return true too for one that was not read last
+     */
+    public boolean stands(JobCgroup job) {
+        JobDirectory directory = lastRead.get(job.sluid().orElse("job_" + job.jobId()));
+        return directory == null || directory.stands();
     }
 
     private Map<Long, List<Proc>> processesByJob() throws ProbeException {

@@ -122,6 +122,7 @@ public final class Spool implements AutoCloseable {
     private final Path rejected;
     private final Limits limits;
     private final InstantSource clock;
+    private volatile Optional<Instant> acknowledgedAt = Optional.empty();
     private final FileChannel lock;
     private final Deque<Entry> entries = new ArrayDeque<>();
     /** Files that are done with, but that the disk would not delete. */
@@ -418,6 +419,16 @@ public final class Spool implements AutoCloseable {
 
     /** Forgets everything up to this sequence: the collector has it. */
     public synchronized void acknowledge(long sequence) {
+        settle(sequence);
+        acknowledgedAt = Optional.of(clock.instant());
+    }
+
+    /** When the collector last had something, by the node's clock; empty: not since the start. */
+    public Optional<Instant> acknowledgedAt() {
+        return acknowledgedAt;
+    }
+
+    private void settle(long sequence) {
         if (sequence > acknowledged) {
             acknowledged = sequence;
             noteNumbers();
@@ -443,7 +454,7 @@ public final class Spool implements AutoCloseable {
         } catch (IOException e) { // it is only for people to look at; delivery goes on
             log.warn("refused snapshot cannot be set aside sequence={} why=\"{}\"", sequence, e.toString());
         }
-        acknowledge(sequence);
+        settle(sequence);
     }
 
     private void boundRejected() throws IOException {

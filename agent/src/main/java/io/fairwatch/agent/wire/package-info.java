@@ -11,7 +11,11 @@
  *   <li><b>Answers.</b> 200 when every snapshot would survive a {@code kill -9} of the collector (one seen before counts
  *       as stored); 4xx with a sentence when the batch will never be accepted; 503 when it should come again later.
  *       The 200's body is an {@link io.fairwatch.agent.wire.StoredAnswer}; with the header {@code Fairwatch-Wants:
- *       allocations} it also tells which job holds which GPU of the node.
+ *       allocations} it also tells which running job holds which GPU of the node that the batch is of, by what Slurm said
+ *       in the last five minutes. Only GPUs of which the collector is sure, or has nothing against its assumption, are
+ *       named; one that is not named may be held all the same. The agent takes an answer for what it was when it came: it
+ *       forgets it after five minutes, and a job without a cgroup on the node holds nothing. A GPU that is named twice for
+ *       different jobs is nobody's. A collector that does not know the header ignores it.
  *   <li><b>Identity.</b> A snapshot is node + boot id + sequence. Sequences ascend by one; a spool that was lost starts
  *       at the clock's milliseconds, so that nothing new ever looks like something old.
  *   <li><b>Keys</b> are the record components in snake case, with their unit. Unknown keys are ignored. A missing

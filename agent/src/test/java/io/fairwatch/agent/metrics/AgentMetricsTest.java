@@ -34,24 +34,39 @@ import org.junit.jupiter.api.Test;
 
 class AgentMetricsTest {
     private static final Instant EXAMPLE_AT = Instant.parse("2026-11-20T12:00:30Z");
-    private final AgentMetrics metrics = new AgentMetrics(InstantSource.fixed(EXAMPLE_AT), AgentMetrics.Switches.NONE);
+    private final AgentMetrics metrics = metrics(() -> EXAMPLE_AT, AgentMetrics.Switches.NONE);
+
+    private static AgentMetrics metrics(InstantSource clock, AgentMetrics.Switches switches) {
+        return new AgentMetrics(clock, switches, "0.1.0", job -> true);
+    }
 
     @Test
     @DisplayName("the page is this, in base units")
     void page() {
-        metrics.watchSpool(() -> 3, () -> 4096, Map.of("age", () -> 1, "disk", () -> 0), () -> 2, () -> 17);
-        metrics.probed("nvml", "read", Duration.ofMillis(250));
-        metrics.probed("nvml", "failed", Duration.ofMillis(250));
+        metrics.watchSpool(
+                () -> 3,
+                () -> 4096,
+                Map.of("age", () -> 1, "disk", () -> 0),
+                () -> 2,
+                () -> 17,
+                () -> Optional.of(EXAMPLE_AT));
+        metrics.probed("nvml", "read", Duration.ofMillis(250), false);
+        metrics.probed("nvml", "failed", Duration.ofMillis(250), true);
         metrics.taken(new OwnCost(OptionalDouble.of(1.5), OptionalLong.of(84_000_000)), example());
         metrics.failed();
         System.gc(); // what is counted must not vanish with whoever handed it over
         String values = metrics.text()
                 .lines()
                 .filter(line -> line.startsWith("fairwatch_agent_"))
+                .map(line -> line.replace(Runtime.version().toString(), "JAVA"))
                 .sorted()
                 .collect(Collectors.joining("\n", "", "\n"));
         assertEquals("""
+                fairwatch_agent_build_info{java="JAVA",version="0.1.0",wire="1"} 1
                 fairwatch_agent_cpu_seconds_total 1.5
+                fairwatch_agent_last_acknowledged_timestamp_seconds 1.79517603E9
+                fairwatch_agent_probe_abandoned{probe="nvml"} 1.0
+                fairwatch_agent_probe_last_seconds{probe="nvml"} 0.25
                 fairwatch_agent_probe_reads_total{outcome="failed",probe="nvml"} 1.0
                 fairwatch_agent_probe_reads_total{outcome="read",probe="nvml"} 1.0
                 fairwatch_agent_probe_seconds_total{probe="nvml"} 0.5
@@ -77,9 +92,8 @@ class AgentMetricsTest {
     @Test
     @DisplayName("jobstats' series are this, name by name and label by label")
     void jobstatsPage() throws Exception {
-        AgentMetrics jobstats =
-                new AgentMetrics(InstantSource.fixed(EXAMPLE_AT), new AgentMetrics.Switches(true, false));
-        jobstats.held(List.of(new HeldGpu("MIG-41a1b2c3-0d4e-5f60-8a9b-0c1d2e3f4a5b", 83550, OptionalInt.of(21002))));
+        AgentMetrics jobstats = metrics(() -> EXAMPLE_AT, new AgentMetrics.Switches(true, false));
+        jobstats.held(List.of(new HeldGpu("MIG-41a1b2c3-0d4e-5f60-8a9b-0c1d2e3f4a5b", 83549, OptionalInt.of(21001))));
         jobstats.taken(OwnCost.UNKNOWN, example());
         String series = series(jobstats)
                 .lines()
@@ -92,12 +106,18 @@ class AgentMetricsTest {
     @DisplayName("series end when the newest snapshot is old, and the collector's word holds for five minutes")
     void stale() throws Exception {
         AtomicReference<Instant> now = new AtomicReference<>(EXAMPLE_AT);
-        AgentMetrics jobstats = new AgentMetrics(now::get, new AgentMetrics.Switches(true, false));
-        jobstats.held(List.of(new HeldGpu("MIG-41a1b2c3-0d4e-5f60-8a9b-0c1d2e3f4a5b", 83550, OptionalInt.empty())));
+        AgentMetrics jobstats = metrics(now::get, new AgentMetrics.Switches(true, false));
+        jobstats.held(List.of(new HeldGpu("MIG-41a1b2c3-0d4e-5f60-8a9b-0c1d2e3f4a5b", 83549, OptionalInt.empty())));
         jobstats.taken(OwnCost.UNKNOWN, example());
         assertTrue(series(jobstats).contains("jobid=\"83549\""));
-        assertTrue(series(jobstats).contains("jobid=\"83550\""));
-        now.set(EXAMPLE_AT.plusSeconds(91));
+        String slice = "nvidia_gpu_memory_used_bytes{GPU_I_ID=\"7\",jobid=\"";
+        assertTrue(series(jobstats).contains(slice + "83549\""));
+        NodeSnapshot later = example(EXAMPLE_AT.plusSeconds(301));
+        now.set(later.at());
+        jobstats.taken(OwnCost.UNKNOWN, later);
+        assertTrue(series(jobstats).contains("jobid=\"83549\""));
+        assertTrue(series(jobstats).contains(slice + "\""));
+        now.set(later.at().plusSeconds(91));
         assertFalse(series(jobstats).contains("jobid="), series(jobstats));
         assertFalse(series(jobstats).contains("fairwatch_gpu_"), series(jobstats));
     }
@@ -105,7 +125,7 @@ class AgentMetricsTest {
     @Test
     @DisplayName("node_exporter's series of this machine have its names and base units")
     void nodeExporter() {
-        String page = series(new AgentMetrics(InstantSource.system(), new AgentMetrics.Switches(false, true)));
+        String page = series(metrics(InstantSource.system(), new AgentMetrics.Switches(false, true)));
         for (String begin : List.of(
                 "node_cpu_seconds_total{cpu=\"0\",mode=\"idle\"} ",
                 "node_memory_MemTotal_bytes ",
@@ -124,8 +144,14 @@ class AgentMetricsTest {
     }
 
     private static NodeSnapshot example() {
+        return example(EXAMPLE_AT);
+    }
+
+    private static NodeSnapshot example(Instant at) {
         try (InputStream in = NodeSnapshot.class.getResourceAsStream("example-snapshot.json")) {
-            return new WireCodec().parse(new String(in.readAllBytes(), StandardCharsets.UTF_8));
+            return new WireCodec()
+                    .parse(new String(in.readAllBytes(), StandardCharsets.UTF_8)
+                            .replace(EXAMPLE_AT.toString(), at.toString()));
         } catch (IOException | WireException e) {
             throw new IllegalStateException(e);
         }

@@ -35,7 +35,9 @@ class HostCountersTest {
     void disks() {
         String line = " 1 2 8 4 5 6 16 7 0 2500 9 0 0 0 0\n";
         assertEquals(
-                List.of(new Disk("nvme0n1", 4096, 8192, 2.5), new Disk("md127", 4096, 8192, 2.5)),
+                List.of(
+                        new Disk("nvme0n1", 1, 4096, 0.004, 5, 8192, 0.007, 0, 2.5, 0.009),
+                        new Disk("md127", 1, 4096, 0.004, 5, 8192, 0.007, 0, 2.5, 0.009)),
                 HostCounters.parseDisks("259 0 nvme0n1" + line + "259 1 nvme0n1p1" + line + "7 0 loop0" + line
                         + "8 1 sda1" + line + "9 127 md127" + line + "broken\n"));
     }

@@ -1,11 +1,14 @@
 package io.fairwatch.agent.probe;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.fairwatch.agent.probe.Probe.NothingToReadException;
 import io.fairwatch.agent.wire.JobCgroup;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
@@ -157,6 +160,24 @@ class JobCgroupProbeTest {
         JobCgroup job = read().get(0);
         assertEquals(3385, job.jobId());
         assertEquals(Optional.of("s5K1KKYAYG5D00"), job.sluid());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"job_7", "s5K1KKYAYG5D00"})
+    @DisplayName("a job that was read stands until its directory is gone, and one that was not is not called gone")
+    void stands(String name) throws Exception {
+        node.cgroupFile("cgroup.controllers", "\n");
+        node.cgroupFile(SCOPE + name + "/step_0/slurm/cgroup.procs", "30\n");
+        node.process(30, "slurmstepd")
+                .cgroup("0::/" + SCOPE + name + "/step_0/slurm")
+                .title("slurmstepd: [7.0]");
+        JobCgroup job = read().get(0);
+        assertTrue(probe.stands(job));
+        assertTrue(new JobCgroupProbe(tree).stands(job));
+        for (String path : List.of("/step_0/slurm/cgroup.procs", "/step_0/slurm", "/step_0", "")) {
+            Files.delete(node.cgroup().resolve(SCOPE + name + path));
+        }
+        assertFalse(probe.stands(job));
     }
 
     @Test

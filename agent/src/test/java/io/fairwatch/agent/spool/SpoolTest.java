@@ -80,6 +80,22 @@ class SpoolTest {
     }
 
     @Test
+    @DisplayName("it knows when something was last acknowledged; what was refused for good was not")
+    void acknowledgedAt() throws Exception {
+        try (Spool spool = open()) {
+            spool.append(SpoolTest::packed);
+            spool.append(SpoolTest::packed);
+            assertEquals(Optional.empty(), spool.acknowledgedAt());
+            Instant then = now.plusSeconds(3);
+            now = then;
+            spool.acknowledge(FIRST);
+            now = then.plusSeconds(60);
+            spool.reject(FIRST + 1);
+            assertEquals(Optional.of(then), spool.acknowledgedAt());
+        }
+    }
+
+    @Test
     @DisplayName("what was not acknowledged is there after a restart, and numbers go on")
     void restart() throws Exception {
         try (Spool spool = open()) {

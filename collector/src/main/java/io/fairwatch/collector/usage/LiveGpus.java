@@ -11,6 +11,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Collectors;
 
 /** Which job holds which GPU now, node by node, in memory, for the agents that ask. Thread-safe. */
 public final class LiveGpus {
@@ -25,7 +26,10 @@ public final class LiveGpus {
         this.clock = clock;
     }
 
-    /** Remembers what Slurm just told; returns it unchanged. Contradicted and unknown numbers name no GPU. */
+    /**
+     * Remembers what Slurm just told; returns it unchanged. Contradicted and unknown numbers name no GPU, and a GPU that
+     * two runs would hold is nobody's.
+     */
     public List<Run> remember(List<Run> runs) {
         Map<String, List<HeldGpu>> byNode = new HashMap<>();
         for (Run run : runs) {
@@ -42,8 +46,16 @@ public final class LiveGpus {
                 }
             }
         }
+        byNode.replaceAll((node, gpus) -> undisputed(gpus));
         view = new View(clock.instant(), byNode);
         return runs;
+    }
+
+    private static List<HeldGpu> undisputed(List<HeldGpu> gpus) {
+        Map<String, Long> holders = gpus.stream().collect(Collectors.groupingBy(HeldGpu::uuid, Collectors.counting()));
+        return gpus.stream()
+                .filter(gpu -> holders.getOrDefault(gpu.uuid(), 0L) == 1)
+                .toList();
     }
 
     /** What jobs hold on a node; absent when Slurm has not answered lately. */
@@ -51,6 +63,6 @@ public final class LiveGpus {
         View now = view;
         return now.at().equals(Instant.MIN) || now.at().plus(HOLDS).isBefore(clock.instant())
                 ? Optional.empty()
-                : Optional.of(List.copyOf(now.byNode().getOrDefault(node, List.of())));
+                : Optional.of(now.byNode().getOrDefault(node, List.of()));
     }
 }

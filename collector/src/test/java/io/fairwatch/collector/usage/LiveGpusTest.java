@@ -3,6 +3,7 @@ package io.fairwatch.collector.usage;
 import static io.fairwatch.collector.store.Given.NOON;
 import static io.fairwatch.collector.store.Given.allocated;
 import static io.fairwatch.collector.store.Given.run;
+import static io.fairwatch.collector.store.GivenRun.job;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.fairwatch.agent.wire.StoredAnswer.HeldGpu;
@@ -26,6 +27,21 @@ class LiveGpusTest {
         assertEquals(Optional.of(List.of()), live.on("node-a"));
         now = NOON.plusSeconds(301);
         assertEquals(Optional.empty(), live.on("node-a"));
+    }
+
+    @Test
+    @DisplayName("a GPU that two runs would hold is nobody's, and one of a run that ended is free")
+    void disputed() {
+        live.remember(List.of(
+                run(1, allocated("node-a", 0, "GPU-a")),
+                run(2, allocated("node-a", 0, "GPU-a")),
+                run(3, allocated("node-a", 1, "GPU-b")),
+                job(4).until(NOON.plusSeconds(9))
+                        .on(allocated("node-a", 2, "GPU-c"))
+                        .run()));
+        assertEquals(
+                List.of(new HeldGpu("GPU-b", 3, run(3).owner().uid())),
+                live.on("node-a").orElseThrow());
     }
 
     @Test
