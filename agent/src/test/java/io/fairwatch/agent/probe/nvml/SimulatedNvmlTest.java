@@ -18,7 +18,6 @@ import io.fairwatch.agent.wire.JobRef;
 import io.fairwatch.agent.wire.MigInstance;
 import io.fairwatch.agent.wire.Utilization.Source;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
@@ -60,18 +59,14 @@ class SimulatedNvmlTest {
                 "minor=0 model=t4 emptyring=1",
                 "minor=2 model=h100",
                 "minor=3 model=h100 mig=1g.10gb,3g.40gb");
-        probe = probe(gpus.library());
-    }
-
-    private static NvmlGpuProbe probe(Optional<String> library) {
-        return new NvmlGpuProbe(
-                () -> NvmlLibrary.open(library.orElseThrow()), NOBODY, System::nanoTime, Duration.ofMillis(100));
+        probe = new NvmlGpuProbe(gpus.library(), NOBODY);
     }
 
     @AfterEach
     void close() throws Exception {
-        gpus.close();
+        gpus.faults("* * unloaded"); // ends the wait for XIDs
         probe.close();
+        gpus.close();
     }
 
     private List<GpuReading> read() throws ProbeException {
@@ -221,7 +216,7 @@ class SimulatedNvmlTest {
     @Test
     @DisplayName("driver R418 has fewer functions, and what it has works")
     void oldDriver() throws Exception {
-        probe = probe(gpus.oldLibrary());
+        probe = new NvmlGpuProbe(gpus.oldLibrary(), NOBODY);
         int pid = (int) gpus.simgpu("--gpus", "1", "--util", "50", "--mem", "1GiB");
         sooner("the program", 0, reading -> pids(reading).contains(pid));
         GpuReading volta = read(0);
