@@ -129,9 +129,16 @@ public final class AgentMetrics {
      */
     public void probed(String probe, String outcome, Duration took, boolean abandoned) {
         own.probed(probe, took.toNanos() / 1e9, abandoned);
-        registry.counter("fairwatch.agent.probe.reads", "probe", probe, "outcome", outcome)
+        Counter.builder("fairwatch.agent.probe.reads")
+                .tags("probe", probe, "outcome", outcome)
+                .description("How often each probe was asked, by how that ended")
+                .register(registry)
                 .increment();
-        registry.counter("fairwatch.agent.probe.seconds", "probe", probe).increment(took.toNanos() / 1e9);
+        Counter.builder("fairwatch.agent.probe.seconds")
+                .tags("probe", probe)
+                .description("How long each probe took in all")
+                .register(registry)
+                .increment(took.toNanos() / 1e9);
     }
 
     /** A snapshot is in the spool. */
