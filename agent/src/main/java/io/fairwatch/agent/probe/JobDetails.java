@@ -37,12 +37,17 @@ final class JobDetails {
     private static final Pattern WRITTEN = Pattern.compile("\\bwbytes=(\\d{1,18})");
 
     private static final int DEEPEST_STEP = 3;
+    private static final int KILLS_EVERY = 4;
 
     private final KeptFiles files;
     private final Map<String, Fixed> fixed = new HashMap<>();
+    private final Map<String, Kills> kills = new HashMap<>();
 
     /** What does not change. */
     private record Fixed(OptionalInt cpus, Optional<List<Integer>> gpuMinors) {}
+
+    /** Processes killed, and when that was looked at, in reads of this job. */
+    private record Kills(OptionalLong count, int readsAgo) {}
 
     /** Reads what changes through files that stay open. */
     JobDetails(KeptFiles files) {
@@ -52,6 +57,7 @@ final class JobDetails {
     /** Forgets jobs that are gone. */
     void retain(Set<String> names) {
         fixed.keySet().retainAll(names);
+        kills.keySet().retainAll(names);
     }
 
     /**
@@ -87,7 +93,7 @@ final class JobDetails {
                 either(memoryStat, "file", "total_cache"),
                 either(memoryStat, v2 ? "inactive_file" : "total_inactive_file", "total_inactive_file"),
                 swap(job, memoryCurrent),
-                v2 ? KernelFiles.parseValue(events, "oom_kill") : killed(job),
+                v2 ? KernelFiles.parseValue(events, "oom_kill") : killedLately(job),
                 v2 ? KernelFiles.parseValue(events, "max") : KernelFiles.parseNumber(events.strip()),
                 v2 ? sum(io, READ) : lines(io, " Read "),
                 v2 ? sum(io, WRITTEN) : lines(io, " Write "),
@@ -127,6 +133,16 @@ final class JobDetails {
         return memoryCurrent.isPresent()
                 ? OptionalLong.of(Math.max(0, value.getAsLong() - memoryCurrent.getAsLong()))
                 : OptionalLong.empty();
+    }
+
+    /** The directories of all steps are listed for it, which costs more than all else of a job: not at each read. */
+    private OptionalLong killedLately(JobDirectory job) {
+        Kills last = kills.get(job.name());
+        Kills now = last == null || last.readsAgo() >= KILLS_EVERY
+                ? new Kills(killed(job), 1)
+                : new Kills(last.count(), last.readsAgo() + 1);
+        kills.put(job.name(), now);
+        return now.count();
     }
 
     /** v1 counts a killed process only in the cgroup that it was in, so those of steps and tasks are added up. */

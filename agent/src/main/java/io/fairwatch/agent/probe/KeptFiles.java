@@ -15,14 +15,18 @@ import org.jspecify.annotations.Nullable;
 /**
  * {@link KernelFiles} for those that are read in every snapshot: keeps them open from one to the next. Opening and
  * closing a file of a cgroup takes the kernel 8 us, reading it 1 us, 7 us for {@code memory.stat}. The file of a
- * directory that was removed cannot be read any more, also when one of the same name takes its place. Confined to one
- * thread.
+ * directory that was removed cannot be read any more, also when one of the same name takes its place. A file that was not
+ * there is looked for at every {@value #MISSING_EVERY}th round only: finding out costs more than reading another. Confined
+ * to one thread.
  */
 final class KeptFiles {
     private static final int LONGEST = 256 * 1024;
     private static final int USUAL = 8 * 1024;
 
+    static final int MISSING_EVERY = 8;
+
     private final Map<Path, Kept> kept = new HashMap<>();
+    private final Map<Path, Missing> missing = new HashMap<>();
     private final int most;
     private byte[] buffer = new byte[USUAL];
     private int round;
@@ -36,6 +40,9 @@ final class KeptFiles {
         }
     }
 
+    /** A file that was not there, by rounds. */
+    private record Missing(int triedIn, int askedIn) {}
+
     /**
      * @param most to keep open; further ones are opened each time
      */
@@ -48,8 +55,9 @@ final class KeptFiles {
         round++;
     }
 
-    /** Ends it: closes what was not read in it. */
+    /** Ends it: closes and forgets what was not asked for in it. */
     void end() {
+        missing.values().removeIf(file -> file.askedIn() != round);
         for (Iterator<Kept> each = kept.values().iterator(); each.hasNext(); ) {
             Kept one = each.next();
             if (one.readIn != round) {
@@ -72,11 +80,17 @@ final class KeptFiles {
                 kept.remove(path);
             }
         }
+        Missing absent = missing.get(path);
+        if (absent != null && round - absent.triedIn() < MISSING_EVERY) {
+            missing.put(path, new Missing(absent.triedIn(), round));
+            return Optional.empty();
+        }
         RandomAccessFile file = null;
         boolean keep = false;
         try {
             file = new RandomAccessFile(path.toString(), "r");
             String text = text(file);
+            missing.remove(path);
             keep = kept.size() < most;
             if (keep) {
                 Kept opened = new Kept(file);
@@ -85,6 +99,7 @@ final class KeptFiles {
             }
             return Optional.of(text);
         } catch (IOException gone) {
+            missing.put(path, new Missing(round, round));
             return Optional.empty();
         } finally {
             if (!keep) {

@@ -126,6 +126,18 @@ class JobDetailsTest {
     }
 
     @Test
+    @DisplayName("killed processes of a v1 job are counted anew at every fourth read")
+    void killsNow() throws Exception {
+        node.cgroupFile("memory/" + V1 + "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 0\n");
+        assertEquals(OptionalLong.of(0), read().oomKills());
+        node.cgroupFile("memory/" + V1 + "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n");
+        for (int i = 0; i < 3; i++) {
+            assertEquals(OptionalLong.of(0), read().oomKills());
+        }
+        assertEquals(OptionalLong.of(2), read().oomKills());
+    }
+
+    @Test
     @DisplayName("what the kernel does not tell is absent, not zero")
     void absent() throws Exception {
         node.cgroupFile("freezer/" + V1 + "freezer.state", "THAWED\n");

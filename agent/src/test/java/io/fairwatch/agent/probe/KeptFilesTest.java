@@ -59,14 +59,37 @@ class KeptFilesTest {
         assertEquals(0, files.size());
     }
 
+    private OptionalLong round(Path file) {
+        files.begin();
+        OptionalLong number = files.readNumber(file);
+        files.end();
+        return number;
+    }
+
     @Test
-    @DisplayName("a file that is not there is empty, and is found when it comes")
+    @DisplayName("a file that is not there is empty; it is looked for now and then, and found when it has come")
     void missing() throws IOException {
-        Path file = directory.resolve("memory.peak");
-        assertEquals(Optional.empty(), files.readText(file));
-        file("memory.peak", "7\n");
-        assertEquals(OptionalLong.of(7), files.readNumber(file));
-        assertEquals(OptionalLong.empty(), files.readNumber(file("memory.max", "max\n")));
+        Path file = directory.resolve("memory.swap.current");
+        assertEquals(OptionalLong.empty(), round(file));
+        file("memory.swap.current", "7\n");
+        for (int i = 1; i < KeptFiles.MISSING_EVERY; i++) {
+            assertEquals(OptionalLong.empty(), round(file));
+        }
+        assertEquals(OptionalLong.of(7), round(file));
+        assertEquals(OptionalLong.of(7), round(file));
+        assertEquals(OptionalLong.empty(), round(file("memory.max", "max\n")));
+    }
+
+    @Test
+    @DisplayName(
+            "a missing file that nobody asks for any more is forgotten: the next job of that name is looked at anew")
+    void forgotten() throws IOException {
+        Path file = directory.resolve("memory.swap.current");
+        assertEquals(OptionalLong.empty(), round(file));
+        files.begin();
+        files.end();
+        file("memory.swap.current", "7\n");
+        assertEquals(OptionalLong.of(7), round(file));
     }
 
     @Test
