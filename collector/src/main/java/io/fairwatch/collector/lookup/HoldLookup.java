@@ -148,6 +148,7 @@ public final class HoldLookup {
                 store.nodes().stream().collect(Collectors.toMap(NodeState::node, Function.identity()));
         List<Run> runs = store.liveRuns().stream()
                 .filter(run -> filter.takes(run.owner(), run.allocation().nodes()))
+                .filter(run -> isInView(run, slurm))
                 .sorted(Comparator.comparing((Run run) -> run.key().jobId()))
                 .toList();
         Map<RunKey, List<HeldGpu>> gpus = gpus(runs, nodes, now);
@@ -164,6 +165,11 @@ public final class HoldLookup {
                 nodes.values().stream()
                         .flatMap(node -> node.simulated().stream())
                         .findFirst());
+    }
+
+    /** A run that Slurm's last answer no longer names holds nothing, though accounting has not told its end yet. */
+    static boolean isInView(Run run, Optional<SlurmView> slurm) {
+        return slurm.map(view -> !run.asOf().isBefore(view.at())).orElse(true);
     }
 
     /** The idle GPUs of what runs now, those idle longest first. */

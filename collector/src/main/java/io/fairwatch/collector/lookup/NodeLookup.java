@@ -77,7 +77,10 @@ public final class NodeLookup {
                 .toList();
         Map<String, GpuReadingAt> newest = store.newestReadings(uuids, now).stream()
                 .collect(Collectors.toMap(at -> at.reading().device().uuid(), Function.identity()));
-        List<Run> live = store.liveRuns();
+        Optional<SlurmView> view = store.view();
+        List<Run> live = store.liveRuns().stream()
+                .filter(run -> HoldLookup.isInView(run, view))
+                .toList();
         List<JobOnGpu> seen = store.jobsOnGpus(now.minus(LATELY), now);
         List<NodeView> views = new ArrayList<>();
         for (NodeState node : nodes) {

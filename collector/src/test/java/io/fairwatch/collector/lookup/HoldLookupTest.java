@@ -111,6 +111,34 @@ class HoldLookupTest {
     }
 
     @Test
+    @DisplayName("a job that Slurm's last answer no longer names holds nothing, though nobody has told its end yet")
+    void vanished() throws StoreException {
+        Samples.slurmSays(store, Samples.SLURM_AT.minusSeconds(60), List.of(asOf(Samples.SLURM_AT.minusSeconds(60))));
+        assertEquals(1, holds.held(Filter.ALL).running().size());
+        Samples.slurmSays(store, List.of());
+        assertEquals(List.of(), holds.held(Filter.ALL).running());
+    }
+
+    private static Run asOf(Instant at) {
+        Run run = running(83549, allocated(NODE, 3));
+        return new Run(
+                run.key(),
+                run.ids(),
+                run.owner(),
+                run.name(),
+                run.interactive(),
+                run.submit(),
+                run.end(),
+                run.timeLimit(),
+                run.suspended(),
+                run.state(),
+                run.stateText(),
+                run.allocation(),
+                run.gpus(),
+                at);
+    }
+
+    @Test
     @DisplayName("filters leave out what was not asked for, waiting jobs too")
     void filters() throws StoreException {
         Samples.slurmSays(store, List.of(running(83549, allocated(NODE, 3))), pending(83550, "83550"));
