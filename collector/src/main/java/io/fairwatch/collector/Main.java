@@ -59,6 +59,7 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ScopeType;
 
 /** The collector: what agents send goes in at the top, what people read comes out at the bottom. */
 @Command(
@@ -70,7 +71,12 @@ import picocli.CommandLine.Option;
         exitCodeList = {"0: ended as asked", "1: could not go on", "2: wrong configuration or words"})
 public final class Main implements Callable<Integer> {
 
-    @Option(names = "--config", required = true, paramLabel = "FILE", description = "The configuration, YAML.")
+    @Option(
+            names = "--config",
+            scope = ScopeType.INHERIT,
+            defaultValue = "/etc/fairwatch/collector.yml",
+            paramLabel = "FILE",
+            description = "The configuration, YAML; default: ${DEFAULT-VALUE}.")
     private Path configFile = Path.of("/etc/fairwatch/collector.yml");
 
     @Option(names = "--check", description = "Reads configuration and rules, says what is wrong with them, and ends.")
