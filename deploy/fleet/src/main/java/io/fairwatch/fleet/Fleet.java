@@ -13,6 +13,7 @@ import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.zip.Deflater;
 
 /**
  * All nodes together. Each sends a snapshot when one is due by the cluster's time, all that are due in batches as an agent
@@ -88,7 +89,7 @@ final class Fleet {
                 int snapshots = 0;
                 while (batch.length() < MOST_BATCH_BYTES && !player.next().isAfter(clock.instant())) {
                     NodeSnapshot snapshot = player.snapshot();
-                    batch.appendBytes(codec.pack(snapshot));
+                    batch.appendBytes(codec.pack(snapshot, Deflater.BEST_SPEED));
                     snapshots++;
                 }
                 send(batch, snapshots);

@@ -26,6 +26,7 @@ import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /** One node's agent: what it would send, snapshot by snapshot. Confined to one thread. */
@@ -42,6 +43,9 @@ final class NodePlayer {
     private final String bootId;
     private final Instant from;
     private final double[] energyJoules;
+    /** Written once: what a GPU is does not change. */
+    private final List<GpuDevice> devices;
+
     private Instant at;
     private long sequence;
 
@@ -60,7 +64,11 @@ final class NodePlayer {
         this.bootId =
                 String.format(Locale.ROOT, "b%016x", Seeds.mix(Seeds.mix(seed, node.number()), from.toEpochMilli()));
         this.energyJoules = new double[node.gpus()];
-        tell(workload.advance(from));
+        this.devices = IntStream.range(0, node.gpus())
+                .mapToObj(index -> device(node, index))
+                .toList();
+        workload.advance(from); // what ended before is nobody's business any more
+        workload.running().forEach(slurm::began);
     }
 
     /** When its next snapshot is due. */
@@ -150,14 +158,7 @@ final class NodePlayer {
         energyJoules[index] += watts * period.toMillis() / 1000;
         long used = holder == null ? 0 : node.model().memoryBytes() / 10 * (3 + holder.id() % 6);
         return new GpuReading(
-                new GpuDevice(
-                        node.uuid(index),
-                        index,
-                        OptionalInt.of(index),
-                        Optional.of(String.format(Locale.ROOT, "00000000:%02x:00.0", 0x18 + 4 * index)),
-                        node.model().name(),
-                        OptionalLong.of(node.model().memoryBytes()),
-                        Optional.empty()),
+                devices.get(index),
                 Optional.of(utilization(busy)),
                 Optional.of(utilization(busy * 0.6)),
                 OptionalLong.of(used),
@@ -185,6 +186,17 @@ final class NodePlayer {
                         Optional.empty(),
                         Optional.empty(),
                         Optional.empty())));
+    }
+
+    private static GpuDevice device(Site.Node node, int index) {
+        return new GpuDevice(
+                node.uuid(index),
+                index,
+                OptionalInt.of(index),
+                Optional.of(String.format(Locale.ROOT, "00000000:%02x:00.0", 0x18 + 4 * index)),
+                node.model().name(),
+                OptionalLong.of(node.model().memoryBytes()),
+                Optional.empty());
     }
 
     private static Utilization utilization(double ratio) {

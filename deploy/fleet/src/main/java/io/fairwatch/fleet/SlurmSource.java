@@ -25,6 +25,7 @@ import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Slurm's side of the fleet: knows every job and answers stand-ins of {@code squeue}, {@code sinfo} and {@code sacct} by
@@ -40,8 +41,29 @@ final class SlurmSource {
 
     private record RunId(long job, Instant start) {}
 
-    /** A job beside its record, which is written once because it is long. */
-    private record Told(Job job, Buffer record) {}
+    /** A job beside its record, which is written once, when it is first asked for, because it is long. */
+    private final class Told {
+        private final Job job;
+        private @Nullable Buffer record;
+
+        Told(Job job) {
+            this.job = job;
+        }
+
+        Job job() {
+            return job;
+        }
+
+        /** Two who ask at the same time both write it, and write the same. */
+        Buffer record() {
+            Buffer written = record;
+            if (written == null) {
+                written = write(fields(job, "RUNNING", true));
+                record = written;
+            }
+            return written;
+        }
+    }
 
     private final Site site;
     private final InstantSource clock;
@@ -58,7 +80,7 @@ final class SlurmSource {
     }
 
     void began(Job job) {
-        live.put(new RunId(job.id(), job.start()), new Told(job, record(job)));
+        live.put(new RunId(job.id(), job.start()), new Told(job));
     }
 
     void ended(Job job) {
@@ -140,10 +162,6 @@ final class SlurmSource {
     /** Nodes are played one after another, so their ended jobs are in order only roughly. */
     private static boolean recent(Job job, Instant now) {
         return job.end().plus(REMEMBERED.multipliedBy(12)).isAfter(now);
-    }
-
-    private Buffer record(Job job) {
-        return write(fields(job, "RUNNING", true));
     }
 
     private Buffer state(Job job, Instant now) {

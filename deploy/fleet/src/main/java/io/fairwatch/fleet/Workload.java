@@ -5,11 +5,13 @@ import io.fairwatch.fleet.Job.User;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.PriorityQueue;
 import java.util.Random;
+import java.util.stream.IntStream;
 
 /**
  * The jobs of one node, drawn as time goes on: from ten minutes to two days long, a quarter of them idle, on all GPUs but
@@ -21,7 +23,8 @@ final class Workload {
 
     private static final double SHORTEST_SECONDS = 600;
     private static final double LONGEST_SECONDS = 172_800;
-    private static final int PEOPLE = 60;
+    private static final List<User> PEOPLE =
+            IntStream.range(0, 60).mapToObj(Workload::user).toList();
 
     private final Site.Node node;
     private final int fleetSize;
@@ -50,8 +53,11 @@ final class Workload {
         List<Job> ended = new ArrayList<>();
         while (!nextArrival.isAfter(at)) {
             endUntil(nextArrival, began, ended);
+            Job first = running.peek();
             if (node.gpus() == 0 || !freeGpus.isEmpty()) {
                 begin(draw(nextArrival), began);
+            } else if (first != null && first.end().isAfter(nextArrival)) {
+                nextArrival = first.end(); // whoever comes to a full node before that comes in vain
             }
             nextArrival = nextArrival.plusSeconds(1 + (long) (-Math.log(1 - random.nextDouble()) * meanGapSeconds()));
         }
@@ -87,9 +93,10 @@ final class Workload {
     }
 
     private Job draw(Instant at) {
-        User user = user(random.nextInt(PEOPLE));
+        User user = PEOPLE.get(random.nextInt(PEOPLE.size()));
         int gpus = node.gpus() == 0 ? 0 : Math.min(freeGpus.size(), gpusWanted());
-        List<Integer> held = freeGpus.stream().sorted().limit(gpus).toList();
+        Collections.sort(freeGpus);
+        List<Integer> held = List.copyOf(freeGpus.subList(0, gpus));
         long seconds = (long) (SHORTEST_SECONDS * Math.pow(LONGEST_SECONDS / SHORTEST_SECONDS, random.nextDouble()));
         Habit habit = habit(gpus);
         int cpus = gpus == 0 ? 1 + random.nextInt(16) : Math.max(1, node.cpus() / node.gpus() * gpus);
