@@ -1,0 +1,119 @@
+package io.fairwatch.collector.judge;
+
+import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.store.GpuUse;
+import io.fairwatch.collector.store.JobUse;
+import io.fairwatch.collector.store.NodeState;
+import io.fairwatch.collector.store.Store;
+import io.fairwatch.collector.store.Store.RunSpan;
+import io.fairwatch.collector.store.Store.StoreException;
+import io.fairwatch.collector.usage.Horizon;
+import io.fairwatch.rules.JobFacts;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+
+/** Asks the store for what rules need: a few questions for each length of window, whatever the number of rules and runs.
+ * Thread-safe. */
+final class FactSource {
+    private final Store store;
+    private final double busyAboveRatio;
+
+    FactSource(Store store, double busyAboveRatio) {
+        this.store = store;
+        this.busyAboveRatio = busyAboveRatio;
+    }
+
+    /** Begins a round of judging. */
+    Round round(List<Run> running, Map<String, NodeState> nodes, Instant now) {
+        return new Round(running, nodes, now);
+    }
+
+    /** Facts of one moment. Confined to one thread; asks when it must. */
+    final class Round {
+        private final List<Run> running;
+        private final Map<String, NodeState> nodes;
+        private final Instant now;
+        private final Map<Duration, Window> windows = new HashMap<>();
+        private final Map<RunKey, List<GpuUse>> whole = new HashMap<>();
+
+        private Round(List<Run> running, Map<String, NodeState> nodes, Instant now) {
+            this.running = running;
+            this.nodes = nodes;
+            this.now = now;
+        }
+
+        /** What is known of the last {@code length} of each run. */
+        Window over(Duration length) throws StoreException {
+            Window known = windows.get(length);
+            if (known != null) {
+                return known;
+            }
+            Map<RunKey, List<GpuUse>> gpus = gpuUse(running, Optional.of(length));
+            Map<RunKey, JobUse> jobs = store.jobUse(spans(running, Optional.of(length))).stream()
+                    .collect(Collectors.toMap(JobUse::run, Function.identity()));
+            // the past of a run matters only where something is idle now, and can be weeks long
+            List<Run> idle = running.stream()
+                    .filter(run -> !whole.containsKey(run.key()))
+                    .filter(run -> gpus.getOrDefault(run.key(), List.of()).stream()
+                            .anyMatch(use -> use.lastBusyAt().isEmpty()))
+                    .toList();
+            whole.putAll(gpuUse(idle, Optional.empty()));
+            Window window = new Window(this, length, gpus, jobs);
+            windows.put(length, window);
+            return window;
+        }
+
+        private Map<RunKey, List<GpuUse>> gpuUse(List<Run> runs, Optional<Duration> window) throws StoreException {
+            return store.gpuUse(spans(runs, window), busyAboveRatio).stream()
+                    .collect(Collectors.groupingBy(GpuUse::run));
+        }
+
+        /** The last {@code window} of each run, or all of it. */
+        private List<RunSpan> spans(List<Run> runs, Optional<Duration> window) {
+            return runs.stream()
+                    .map(run -> {
+                        Instant to = Horizon.of(run, nodes, now);
+                        Instant from = window.map(to::minus)
+                                .filter(first -> first.isAfter(run.key().start()))
+                                .orElse(run.key().start());
+                        return new RunSpan(run, from, to);
+                    })
+                    .toList();
+        }
+    }
+
+    /** Facts over one length of time. Confined to the thread of its round. */
+    static final class Window {
+        private final Round round;
+        private final Duration length;
+        private final Map<RunKey, List<GpuUse>> gpus;
+        private final Map<RunKey, JobUse> jobs;
+
+        private Window(Round round, Duration length, Map<RunKey, List<GpuUse>> gpus, Map<RunKey, JobUse> jobs) {
+            this.round = round;
+            this.length = length;
+            this.gpus = gpus;
+            this.jobs = jobs;
+        }
+
+        /** The facts of one run.
+         *
+         * @throws IllegalArgumentException if they make no sense */
+        JobFacts of(Run run) {
+            return FactMaker.facts(
+                    run,
+                    length,
+                    Horizon.of(run, round.nodes, round.now),
+                    gpus.getOrDefault(run.key(), List.of()),
+                    round.whole.getOrDefault(run.key(), List.of()),
+                    Optional.ofNullable(jobs.get(run.key())));
+        }
+    }
+}
