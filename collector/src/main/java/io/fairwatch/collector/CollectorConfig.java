@@ -8,6 +8,7 @@ import io.fairwatch.collector.notice.LetterWriter;
 import io.fairwatch.collector.notice.Notifier;
 import io.fairwatch.collector.notice.SmtpOutbox;
 import io.fairwatch.collector.slurm.SlurmSettings;
+import io.fairwatch.rules.Ladder;
 import java.net.URI;
 import java.nio.file.Path;
 import java.time.DateTimeException;
@@ -27,10 +28,19 @@ import java.util.Optional;
  * @param store where everything is kept
  * @param slurm how Slurm is asked
  * @param rules what is judged
+ * @param escalation who hears of findings, one after the other
  * @param mail how owners are told
  * @param site names of things
  */
-record CollectorConfig(Listen listen, Ingest ingest, Keep store, Slurm slurm, Rules rules, Mail mail, Site site) {
+record CollectorConfig(
+        Listen listen,
+        Ingest ingest,
+        Keep store,
+        Slurm slurm,
+        Rules rules,
+        Escalation escalation,
+        Mail mail,
+        Site site) {
 
     /**
      * Where agents and people reach it.
@@ -137,6 +147,44 @@ record CollectorConfig(Listen listen, Ingest ingest, Keep store, Slurm slurm, Ru
             @Default("60s") @Range(from = "1s", to = "1h") Duration every,
             @Default("0.01") @Range(from = "0", to = "1") double busyAboveRatio,
             Map<String, Map<String, Object>> settings) {}
+
+    /**
+     * Who hears of findings.
+     *
+     * @param steps one after the other, for rules that do not say so themselves; none given: the owner at once and again
+     *     after a day, staff a day later
+     */
+    record Escalation(List<EscalationStep> steps) {
+        private static final List<EscalationStep> DEFAULT = List.of(
+                new EscalationStep(Ladder.Target.OWNER, Duration.ZERO),
+                new EscalationStep(Ladder.Target.OWNER, Duration.ofDays(1)),
+                new EscalationStep(Ladder.Target.STAFF, Duration.ofDays(1)));
+
+        Escalation {
+            steps = steps.isEmpty() ? DEFAULT : steps;
+            ladder(steps); // refuses a deed before a warning
+        }
+
+        Ladder ladder() {
+            return ladder(steps);
+        }
+
+        private static Ladder ladder(List<EscalationStep> steps) {
+            return new Ladder(steps.stream()
+                    .map(one -> new Ladder.Step(one.step, one.after))
+                    .toList());
+        }
+    }
+
+    /**
+     * One step.
+     *
+     * @param step whom it tells, or what it does
+     * @param after how long after the one before was delivered
+     */
+    record EscalationStep(
+            Ladder.Target step,
+            @Default("0s") @Range(from = "0s", to = "365d") Duration after) {}
 
     /**
      * How owners are told.

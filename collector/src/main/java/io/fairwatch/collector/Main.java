@@ -177,7 +177,13 @@ public final class Main implements Callable<Integer> {
         try (commits;
                 SmtpOutbox outbox = new SmtpOutbox(vertx, config.mail().smtp())) {
             Notifier notifier = notifier(config, rules, store, outbox, clock);
-            Judge judge = new Judge(store, rules, notifier::plan, clock, new Judge.Settings(busyAbove, staleAfter));
+            Judge judge = new Judge(
+                    store,
+                    rules,
+                    notifier::plan,
+                    clock,
+                    new Judge.Settings(
+                            busyAbove, staleAfter, config.escalation().ladder()));
             JudgingRound round = new JudgingRound(judge, notifier, meters);
 
             // what people ask

@@ -10,6 +10,7 @@ import io.fairwatch.agent.config.ConfigFile.Size;
 import io.fairwatch.collector.notice.Notifier;
 import io.fairwatch.collector.notice.SmtpOutbox;
 import io.fairwatch.collector.slurm.SlurmSettings;
+import io.fairwatch.rules.Ladder;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -55,6 +56,7 @@ class CollectorConfigTest {
                                 new Size(256 << 20),
                                 Duration.ofDays(30)),
                         new CollectorConfig.Rules(Optional.empty(), Duration.ofSeconds(60), 0.01, Map.of()),
+                        new CollectorConfig.Escalation(List.of()),
                         new CollectorConfig.Mail(
                                 Notifier.Mode.RECORD,
                                 "localhost",
@@ -111,6 +113,9 @@ class CollectorConfigTest {
                                                 5L,
                                                 "exempt",
                                                 Map.of("qos", List.of("deadline"))))),
+                        new CollectorConfig.Escalation(List.of(
+                                new CollectorConfig.EscalationStep(Ladder.Target.OWNER, Duration.ZERO),
+                                new CollectorConfig.EscalationStep(Ladder.Target.CANCEL, Duration.ofHours(2)))),
                         new CollectorConfig.Mail(
                                 Notifier.Mode.NOTIFY,
                                 "smtp.example.org",
@@ -157,6 +162,10 @@ class CollectorConfigTest {
                               enabled: false
                               memory_held_above_bytes: 5
                               exempt: {qos: [deadline]}
+                        escalation:
+                          steps:
+                            - {step: owner}
+                            - {step: cancel, after: 2h}
                         mail:
                           mode: notify
                           host: smtp.example.org

@@ -11,6 +11,7 @@ import io.fairwatch.collector.notice.Notifier;
 import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.StoreException;
+import io.fairwatch.rules.Ladder;
 import io.fairwatch.rules.RuleSet.Overrides;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.nio.file.Path;
@@ -32,9 +33,9 @@ class JudgingRoundTest {
                     new Judge(
                             store,
                             RuleFiles.read(Optional.empty(), Overrides.NONE),
-                            finding -> Optional.empty(),
+                            (finding, run, aim) -> Optional.empty(),
                             () -> Samples.NOW,
-                            new Judge.Settings(0.01, Duration.ofSeconds(75))),
+                            new Judge.Settings(0.01, Duration.ofSeconds(75), new Ladder(List.of()))),
                     new Notifier(
                             store,
                             mail -> {

@@ -19,7 +19,8 @@ import java.util.Optional;
  * @param parameters thresholds by name, as {@code params} in expressions; values are Long, Double, Boolean, String, or
  *     List of String
  * @param exemptions whom it leaves alone
- * @param expressions its CEL expressions and texts, as written */
+ * @param expressions its CEL expressions and texts, as written
+ * @param escalation who hears of its findings, and what is done. Absent: as the site does it for all rules */
 public record Rule(
         String name,
         String description,
@@ -29,7 +30,8 @@ public record Rule(
         double minimumCoverage,
         Map<String, Object> parameters,
         Exemptions exemptions,
-        Expressions expressions) {
+        Expressions expressions,
+        Optional<Ladder> escalation) {
 
     /** Copies the parameters, keeping the order. */
     public Rule {

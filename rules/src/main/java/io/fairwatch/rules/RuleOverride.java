@@ -8,6 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
@@ -59,6 +60,9 @@ final class RuleOverride {
         }
         Rule.Severity severity = severity(left).orElse(rule.severity());
         Rule.Exemptions exemptions = exemptions(left);
+        Optional<Ladder> escalation = left.containsKey("escalation")
+                ? Ladder.parse(Objects.requireNonNull(left.remove("escalation")), this::problem)
+                : rule.escalation();
         Map<String, Object> parameters = new LinkedHashMap<>(rule.parameters());
         for (String name : rule.parameters().keySet()) {
             ParameterType type = ParameterType.of(rule.parameters().get(name)).orElseThrow();
@@ -82,7 +86,8 @@ final class RuleOverride {
                 coverage,
                 parameters,
                 exemptions,
-                rule.expressions());
+                rule.expressions(),
+                escalation);
         return on ? Optional.of(changed) : Optional.empty();
     }
 

@@ -26,8 +26,16 @@ final class RuleReader {
             SimpleType.BOOL, SimpleType.INT, SimpleType.DOUBLE, SimpleType.STRING, ListType.create(SimpleType.STRING));
 
     /** Settings of every rule: a parameter of that name could not be overridden. */
-    static final Set<String> SETTINGS =
-            Set.of("enabled", "window", "warm_up", "hold", "resolve_after", "minimum_coverage", "severity", "exempt");
+    static final Set<String> SETTINGS = Set.of(
+            "enabled",
+            "window",
+            "warm_up",
+            "hold",
+            "resolve_after",
+            "minimum_coverage",
+            "severity",
+            "exempt",
+            "escalation");
 
     private final RuleFile file;
     private final List<Problem> problems;
@@ -70,6 +78,10 @@ final class RuleReader {
         Map<String, Object> parameters = parameters(block);
         Rule.Exemptions exemptions =
                 block.block("exempt").map(RuleReader::exemptions).orElse(Rule.Exemptions.NONE);
+
+        Optional<Ladder> escalation = block.untyped("escalation")
+                .flatMap(value -> Ladder.parse(
+                        value, (what, expected) -> block.problem(block.lineOf("escalation"), what, expected)));
 
         parameterNames = parameters.keySet();
         Expression.Compiler compiler = new Expression.Compiler(types(parameters));
@@ -136,7 +148,8 @@ final class RuleReader {
                         conditionText.get().value(),
                         evidenceTexts,
                         summaryText.get().value(),
-                        fixText.get().value()));
+                        fixText.get().value()),
+                escalation);
         return Optional.of(new Loaded(
                 rule,
                 enabled,

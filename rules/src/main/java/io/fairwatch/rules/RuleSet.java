@@ -27,8 +27,8 @@ public final class RuleSet {
      *
      * @param source where this was written, as it is to be shown when something is wrong with it
      * @param byRule rule name to key to value. Keys are {@code enabled}, {@code window}, {@code warm_up}, {@code hold},
-     *     {@code resolve_after}, {@code minimum_coverage}, {@code severity}, {@code exempt} (added to the rule's own)
-     *     and the names of the rule's parameters; values as they come out of YAML, durations as text like
+     *     {@code resolve_after}, {@code minimum_coverage}, {@code severity}, {@code exempt} (added to the rule's own),
+     *     {@code escalation} and the names of the rule's parameters; values as they come out of YAML, durations as text like
      *     {@code 90s} */
     public record Overrides(String source, Map<String, Map<String, Object>> byRule) {
         /** Nothing is changed. */

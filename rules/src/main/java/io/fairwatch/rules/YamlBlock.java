@@ -235,6 +235,27 @@ final class YamlBlock {
         return blocks;
     }
 
+    /** A value of any shape that may be left out: what {@link #value} gives, mappings as Map. */
+    Optional<Object> untyped(String key) {
+        return has(key) ? Optional.of(shape(required(key, "").orElseThrow().value())) : Optional.empty();
+    }
+
+    private Object shape(Node node) {
+        if (node instanceof MappingNode mapping) {
+            Map<String, Object> keys = new LinkedHashMap<>();
+            for (NodeTuple tuple : mapping.getValue()) {
+                String key =
+                        tuple.getKeyNode() instanceof ScalarNode scalar ? scalar.getValue() : "a key that is not text";
+                keys.put(key, shape(tuple.getValueNode()));
+            }
+            return keys;
+        }
+        if (node instanceof SequenceNode sequence) {
+            return sequence.getValue().stream().map(this::shape).toList();
+        }
+        return value(node).orElse("nothing");
+    }
+
     /** All entries, for a mapping whose keys are free. */
     List<Entry> all() {
         asked.addAll(entries.keySet());

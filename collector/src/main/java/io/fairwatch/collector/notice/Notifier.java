@@ -21,6 +21,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
 import java.util.stream.Collectors;
@@ -35,7 +36,6 @@ import org.slf4j.LoggerFactory;
  */
 public final class Notifier {
     private static final Logger LOG = LoggerFactory.getLogger(Notifier.class);
-    private static final String STEP = "owner";
 
     /** Whether mails are sent. */
     public enum Mode {
@@ -131,40 +131,62 @@ public final class Notifier {
     }
 
     /**
-     * A notice for an episode that was just found, to be saved by the caller in one transaction with the finding.
+     * Notices for a step of an episode, to be saved by the caller in one transaction with the finding; those that are
+     * there already, whatever became of them, are left out.
      *
-     * @return empty if this episode has its notice already, whatever became of it
+     * @return empty if there is nobody to tell
      */
-    public Optional<Notice> plan(FindingRow finding) throws Store.StoreException {
-        String id = id(finding.run(), finding.rule(), finding.since());
-        for (Notice known : store.noticesOf(finding.run().jobId())) {
-            if (known.id().equals(id)) {
-                return Optional.empty();
-            }
-        }
+    public Optional<List<Notice>> plan(FindingRow finding, Run run, Notice.Aim aim) throws Store.StoreException {
+        Set<String> known =
+                store.noticesOf(finding.run().jobId()).stream().map(Notice::id).collect(Collectors.toSet());
         Instant now = clock.instant();
-        return Optional.of(new Notice(
-                id,
+        List<String> recipients = recipients(finding, aim);
+        return recipients.isEmpty()
+                ? Optional.empty()
+                : Optional.of(recipients.stream()
+                        .map(to -> planned(finding, new Notice.Aim(aim.step(), aim.channel(), aim.topic(), to), now))
+                        .filter(notice -> !known.contains(notice.id()))
+                        .toList());
+    }
+
+    private static List<String> recipients(FindingRow finding, Notice.Aim aim) {
+        return switch (aim.channel()) {
+            case OWNER -> List.of(finding.user());
+            case SLURM -> List.of(aim.recipient());
+            case COORDINATOR, STAFF, WEBHOOK -> List.of();
+        };
+    }
+
+    private Notice planned(FindingRow finding, Notice.Aim aim, Instant now) {
+        return new Notice(
+                id(finding.run(), finding.rule(), finding.since(), aim),
                 finding.run(),
                 finding.rule(),
                 finding.since(),
+                aim,
                 finding.user(),
                 addresses.of(finding.user()) instanceof Addresses.Answer.Found found
                         ? Optional.of(found.address())
                         : Optional.empty(),
                 Notice.State.PLANNED,
+                Optional.empty(),
                 now,
                 now,
                 0,
-                ""));
+                "");
     }
 
-    /** The same for the same episode, at any time and in any process. */
-    static String id(RunKey run, String rule, Instant since) {
+    /** The same for the same step of the same episode, at any time and in any process. */
+    static String id(RunKey run, String rule, Instant since, Notice.Aim aim) {
         try {
             MessageDigest digest = MessageDigest.getInstance("SHA-256");
             for (String part : List.of(
-                    run.cluster(), Long.toString(run.jobId()), run.start().toString(), rule, since.toString(), STEP)) {
+                    run.cluster(),
+                    Long.toString(run.jobId()),
+                    run.start().toString(),
+                    rule,
+                    since.toString(),
+                    aim.toString())) {
                 byte[] bytes = part.getBytes(StandardCharsets.UTF_8);
                 digest.update((bytes.length + ":").getBytes(StandardCharsets.US_ASCII));
                 digest.update(bytes);
@@ -224,7 +246,9 @@ public final class Notifier {
             List<Notice> planned = store.noticesIn(List.of(Notice.State.PLANNED));
             Map<String, Integer> sentToday = planned.isEmpty() ? new HashMap<>() : sentToday();
             for (Notice notice : planned) {
-                if (isDue(notice) && !deliver(notice, sentToday, tally)) {
+                if (notice.aim().channel() == Notice.Channel.OWNER
+                        && isDue(notice)
+                        && !deliver(notice, sentToday, tally)) {
                     break;
                 }
             }
@@ -243,10 +267,8 @@ public final class Notifier {
     private Map<String, Integer> sentToday() throws Store.StoreException {
         Instant from = clock.instant().minus(Duration.ofDays(1));
         Map<String, Integer> count = new HashMap<>();
-        for (Notice notice : store.noticesIn(List.of(Notice.State.DELIVERED, Notice.State.UNCONFIRMED))) {
-            if (notice.changedAt().isAfter(from)) {
-                count.merge(notice.user(), 1, Integer::sum);
-            }
+        for (Notice notice : store.noticesIn(List.of(Notice.State.DELIVERED, Notice.State.UNCONFIRMED), from)) {
+            count.merge(notice.user(), 1, Integer::sum);
         }
         return count;
     }
@@ -261,7 +283,7 @@ public final class Notifier {
             withhold(notice, "its run or its finding is not in the store", tally);
             return true;
         }
-        if (finding.get().toldAt().isPresent()) {
+        if (finding.get().progress().done() >= notice.aim().step()) {
             withhold(notice, "the owner was told already", tally);
             return true;
         }
@@ -379,7 +401,9 @@ public final class Notifier {
         List<FindingRow> told = new ArrayList<>();
         if (!rehearsal) {
             // as it is now: it may have gone on while the mail server answered
-            finding(notice).map(row -> told(row, notice.changedAt())).ifPresent(told::add);
+            finding(notice)
+                    .map(row -> row.delivered(notice.aim().step(), true, notice.changedAt()))
+                    .ifPresent(told::add);
         }
         store.saveFindings(told, List.of(notice));
         LOG.info(
@@ -387,21 +411,6 @@ public final class Notifier {
                 notice.id(),
                 notice.run().jobId(),
                 notice.address().orElse(""));
-    }
-
-    private static FindingRow told(FindingRow row, Instant at) {
-        return new FindingRow(
-                row.run(),
-                row.rule(),
-                row.since(),
-                row.state() == FindingRow.State.RESOLVED ? FindingRow.State.RESOLVED : FindingRow.State.TOLD,
-                row.lastSeen(),
-                row.clearSince(),
-                Optional.of(at),
-                row.user(),
-                row.summary(),
-                row.fix(),
-                row.evidence());
     }
 
     private void withhold(Notice notice, String why, Tally tally) throws Store.StoreException {
@@ -425,33 +434,11 @@ public final class Notifier {
     }
 
     private Notice with(Notice notice, Notice.State state, int attempts, String detail) {
-        return new Notice(
-                notice.id(),
-                notice.run(),
-                notice.rule(),
-                notice.since(),
-                notice.user(),
-                notice.address(),
-                state,
-                notice.createdAt(),
-                clock.instant(),
-                attempts,
-                detail);
+        return notice.with(state, attempts, detail, clock.instant());
     }
 
     private static Notice readdressed(Notice notice, String address) {
-        return new Notice(
-                notice.id(),
-                notice.run(),
-                notice.rule(),
-                notice.since(),
-                notice.user(),
-                Optional.of(address),
-                notice.state(),
-                notice.createdAt(),
-                notice.changedAt(),
-                notice.attempts(),
-                notice.detail());
+        return notice.in(notice.mail(), Optional.of(address));
     }
 
     /** Counts of one round. Confined to its caller. */

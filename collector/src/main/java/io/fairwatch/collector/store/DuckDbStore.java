@@ -325,11 +325,28 @@ public final class DuckDbStore implements Store {
     }
 
     @Override
-    public void saveFindings(Collection<FindingRow> findings, Collection<Notice> notices) throws StoreException {
-        write("saveFindings", (session, received, inventory) -> {
-            FindingTables.save(session, findings, notices);
+    public List<Notice> noticesIn(Collection<Notice.State> states, Instant changedAfter) throws StoreException {
+        return read("noticesIn", session -> FindingTables.noticesIn(session, states, changedAfter));
+    }
+
+    @Override
+    public void saveDecisions(Decisions decisions) throws StoreException {
+        write("saveDecisions", (session, received, inventory) -> {
+            FindingTables.save(session, decisions.findings(), decisions.notices());
+            AuditTables.saveExemptions(session, decisions.exemptions());
+            AuditTables.append(session, decisions.audit());
             return true;
         });
+    }
+
+    @Override
+    public List<Exemption> exemptions(Instant now) throws StoreException {
+        return read("exemptions", session -> AuditTables.exemptions(session, now));
+    }
+
+    @Override
+    public List<AuditEntry> audit(AuditFilter filter) throws StoreException {
+        return read("audit", session -> AuditTables.audit(session, filter));
     }
 
     // ---- sessions and transactions

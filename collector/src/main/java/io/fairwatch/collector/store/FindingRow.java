@@ -13,11 +13,12 @@ import java.util.Optional;
  * @param state where the episode stands
  * @param lastSeen when the condition was last seen to hold
  * @param clearSince since when the condition is seen not to hold; absent while it holds
- * @param toldAt when the owner's mail was delivered; absent before
+ * @param toldAt when a mail was first delivered to the owner; absent before
  * @param user whose run it is
  * @param summary what the owner reads
  * @param fix what the owner can do
  * @param evidence the numbers behind it, as a JSON object
+ * @param progress how far up the rule's ladder it has got
  */
 public record FindingRow(
         RunKey run,
@@ -30,7 +31,8 @@ public record FindingRow(
         String user,
         String summary,
         String fix,
-        String evidence) {
+        String evidence,
+        Progress progress) {
 
     /** Where an episode stands. */
     public enum State {
@@ -38,5 +40,60 @@ public record FindingRow(
         FOUND,
         TOLD,
         RESOLVED
+    }
+
+    /**
+     * How far up a ladder. Immutable.
+     *
+     * @param planned how many of its steps were planned
+     * @param done how many of these were delivered: as many, or one less
+     * @param doneAt when the last of these was delivered; absent: none yet
+     */
+    public record Progress(int planned, int done, Optional<Instant> doneAt) {
+        public static final Progress NONE = new Progress(0, 0, Optional.empty());
+    }
+
+    /**
+     * The same episode after a step was delivered. One that was delivered before, or was not planned, changes nothing; an
+     * episode that was resolved in the meantime stays so, but remembers.
+     *
+     * @param step number of the step, from 1
+     * @param toOwner whether it told the owner
+     * @param at when
+     */
+    public FindingRow delivered(int step, boolean toOwner, Instant at) {
+        if (step != progress.planned || step != progress.done + 1) {
+            return this;
+        }
+        return new FindingRow(
+                run,
+                rule,
+                since,
+                toOwner && state == State.FOUND ? State.TOLD : state,
+                lastSeen,
+                clearSince,
+                toOwner ? toldAt.or(() -> Optional.of(at)) : toldAt,
+                user,
+                summary,
+                fix,
+                evidence,
+                new Progress(step, step, Optional.of(at)));
+    }
+
+    /** The same episode, over; it ended when the condition did, or now. */
+    public FindingRow resolved(Instant now) {
+        return new FindingRow(
+                run,
+                rule,
+                since,
+                State.RESOLVED,
+                lastSeen,
+                Optional.of(clearSince.orElse(now)),
+                toldAt,
+                user,
+                summary,
+                fix,
+                evidence,
+                progress);
     }
 }

@@ -2,6 +2,7 @@ package io.fairwatch.collector.store;
 
 import java.sql.SQLException;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -11,11 +12,11 @@ import java.util.Map;
 final class FindingTables {
     private static final String FINDING = """
             SELECT cluster, job_id, start_ms, rule, since_ms, state, last_seen_ms, clear_since_ms, told_ms, user_name,
-            summary, fix, evidence FROM finding""";
+            summary, fix, evidence, step_planned, step_done, step_done_ms FROM finding""";
 
     private static final String NOTICE = """
-            SELECT id, cluster, job_id, start_ms, rule, since_ms, user_name, address, state, created_ms, changed_ms,
-            attempts, detail FROM notice""";
+            SELECT id, cluster, job_id, start_ms, rule, since_ms, step, channel, topic, recipient, user_name, address,
+            state, mail, created_ms, changed_ms, attempts, detail FROM notice""";
 
     private FindingTables() {}
 
@@ -44,6 +45,9 @@ final class FindingTables {
                             .text(finding.summary())
                             .text(finding.fix())
                             .text(finding.evidence())
+                            .number(finding.progress().planned())
+                            .number(finding.progress().done())
+                            .time(finding.progress().doneAt())
                             .end();
                 }
             }
@@ -58,9 +62,14 @@ final class FindingTables {
                     RunTables.key(rows, notice.run());
                     rows.text(notice.rule())
                             .time(notice.since())
+                            .number(notice.aim().step())
+                            .word(notice.aim().channel())
+                            .word(notice.aim().topic())
+                            .text(notice.aim().recipient())
                             .text(notice.user())
                             .text(notice.address())
                             .word(notice.state())
+                            .text(notice.mail())
                             .time(notice.createdAt())
                             .time(notice.changedAt())
                             .number(notice.attempts())
@@ -98,6 +107,20 @@ final class FindingTables {
                 NOTICE + " WHERE state IN (" + marks + ") ORDER BY created_ms, id", FindingTables::notice, names);
     }
 
+    static List<Notice> noticesIn(Session session, Collection<Notice.State> states, Instant changedAfter)
+            throws SQLException {
+        if (states.isEmpty()) {
+            return List.of();
+        }
+        List<Object> values = new ArrayList<>(states.stream().map(Enum::name).toList());
+        String marks = "?" + ", ?".repeat(values.size() - 1);
+        values.add(changedAfter.toEpochMilli());
+        return session.query(
+                NOTICE + " WHERE state IN (" + marks + ") AND changed_ms > ? ORDER BY created_ms, id",
+                FindingTables::notice,
+                values.toArray());
+    }
+
     private static FindingRow finding(Cells cells) throws SQLException {
         return new FindingRow(
                 RunTables.key(cells),
@@ -110,7 +133,8 @@ final class FindingTables {
                 cells.text(),
                 cells.text(),
                 cells.text(),
-                cells.text());
+                cells.text(),
+                new FindingRow.Progress(cells.integer(), cells.integer(), cells.maybeTime()));
     }
 
     private static Notice notice(Cells cells) throws SQLException {
@@ -119,9 +143,15 @@ final class FindingTables {
                 RunTables.key(cells),
                 cells.text(),
                 cells.time(),
+                new Notice.Aim(
+                        cells.integer(),
+                        cells.word(Notice.Channel.class),
+                        cells.word(Notice.Topic.class),
+                        cells.text()),
                 cells.text(),
                 cells.maybeText(),
                 cells.word(Notice.State.class),
+                cells.maybeText(),
                 cells.time(),
                 cells.time(),
                 cells.integer(),

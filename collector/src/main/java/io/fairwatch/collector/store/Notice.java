@@ -5,18 +5,21 @@ import java.time.Instant;
 import java.util.Optional;
 
 /**
- * A message to a person, from the decision to what became of it. Immutable.
+ * One step of a finding's ladder for one recipient, from the decision to what became of it: a message to a person or a
+ * program, or a deed in Slurm. Immutable.
  *
- * @param id identity, also the left part of the mail's Message-ID
+ * @param id identity, the same whenever the same is decided again
  * @param run which run it is about
  * @param rule which rule
  * @param since which episode
- * @param user whom it is for
- * @param address where it goes; absent when no address is known
+ * @param aim whom it tells of what, or what it does
+ * @param user whose run it is
+ * @param address where it goes; absent when no address is known, and for deeds
  * @param state what became of it
+ * @param mail left part of the Message-ID of the mail that brought it; several notices may share one. Absent: none yet
  * @param createdAt when it was decided
  * @param changedAt when its state changed last
- * @param attempts how often it was handed to the mail server
+ * @param attempts how often it was tried
  * @param detail the mail server's words, or why it was not sent; empty if none
  */
 public record Notice(
@@ -24,27 +27,87 @@ public record Notice(
         RunKey run,
         String rule,
         Instant since,
+        Aim aim,
         String user,
         Optional<String> address,
         State state,
+        Optional<String> mail,
         Instant createdAt,
         Instant changedAt,
         int attempts,
         String detail) {
 
+    /**
+     * Whom a notice tells of what, or what it does. Immutable.
+     *
+     * @param step number of the ladder's step, from 1
+     * @param channel which way it goes
+     * @param topic what it is about
+     * @param recipient a user name; for staff an address; for a webhook {@code webhook}; for a deed its word, e.g.
+     *     {@code cancel}
+     */
+    public record Aim(int step, Channel channel, Topic topic, String recipient) {}
+
+    /** Which way a notice goes. */
+    public enum Channel {
+        /** A mail to the owner of the run. */
+        OWNER,
+        /** A mail to a coordinator of the run's account. */
+        COORDINATOR,
+        /** A mail to the site's staff. */
+        STAFF,
+        /** A POST to a program of the site. */
+        WEBHOOK,
+        /** Something done to the job in Slurm. */
+        SLURM
+    }
+
+    /** What a notice is about. */
+    public enum Topic {
+        /** What was found, while it lasts. */
+        FINDING,
+        /** What was done to the job because of it. */
+        DONE,
+        /** What the owner answered. */
+        ANSWERED
+    }
+
     /** What became of a notice. */
     public enum State {
         /** Decided, not yet handed over; will be. */
         PLANNED,
-        /** Being handed to the mail server right now. */
+        /** Being handed over, or being done, right now. */
         SENDING,
-        /** The mail server took it. */
+        /** The mail server or the program took it; a deed was done and seen in Slurm. */
         DELIVERED,
-        /** The mail server will never take it, or there is no address. */
+        /** It will never be taken, or there is no address; a deed was refused. */
         REFUSED,
         /** The collector died while handing it over: it may or may not have left. Never sent again. */
         UNCONFIRMED,
-        /** Decided while mails are switched off. */
+        /** Decided while mails are switched off, or over before it was sent; a deed that was decided against. */
         WITHHELD
+    }
+
+    /** The same notice in another state. */
+    public Notice with(State next, int tries, String why, Instant at) {
+        return new Notice(id, run, rule, since, aim, user, address, next, mail, createdAt, at, tries, why);
+    }
+
+    /** The same notice, to go there in that mail. */
+    public Notice in(Optional<String> otherMail, Optional<String> otherAddress) {
+        return new Notice(
+                id,
+                run,
+                rule,
+                since,
+                aim,
+                user,
+                otherAddress,
+                state,
+                otherMail,
+                createdAt,
+                changedAt,
+                attempts,
+                detail);
     }
 }

@@ -118,13 +118,17 @@ final class Schema {
               cluster VARCHAR NOT NULL, job_id BIGINT NOT NULL, start_ms BIGINT NOT NULL, rule VARCHAR NOT NULL,
               since_ms BIGINT NOT NULL, state VARCHAR NOT NULL, last_seen_ms BIGINT NOT NULL, clear_since_ms BIGINT,
               told_ms BIGINT, user_name VARCHAR NOT NULL, summary VARCHAR NOT NULL, fix VARCHAR NOT NULL,
-              evidence VARCHAR NOT NULL)""",
+              evidence VARCHAR NOT NULL, step_planned INTEGER NOT NULL, step_done INTEGER NOT NULL,
+              step_done_ms BIGINT)""",
             """
             CREATE TABLE IF NOT EXISTS notice (
               id VARCHAR NOT NULL, cluster VARCHAR NOT NULL, job_id BIGINT NOT NULL, start_ms BIGINT NOT NULL,
-              rule VARCHAR NOT NULL, since_ms BIGINT NOT NULL, user_name VARCHAR NOT NULL, address VARCHAR,
-              state VARCHAR NOT NULL, created_ms BIGINT NOT NULL, changed_ms BIGINT NOT NULL,
-              attempts INTEGER NOT NULL, detail VARCHAR NOT NULL)""");
+              rule VARCHAR NOT NULL, since_ms BIGINT NOT NULL, step INTEGER NOT NULL, channel VARCHAR NOT NULL,
+              topic VARCHAR NOT NULL, recipient VARCHAR NOT NULL, user_name VARCHAR NOT NULL, address VARCHAR,
+              state VARCHAR NOT NULL, mail VARCHAR, created_ms BIGINT NOT NULL, changed_ms BIGINT NOT NULL,
+              attempts INTEGER NOT NULL, detail VARCHAR NOT NULL)""",
+            AuditTables.EXEMPTION_TABLE,
+            AuditTables.AUDIT_TABLE);
 
     private static final int FEW = 64;
 

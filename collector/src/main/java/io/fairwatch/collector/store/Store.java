@@ -112,11 +112,50 @@ public interface Store extends AutoCloseable {
     /** Notices in one of the given states, oldest first. */
     List<Notice> noticesIn(Collection<Notice.State> states) throws StoreException;
 
+    /** Notices in one of the given states that changed after that, oldest first. */
+    List<Notice> noticesIn(Collection<Notice.State> states, Instant changedAfter) throws StoreException;
+
     /** Inserts or updates findings by run, rule and beginning, and notices by id, in one transaction. */
-    void saveFindings(Collection<FindingRow> findings, Collection<Notice> notices) throws StoreException;
+    default void saveFindings(Collection<FindingRow> findings, Collection<Notice> notices) throws StoreException {
+        saveDecisions(new Decisions(findings, notices, List.of(), List.of()));
+    }
+
+    /** Does what {@link #saveFindings} does, inserts or updates exemptions by id, and appends to the audit trail, all in one
+     * transaction. An entry of the trail whose id is there changes nothing. */
+    void saveDecisions(Decisions decisions) throws StoreException;
+
+    /** Exemptions that have not ended at {@code now}, oldest first. */
+    List<Exemption> exemptions(Instant now) throws StoreException;
+
+    /** The audit trail, newest first. */
+    List<AuditEntry> audit(AuditFilter filter) throws StoreException;
 
     @Override
     void close() throws StoreException;
+
+    /** What is kept together. Immutable. */
+    record Decisions(
+            Collection<FindingRow> findings,
+            Collection<Notice> notices,
+            Collection<Exemption> exemptions,
+            Collection<AuditEntry> audit) {
+        public Decisions {
+            findings = List.copyOf(findings);
+            notices = List.copyOf(notices);
+            exemptions = List.copyOf(exemptions);
+            audit = List.copyOf(audit);
+        }
+    }
+
+    /**
+     * Which part of the audit trail.
+     *
+     * @param jobId about this job alone; absent: about all and none
+     * @param user about this user alone; absent: about everybody
+     * @param from not before this; absent: from the beginning
+     * @param most most entries
+     */
+    record AuditFilter(Optional<Long> jobId, Optional<String> user, Optional<Instant> from, int most) {}
 
     /** A part of a run. */
     record RunSpan(Run run, Instant from, Instant to) {}

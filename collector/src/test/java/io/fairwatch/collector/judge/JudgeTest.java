@@ -23,6 +23,7 @@ import io.fairwatch.collector.store.Notice;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.SlurmView;
 import io.fairwatch.collector.store.Store.StoreException;
+import io.fairwatch.rules.Ladder;
 import io.fairwatch.rules.RuleSet;
 import io.fairwatch.rules.RuleSet.Overrides;
 import io.fairwatch.rules.RuleSet.RuleException;
@@ -57,9 +58,9 @@ class JudgeTest {
     private Judge judge;
     private Instant now = at(0);
     private final List<FindingRow> planned = new ArrayList<>();
-    private Judge.Planner planner = finding -> {
+    private Episodes.Planner planner = (finding, run, aim) -> {
         planned.add(finding);
-        return Optional.of(notice(finding));
+        return Optional.of(List.of(notice(finding)));
     };
 
     @BeforeEach
@@ -78,9 +79,12 @@ class JudgeTest {
         judge = new Judge(
                 store,
                 idleGpuRule(),
-                finding -> planner.plan(finding),
+                (finding, run, aim) -> planner.plan(finding, run, aim),
                 () -> now,
-                new Judge.Settings(0.01, Duration.ofMinutes(5)));
+                new Judge.Settings(
+                        0.01,
+                        Duration.ofMinutes(5),
+                        new Ladder(List.of(new Ladder.Step(Ladder.Target.OWNER, Duration.ZERO)))));
     }
 
     /** The collector is killed and started again. */
@@ -105,9 +109,11 @@ class JudgeTest {
                 finding.run(),
                 finding.rule(),
                 finding.since(),
+                new Notice.Aim(1, Notice.Channel.OWNER, Notice.Topic.FINDING, finding.user()),
                 finding.user(),
                 Optional.empty(),
                 Notice.State.PLANNED,
+                Optional.empty(),
                 finding.since(),
                 finding.since(),
                 0,
@@ -183,7 +189,8 @@ class JudgeTest {
                         "anna",
                         "Its GPU has done nothing for 10 min. It has not been used since the job started.",
                         only(1).fix(),
-                        only(1).evidence()),
+                        only(1).evidence(),
+                        new FindingRow.Progress(1, 0, Optional.empty())),
                 only(1));
         assertTrue(only(1).fix().contains("scancel 1\n"), only(1).fix());
         assertEquals(List.of(notice(only(1))), notices());
@@ -356,12 +363,12 @@ class JudgeTest {
     @Test
     @DisplayName("a notice that cannot be planned keeps back its own finding alone, which is made at the next cycle")
     void planFails() throws StoreException {
-        Judge.Planner good = planner;
-        planner = finding -> {
+        Episodes.Planner good = planner;
+        planner = (finding, run, aim) -> {
             if (finding.run().jobId() == 1) {
                 throw new IllegalStateException("as told");
             }
-            return good.plan(finding);
+            return good.plan(finding, run, aim);
         };
         reports(0, 600, idle(A), idle(B));
         GivenRun other = job(2).on(allocated("node-a", 1, B));
@@ -457,20 +464,7 @@ class JudgeTest {
         reports(0, 600, idle(A));
         cycle(605, oneGpu(1));
         FindingRow found = only(1);
-        store.saveFindings(
-                List.of(new FindingRow(
-                        found.run(),
-                        found.rule(),
-                        found.since(),
-                        State.TOLD,
-                        found.lastSeen(),
-                        found.clearSince(),
-                        Optional.of(at(610)),
-                        found.user(),
-                        found.summary(),
-                        found.fix(),
-                        found.evidence())),
-                List.of());
+        store.saveFindings(List.of(found.delivered(1, true, at(610))), List.of());
         reports(600, 660, idle(A));
         cycle(665, oneGpu(1));
         assertEquals(State.TOLD, only(1).state());

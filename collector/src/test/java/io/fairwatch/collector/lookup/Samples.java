@@ -330,6 +330,9 @@ public final class Samples {
                 run.owner().user(),
                 "1 of its 2 GPUs has not been used for 1 h.",
                 "Ask for one GPU.",
-                "{}");
+                "{}",
+                state == FindingRow.State.TOLD
+                        ? new FindingRow.Progress(1, 1, Optional.of(Instant.parse("2026-11-20T13:21:00Z")))
+                        : FindingRow.Progress.NONE);
     }
 }

@@ -119,7 +119,8 @@ class LetterWriterTest {
                 row.user(),
                 row.summary(),
                 row.fix(),
-                "{oops");
+                "{oops",
+                row.progress());
         assertFalse(write(run, broken, Samples.uses(run)).text().contains("Rule gpu-idle"));
     }
 }

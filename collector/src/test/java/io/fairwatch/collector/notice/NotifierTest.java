@@ -32,6 +32,12 @@ import org.junit.jupiter.api.Test;
 class NotifierTest {
     private static final Notifier.Settings ON = settings(Notifier.Mode.NOTIFY, Optional.empty(), 10);
 
+    private static final Notice.Aim OWNER = new Notice.Aim(1, Notice.Channel.OWNER, Notice.Topic.FINDING, "");
+
+    private static Notice.Aim toUser(int step) {
+        return new Notice.Aim(step, Notice.Channel.OWNER, Notice.Topic.FINDING, Samples.USER);
+    }
+
     private final MemoryStore store = new MemoryStore(Samples::uses);
     private final List<Outbox.Mail> sent = new ArrayList<>();
     private final Run run = Samples.run(83549, Samples.USER, "train-llm");
@@ -65,7 +71,8 @@ class NotifierTest {
     private void found(Notifier notifier, Run about) throws Store.StoreException {
         FindingRow finding = Samples.finding(about);
         slurmSays(Samples.NOW, about);
-        store.saveFindings(List.of(finding), notifier.plan(finding).stream().toList());
+        store.saveFindings(
+                List.of(finding), notifier.plan(finding, about, OWNER).orElse(List.of()));
     }
 
     private void slurmSays(Instant at, Run... runs) throws Store.StoreException {
@@ -104,10 +111,10 @@ class NotifierTest {
         Notifier notifier = notifier(ON);
         found(notifier, run);
         notifier.deliverDue();
-        assertEquals(Optional.empty(), notifier(ON).plan(Samples.finding(run)));
-        assertEquals(Notifier.id(run.key(), "gpu-idle", Samples.SINCE), notice().id());
-        assertNotEquals(notice().id(), Notifier.id(run.key(), "gpu-idle", Samples.SINCE.plusSeconds(1)));
-        assertNotEquals(notice().id(), Notifier.id(run.key(), "gpu-idle2", Samples.SINCE));
+        assertEquals(Optional.of(List.of()), notifier(ON).plan(Samples.finding(run), run, OWNER));
+        assertEquals(Notifier.id(run.key(), "gpu-idle", Samples.SINCE, toUser(1)), notice().id());
+        assertNotEquals(notice().id(), Notifier.id(run.key(), "gpu-idle", Samples.SINCE.plusSeconds(1), toUser(1)));
+        assertNotEquals(notice().id(), Notifier.id(run.key(), "gpu-idle2", Samples.SINCE, toUser(1)));
     }
 
     @Test

@@ -84,7 +84,8 @@ final class Samples {
                 Then ask for one in your batch script:
                     #SBATCH --gres=gpu:1
                 A shell or notebook holds its GPUs until you leave it, also while it waits for you.""",
-                "{\"idle_gpus\": 2, \"utilization_max_ratio\": 0.0, \"coverage\": 0.99, \"gpus\": [\"GPU-1\"]}");
+                "{\"idle_gpus\": 2, \"utilization_max_ratio\": 0.0, \"coverage\": 0.99, \"gpus\": [\"GPU-1\"]}",
+                new FindingRow.Progress(1, 0, Optional.empty()));
     }
 
     static FindingRow with(FindingRow row, FindingRow.State state, Optional<Instant> clearSince) {
@@ -99,7 +100,8 @@ final class Samples {
                 row.user(),
                 row.summary(),
                 row.fix(),
-                row.evidence());
+                row.evidence(),
+                row.progress());
     }
 
     static FindingRow said(FindingRow row, String summary, String fix) {
@@ -114,7 +116,8 @@ final class Samples {
                 row.user(),
                 summary,
                 fix,
-                row.evidence());
+                row.evidence(),
+                row.progress());
     }
 
     /** A GPU that was read for the last two hours; utilisation as given. */

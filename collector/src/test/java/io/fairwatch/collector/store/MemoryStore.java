@@ -24,6 +24,8 @@ public final class MemoryStore implements Store {
     private final List<Run> saved = new ArrayList<>();
     private final Map<Object, FindingRow> findings = new LinkedHashMap<>();
     private final Map<String, Notice> notices = new LinkedHashMap<>();
+    private final Map<String, Exemption> exemptions = new LinkedHashMap<>();
+    private final Map<String, AuditEntry> audit = new LinkedHashMap<>();
     private final List<Notice.State> history = new ArrayList<>();
     private final Function<Run, List<GpuUse>> uses;
 
@@ -166,15 +168,43 @@ public final class MemoryStore implements Store {
     }
 
     @Override
-    public synchronized void saveFindings(Collection<FindingRow> rows, Collection<Notice> news) throws StoreException {
-        if (news.stream().anyMatch(failing)) {
+    public synchronized List<Notice> noticesIn(Collection<Notice.State> states, Instant changedAfter) {
+        return noticesIn(states).stream()
+                .filter(notice -> notice.changedAt().isAfter(changedAfter))
+                .toList();
+    }
+
+    @Override
+    public synchronized void saveDecisions(Decisions decisions) throws StoreException {
+        if (decisions.notices().stream().anyMatch(failing)) {
             throw new StoreException("failing, as told");
         }
-        rows.forEach(row -> findings.put(List.of(row.run(), row.rule(), row.since()), row));
-        news.forEach(notice -> {
+        decisions.findings().forEach(row -> findings.put(List.of(row.run(), row.rule(), row.since()), row));
+        decisions.notices().forEach(notice -> {
             notices.put(notice.id(), notice);
             history.add(notice.state());
         });
+        decisions.exemptions().forEach(one -> exemptions.put(one.id(), one));
+        decisions.audit().forEach(entry -> audit.putIfAbsent(entry.id(), entry));
+    }
+
+    @Override
+    public synchronized List<Exemption> exemptions(Instant now) {
+        return exemptions.values().stream().filter(one -> one.holdsAt(now)).toList();
+    }
+
+    @Override
+    public synchronized List<AuditEntry> audit(AuditFilter filter) {
+        return audit.values().stream()
+                .filter(entry -> filter.jobId().isEmpty()
+                        || entry.run().map(RunKey::jobId).equals(filter.jobId()))
+                .filter(entry -> filter.user().isEmpty()
+                        || entry.user().equals(filter.user().get()))
+                .filter(entry -> filter.from().isEmpty()
+                        || !entry.at().isBefore(filter.from().get()))
+                .sorted(Comparator.comparing(AuditEntry::at).reversed())
+                .limit(filter.most())
+                .toList();
     }
 
     // ---- readings

@@ -744,7 +744,8 @@ abstract class StoreContract {
                 "eve",
                 "Your job's GPU is idle.",
                 "scancel " + jobId,
-                "{\"gpus\":2}");
+                "{\"gpus\":2}",
+                new FindingRow.Progress(2, 1, Optional.of(at(98))));
     }
 
     private static Notice notice(String id, long jobId, Notice.State state, Instant createdAt) {
@@ -753,9 +754,11 @@ abstract class StoreContract {
                 run(jobId).key(),
                 "idle",
                 at(0),
+                new Notice.Aim(1, Notice.Channel.OWNER, Notice.Topic.FINDING, "eve"),
                 "eve",
                 Optional.empty(),
                 state,
+                Optional.of("mail"),
                 createdAt,
                 createdAt,
                 0,
@@ -801,6 +804,86 @@ abstract class StoreContract {
         assertEquals(
                 List.of(notice("n2", 1, Notice.State.PLANNED, at(20)), notice("n1", 1, Notice.State.PLANNED, at(10))),
                 store.noticesOf(1));
+        assertEquals(List.of(), store.noticesIn(List.of(Notice.State.PLANNED), at(20)));
+        assertEquals(
+                List.of("n2"),
+                store.noticesIn(List.of(Notice.State.PLANNED), at(19)).stream()
+                        .map(Notice::id)
+                        .toList());
+    }
+
+    @Test
+    @DisplayName("an exemption is one row through its changes, and is gone when it has ended")
+    void exemptions() throws StoreException {
+        Exemption needed = new Exemption(
+                "e1",
+                Exemption.Scope.RUN,
+                Exemption.valueOf(run(1).key()),
+                Optional.of("idle"),
+                at(0),
+                Optional.of(at(100)),
+                "owner eve",
+                "a \"demo\"");
+        Exemption always = new Exemption(
+                "e2", Exemption.Scope.USER, "svc", Optional.empty(), at(1), Optional.empty(), "staff eva", "");
+        store.saveDecisions(new Store.Decisions(List.of(), List.of(), List.of(needed, always), List.of()));
+        reopen();
+        assertEquals(List.of(needed, always), store.exemptions(at(99)));
+        assertEquals(List.of(always), store.exemptions(at(100)));
+        store.saveDecisions(new Store.Decisions(List.of(), List.of(), List.of(always.endedAt(at(50))), List.of()));
+        assertEquals(List.of(needed), store.exemptions(at(60)));
+    }
+
+    @Test
+    @DisplayName("the audit trail is only ever appended to, and is asked by job, user and time, newest first")
+    void audit() throws StoreException {
+        AuditEntry first = new AuditEntry(
+                "a1",
+                at(10),
+                "fairwatch",
+                "cancel",
+                AuditEntry.Outcome.INTENDED,
+                Optional.of(run(1).key()),
+                Optional.of("idle"),
+                "eve",
+                "it was told",
+                "{}");
+        AuditEntry other = new AuditEntry(
+                "a2",
+                at(20),
+                "staff eva",
+                "comment",
+                AuditEntry.Outcome.NOTED,
+                Optional.empty(),
+                Optional.empty(),
+                "bob",
+                "called",
+                "{}");
+        store.saveDecisions(new Store.Decisions(List.of(), List.of(), List.of(), List.of(first, other)));
+        AuditEntry forged = new AuditEntry(
+                "a1",
+                at(10),
+                "nobody",
+                "cancel",
+                AuditEntry.Outcome.DONE,
+                Optional.empty(),
+                Optional.empty(),
+                "",
+                "",
+                "{}");
+        store.saveDecisions(new Store.Decisions(List.of(), List.of(), List.of(), List.of(forged)));
+        reopen();
+        assertEquals(List.of(other, first), store.audit(filter(Optional.empty(), Optional.empty(), Optional.empty())));
+        assertEquals(List.of(first), store.audit(filter(Optional.of(1L), Optional.empty(), Optional.empty())));
+        assertEquals(List.of(other), store.audit(filter(Optional.empty(), Optional.of("bob"), Optional.empty())));
+        assertEquals(List.of(other), store.audit(filter(Optional.empty(), Optional.empty(), Optional.of(at(20)))));
+        assertEquals(
+                List.of(other),
+                store.audit(new Store.AuditFilter(Optional.empty(), Optional.empty(), Optional.empty(), 1)));
+    }
+
+    private static Store.AuditFilter filter(Optional<Long> job, Optional<String> user, Optional<Instant> from) {
+        return new Store.AuditFilter(job, user, from, 100);
     }
 
     @Test

@@ -1,0 +1,36 @@
+package io.fairwatch.collector.store;
+
+import io.fairwatch.collector.run.RunKey;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** Exemptions that hold now, found by what they are about. Immutable. */
+public final class Exemptions {
+    private final Map<Object, List<Exemption>> byTarget = new HashMap<>();
+
+    public Exemptions(Collection<Exemption> exemptions) {
+        for (Exemption one : exemptions) {
+            byTarget.computeIfAbsent(List.of(one.scope(), one.value()), target -> new ArrayList<>())
+                    .add(one);
+        }
+    }
+
+    /** The first that is about a run under a rule. */
+    public Optional<Exemption> of(RunKey run, String user, String account, String rule) {
+        if (byTarget.isEmpty()) {
+            return Optional.empty();
+        }
+        return List.of(
+                        List.of(Exemption.Scope.RUN, Exemption.valueOf(run)),
+                        List.of(Exemption.Scope.USER, user),
+                        List.of(Exemption.Scope.ACCOUNT, account))
+                .stream()
+                .flatMap(target -> byTarget.getOrDefault(target, List.of()).stream())
+                .filter(one -> one.covers(run, user, account, rule))
+                .findFirst();
+    }
+}
