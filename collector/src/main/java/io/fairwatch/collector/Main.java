@@ -6,6 +6,7 @@ import io.fairwatch.collector.ingest.GroupCommit;
 import io.fairwatch.collector.ingest.IngestHandler;
 import io.fairwatch.collector.judge.Judge;
 import io.fairwatch.collector.lookup.HoldLookup;
+import io.fairwatch.collector.lookup.JobList;
 import io.fairwatch.collector.lookup.JobLookup;
 import io.fairwatch.collector.lookup.NodeLookup;
 import io.fairwatch.collector.lookup.ScratchLookup;
@@ -204,13 +205,15 @@ public final class Main implements Callable<Integer> {
             new Api(
                             vertx,
                             jobs,
+                            new JobList(store, holds),
                             new NodeLookup(store, clock),
                             holds,
                             new ScratchLookup(store, clock),
                             reports,
                             health,
                             zone,
-                            clock)
+                            clock,
+                            meters)
                     .mount(router);
             router.get("/metrics").handler(context -> context.response()
                     .putHeader("Content-Type", "text/plain; version=0.0.4; charset=utf-8")

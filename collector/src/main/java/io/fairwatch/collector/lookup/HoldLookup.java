@@ -17,10 +17,12 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -129,6 +131,11 @@ public final class HoldLookup {
             running = List.copyOf(running);
             pending = List.copyOf(pending);
         }
+
+        /** A part of a list that was made of this. */
+        public <T> Listing<T> listing(Page.Part<T> part) {
+            return Listing.of(at, slurmAsOf, simulated, part);
+        }
     }
 
     /**
@@ -138,7 +145,18 @@ public final class HoldLookup {
      * @param gpu which GPU
      * @param told when the owner's mail about it was delivered; absent: not told
      */
-    public record IdleGpu(Run run, HeldGpu gpu, Optional<Instant> told) {}
+    public record IdleGpu(Run run, HeldGpu gpu, Optional<Instant> told) {
+        /** Idle longest first. */
+        public String key() {
+            return String.format(
+                    Locale.ROOT,
+                    "%019d %s %09d %d",
+                    gpu.idleSince().map(Instant::toEpochMilli).orElse(0L),
+                    gpu.node(),
+                    number(gpu),
+                    run.key().jobId());
+        }
+    }
 
     /** What runs and waits now. */
     public Holdings held(Filter filter) throws StoreException {
@@ -158,13 +176,26 @@ public final class HoldLookup {
                 runs.stream()
                         .map(run -> new Held(run, gpus.getOrDefault(run.key(), List.of())))
                         .toList(),
-                slurm.map(SlurmView::pending).orElse(List.of()).stream()
-                        .filter(job -> filter.takes(job.owner(), List.of()))
-                        .filter(job -> filter.node().isEmpty())
-                        .toList(),
-                nodes.values().stream()
-                        .flatMap(node -> node.simulated().stream())
-                        .findFirst());
+                pending(slurm, filter),
+                simulated(nodes.values()));
+    }
+
+    /** What waits now, and nothing of what runs. */
+    Holdings waiting(Filter filter) throws StoreException {
+        Optional<SlurmView> slurm = store.view();
+        return new Holdings(
+                clock.instant(), slurm.map(SlurmView::at), List.of(), pending(slurm, filter), simulated(store.nodes()));
+    }
+
+    private static List<PendingJob> pending(Optional<SlurmView> slurm, Filter filter) {
+        return slurm.map(SlurmView::pending).orElse(List.of()).stream()
+                .filter(job -> filter.takes(job.owner(), List.of()))
+                .filter(job -> filter.node().isEmpty())
+                .toList();
+    }
+
+    private static Optional<String> simulated(Collection<NodeState> nodes) {
+        return nodes.stream().flatMap(node -> node.simulated().stream()).findFirst();
     }
 
     /** A run that Slurm's last answer no longer names holds nothing, though accounting has not told its end yet. */
@@ -189,7 +220,7 @@ public final class HoldLookup {
                 }
             }
         }
-        idle.sort(Comparator.comparing(gpu -> gpu.gpu().idleSince().orElseThrow()));
+        idle.sort(Comparator.comparing(IdleGpu::key));
         return idle;
     }
 

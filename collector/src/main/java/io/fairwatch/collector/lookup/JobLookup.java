@@ -13,13 +13,11 @@ import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.RunSpan;
 import io.fairwatch.collector.store.Store.SlurmView;
 import io.fairwatch.collector.store.Store.StoreException;
-import io.fairwatch.collector.text.Plain;
 import io.fairwatch.collector.usage.Horizon;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -29,11 +27,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.Function;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -41,8 +36,6 @@ import org.jspecify.annotations.Nullable;
 public final class JobLookup {
     private static final Duration LAST = Duration.ofHours(1);
     private static final int MOST_RUNS = 50;
-    private static final Pattern TASKS = Pattern.compile("(\\d{1,9})(?:-(\\d{1,9})(?::(\\d{1,9}))?)?");
-    private static final Pattern ID = Pattern.compile("(\\d{1,18})(?:([_+])(\\d{1,9}))?");
 
     private final Store store;
     private final InstantSource clock;
@@ -86,60 +79,23 @@ public final class JobLookup {
      * @throws IllegalArgumentException if it is no job id
      */
     public Answer find(String id) throws StoreException {
-        Matcher parts = ID.matcher(id.strip());
-        if (!parts.matches()) {
-            throw new IllegalArgumentException("job id: \"" + Plain.line(id, 40)
-                    + "\" (expected: a number such as 83549, or 83549_3, or 83549+1)");
-        }
-        long number = Long.parseLong(parts.group(1));
+        JobId asked = JobId.parse(id);
         Instant now = clock.instant();
         Optional<SlurmView> slurm = store.view();
-        List<Run> runs = store.runsOf(number).stream()
-                .filter(run -> parts.group(2) == null || isPart(run, parts.group(2), Long.parseLong(parts.group(3))))
-                .toList();
-        Optional<PendingJob> pending = slurm.stream()
-                .flatMap(view -> view.pending().stream())
-                .filter(job -> parts.group(2) == null
-                        ? job.jobId() == number || job.displayId().startsWith(number + "_")
-                        : isWaitingPart(job.displayId(), number, parts.group(2), Long.parseLong(parts.group(3))))
-                .findFirst();
+        List<Run> runs =
+                store.runsOf(asked.number()).stream().filter(asked::isOf).toList();
         if (runs.isEmpty()) {
-            return pending.<Answer>map(Answer.Pending::new)
-                    .orElse(new Answer.Unknown(parts.group(), slurm.map(SlurmView::at)));
+            return slurm.stream()
+                    .flatMap(view -> view.pending().stream())
+                    .filter(job -> asked.isOf(job.jobId(), job.displayId()))
+                    .findFirst()
+                    .<Answer>map(Answer.Pending::new)
+                    .orElse(new Answer.Unknown(asked.text(), slurm.map(SlurmView::at)));
         }
         Map<Long, List<Run>> byJob = runs.stream()
                 .sorted(Comparator.comparing((Run run) -> run.key().start()).reversed())
                 .collect(Collectors.groupingBy(run -> run.key().jobId(), LinkedHashMap::new, Collectors.toList()));
         return new Answer.Found(views(byJob, slurm, now), Math.max(0, byJob.size() - MOST_RUNS));
-    }
-
-    /** Whether a waiting job is the given part: by its own number, or within {@code 5_[3-4,7,10-20:5%2]}. */
-    private static boolean isWaitingPart(String displayId, long number, String kind, long part) {
-        if (displayId.equals(number + kind + part)) {
-            return true;
-        }
-        String tasks = displayId.replaceFirst("%\\d+\\]$", "]");
-        String begin = number + "_[";
-        if (!kind.equals("_") || !tasks.startsWith(begin) || !tasks.endsWith("]")) {
-            return false;
-        }
-        return Arrays.stream(tasks.substring(begin.length(), tasks.length() - 1).split(",", -1))
-                .map(TASKS::matcher)
-                // Slurm cuts long lists with dots: the part may be behind them
-                .anyMatch(range -> !range.matches() || isWithin(range, part));
-    }
-
-    private static boolean isWithin(Matcher range, long part) {
-        long first = Long.parseLong(range.group(1));
-        long last = range.group(2) == null ? first : Long.parseLong(range.group(2));
-        long step = range.group(3) == null ? 1 : Math.max(1, Long.parseLong(range.group(3)));
-        return part >= first && part <= last && (part - first) % step == 0;
-    }
-
-    private static boolean isPart(Run run, String kind, long part) {
-        return kind.equals("_")
-                ? run.ids().arrayTaskId().equals(OptionalLong.of(part))
-                : run.ids().hetOffset().isPresent() && run.ids().hetOffset().getAsInt() == part;
     }
 
     private List<JobView> views(Map<Long, List<Run>> byJob, Optional<SlurmView> slurm, Instant now)

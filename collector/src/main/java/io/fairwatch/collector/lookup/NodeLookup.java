@@ -63,12 +63,32 @@ public final class NodeLookup {
 
     /** Nodes by name; all that ever reported without one. */
     public List<NodeView> find(Optional<String> name) throws StoreException {
-        Instant now = clock.instant();
-        List<NodeState> nodes = store.nodes().stream()
+        return views(nodes(name), store.view());
+    }
+
+    /** The asked part of all nodes by name, or one of them. */
+    public Listing<NodeView> list(Optional<String> name, Page page) throws StoreException {
+        List<NodeState> nodes = nodes(name);
+        Optional<SlurmView> view = store.view();
+        Page.Part<NodeState> part = page.of(nodes, NodeState::node);
+        return new Listing<>(
+                clock.instant(),
+                view.map(SlurmView::at),
+                nodes.stream().flatMap(node -> node.simulated().stream()).findFirst(),
+                views(part.items(), view),
+                part.next());
+    }
+
+    private List<NodeState> nodes(Optional<String> name) throws StoreException {
+        return store.nodes().stream()
                 .filter(node -> name.isEmpty() || node.node().equals(name.get()))
                 .sorted(Comparator.comparing(NodeState::node))
                 .toList();
-        Map<String, SlurmNode> slurm = store.view().map(SlurmView::nodes).orElse(List.of()).stream()
+    }
+
+    private List<NodeView> views(List<NodeState> nodes, Optional<SlurmView> view) throws StoreException {
+        Instant now = clock.instant();
+        Map<String, SlurmNode> slurm = view.map(SlurmView::nodes).orElse(List.of()).stream()
                 .collect(Collectors.toMap(SlurmNode::name, Function.identity(), (a, b) -> a));
         Map<String, List<GpuSeen>> gpus = store.gpus().stream().collect(Collectors.groupingBy(GpuSeen::node));
         List<String> uuids = nodes.stream()
@@ -77,7 +97,6 @@ public final class NodeLookup {
                 .toList();
         Map<String, GpuReadingAt> newest = store.newestReadings(uuids, now).stream()
                 .collect(Collectors.toMap(at -> at.reading().device().uuid(), Function.identity()));
-        Optional<SlurmView> view = store.view();
         List<Run> live = store.liveRuns().stream()
                 .filter(run -> HoldLookup.isInView(run, view))
                 .toList();

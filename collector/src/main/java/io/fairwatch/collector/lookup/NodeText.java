@@ -9,8 +9,10 @@ import io.fairwatch.agent.wire.Utilization;
 import io.fairwatch.collector.lookup.NodeLookup.GpuLine;
 import io.fairwatch.collector.lookup.NodeLookup.NodeView;
 import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.run.SlurmNode;
 import io.fairwatch.collector.store.GpuReadingAt;
 import io.fairwatch.collector.store.NodeState;
+import io.fairwatch.collector.text.Csv;
 import io.fairwatch.collector.text.Plain;
 import io.fairwatch.collector.text.Table;
 import java.time.Duration;
@@ -21,6 +23,7 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalLong;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 
 /** Renders nodes as text. Immutable. */
@@ -37,6 +40,45 @@ public final class NodeText {
                 .ifPresent(sentence -> page.append("** ").append(sentence).append(" **\n"));
         views.forEach(view -> page.append(page.isEmpty() ? "" : "\n").append(page(view)));
         return page.toString();
+    }
+
+    /** A line for each node. */
+    public String csv(List<NodeView> views) {
+        Csv csv = new Csv(
+                "node",
+                "slurm_state",
+                "last_at",
+                "agent_version",
+                "logical_cpus",
+                "cpu_busy_ratio",
+                "memory_total_bytes",
+                "memory_available_bytes",
+                "gpus",
+                "gpus_held",
+                "gpus_used");
+        for (NodeView view : views) {
+            Optional<HostReading> host = view.node().host();
+            csv.row(
+                    view.node().node(),
+                    view.slurm().map(SlurmNode::state).orElse(""),
+                    view.node().lastAt().toString(),
+                    view.node().agentVersion(),
+                    host.map(h -> Integer.toString(h.logicalCpus())).orElse(""),
+                    host.map(HostReading::cpuBusyRatio)
+                            .filter(OptionalDouble::isPresent)
+                            .map(busy -> String.format(Locale.ROOT, "%.3f", busy.getAsDouble()))
+                            .orElse(""),
+                    host.map(h -> Long.toString(h.memoryTotalBytes())).orElse(""),
+                    host.map(h -> Long.toString(h.memoryAvailableBytes())).orElse(""),
+                    Integer.toString(view.gpus().size()),
+                    count(view, gpu -> !gpu.heldBy().isEmpty()),
+                    count(view, gpu -> !gpu.usedBy().isEmpty()));
+        }
+        return csv.toString();
+    }
+
+    private static String count(NodeView view, Predicate<GpuLine> which) {
+        return Long.toString(view.gpus().stream().filter(which).count());
     }
 
     private static String page(NodeView view) {

@@ -53,6 +53,19 @@ public final class ScratchLookup {
             Instant countedAt,
             String method) {
 
+        /** Most first. */
+        String key() {
+            return Page.descending(usedBytes)
+                    + ' '
+                    + node
+                    + ' '
+                    + path
+                    + ' '
+                    + user.orElse("")
+                    + ' '
+                    + (uid.isPresent() ? Long.toString(uid.getAsLong()) : "");
+        }
+
         /** Whether more is kept than may be for long. */
         public boolean isOverLimit() {
             return limit.isPresent()
@@ -73,12 +86,13 @@ public final class ScratchLookup {
      * What is kept. Immutable.
      *
      * @param at when it was put together
-     * @param list most first
+     * @param items most first
      * @param uncounted mounts, as {@code node:path}, of which nothing is known yet
+     * @param next goes on behind the last item; absent when there is nothing more
      */
-    public record Keeping(Instant at, List<Kept> list, List<String> uncounted) {
+    public record Keeping(Instant at, List<Kept> items, List<String> uncounted, Optional<String> next) {
         public Keeping {
-            list = List.copyOf(list);
+            items = List.copyOf(items);
             uncounted = List.copyOf(uncounted);
         }
     }
@@ -93,7 +107,7 @@ public final class ScratchLookup {
     public record Filter(Optional<String> user, Optional<String> node, Optional<String> path) {}
 
     /** Directories and users' own space on all mounts. */
-    public Keeping find(Filter filter) throws StoreException {
+    public Keeping find(Filter filter, Page page) throws StoreException {
         List<Kept> list = new ArrayList<>();
         List<String> uncounted = new ArrayList<>();
         for (NodeState node : store.nodes()) {
@@ -110,15 +124,15 @@ public final class ScratchLookup {
                         .forEach(use -> list.add(kept(node.node(), mount.mount(), count, use))));
             }
         }
-        return new Keeping(
-                clock.instant(),
+        Page.Part<Kept> part = page.of(
                 list.stream()
                         .filter(kept -> filter.user().isEmpty() || filter.user().equals(kept.user()))
                         .filter(kept -> filter.path().isEmpty()
                                 || kept.path().startsWith(filter.path().get()))
-                        .sorted(Comparator.comparingLong(Kept::usedBytes).reversed())
+                        .sorted(Comparator.comparing(Kept::key))
                         .toList(),
-                uncounted);
+                Kept::key);
+        return new Keeping(clock.instant(), part.items(), uncounted, part.next());
     }
 
     private static Kept kept(String node, String mount, ScratchUse.Users users, UserSpace space) {

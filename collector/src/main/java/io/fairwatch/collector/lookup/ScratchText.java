@@ -34,7 +34,7 @@ public final class ScratchText {
      * @param withNode whether there is a column for the node, as for scratch that each node has for itself
      */
     public String page(Keeping keeping, boolean withNode) {
-        if (keeping.list().isEmpty()) {
+        if (keeping.items().isEmpty()) {
             return "Nothing is counted there"
                     + (keeping.uncounted().isEmpty()
                             ? ".\n"
@@ -46,7 +46,7 @@ public final class ScratchText {
             heading.add(0, "node");
         }
         List<List<String>> rows = new ArrayList<>(List.of(heading));
-        for (Kept kept : keeping.list()) {
+        for (Kept kept : keeping.items()) {
             List<String> row = new ArrayList<>(List.of(
                     Plain.line(kept.path(), 80),
                     Plain.bytes(kept.usedBytes()),
@@ -79,10 +79,14 @@ public final class ScratchText {
             }
             page.append(coloured(
                             line.toString().stripTrailing(),
-                            r == 0 ? 0 : share(keeping.list().get(r - 1))))
+                            r == 0 ? 0 : share(keeping.items().get(r - 1))))
                     .append('\n');
         }
-        Instant oldest = keeping.list().stream()
+        keeping.next()
+                .ifPresent(next -> page.append("And more, not shown: ask for fewer, or for the next ones by --after ")
+                        .append(next)
+                        .append('\n'));
+        Instant oldest = keeping.items().stream()
                 .map(Kept::countedAt)
                 .min(Instant::compareTo)
                 .orElse(keeping.at());
@@ -91,7 +95,7 @@ public final class ScratchText {
                 .append(" ago at the earliest, by ")
                 .append(String.join(
                         ", ",
-                        keeping.list().stream()
+                        keeping.items().stream()
                                 .map(Kept::method)
                                 .distinct()
                                 .sorted()
@@ -121,7 +125,7 @@ public final class ScratchText {
                 "last_write",
                 "counted_at",
                 "method");
-        for (Kept kept : keeping.list()) {
+        for (Kept kept : keeping.items()) {
             csv.row(
                     kept.node(),
                     kept.path(),

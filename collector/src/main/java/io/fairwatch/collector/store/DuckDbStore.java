@@ -278,6 +278,11 @@ public final class DuckDbStore implements Store {
     }
 
     @Override
+    public List<Run> runs(RunQuery query) throws StoreException {
+        return read("runs", session -> RunTables.ended(session, query));
+    }
+
+    @Override
     public Optional<Instant> accountingUntil() throws StoreException {
         return read("accountingUntil", RunTables::accountingUntil);
     }

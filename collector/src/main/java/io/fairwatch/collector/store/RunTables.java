@@ -180,6 +180,43 @@ final class RunTables {
                 from.toEpochMilli());
     }
 
+    static List<Run> ended(Session session, RunQuery query) throws SQLException {
+        StringBuilder where = new StringBuilder("r.end_ms IS NOT NULL");
+        List<Object> parameters = new ArrayList<>();
+        and(where, parameters, "r.user_name = ?", query.user());
+        and(where, parameters, "r.account = ?", query.account());
+        and(where, parameters, "r.partition_name = ?", query.partition());
+        // nodes are a JSON array of texts
+        and(where, parameters, "position(? IN r.nodes) > 0", query.node().map(Json::write));
+        and(where, parameters, "r.end_ms > ?", query.since().map(Instant::toEpochMilli));
+        and(where, parameters, "r.start_ms < ?", query.until().map(Instant::toEpochMilli));
+        if (!query.states().isEmpty()) {
+            where.append(" AND r.state IN (?")
+                    .append(", ?".repeat(query.states().size() - 1))
+                    .append(')');
+            query.states().forEach(state -> parameters.add(state.name()));
+        }
+        query.after().ifPresent(after -> {
+            where.append(
+                    " AND (r.start_ms < ? OR r.start_ms = ? AND (r.job_id < ? OR r.job_id = ? AND r.cluster > ?))");
+            long start = after.start().toEpochMilli();
+            parameters.addAll(List.of(start, start, after.jobId(), after.jobId(), after.cluster()));
+        });
+        return session.query(
+                "SELECT " + COLUMNS + " FROM run r WHERE " + where
+                        + " ORDER BY r.start_ms DESC, r.job_id DESC, r.cluster LIMIT " + query.limit(),
+                RunTables::run,
+                parameters.toArray());
+    }
+
+    private static void and(
+            StringBuilder where, List<Object> parameters, String condition, Optional<? extends Object> value) {
+        value.ifPresent(present -> {
+            where.append(" AND ").append(condition);
+            parameters.add(present);
+        });
+    }
+
     private static List<Run> runs(Session session, String where, String order, Object... parameters)
             throws SQLException {
         List<Run> runs = session.query(

@@ -77,6 +77,9 @@ public interface Store extends AutoCloseable {
     /** Runs that held their allocation at some time of {@code [from, to)}, by start. */
     List<Run> runsWithin(Instant from, Instant to) throws StoreException;
 
+    /** Ended runs, a part at a time, without their GPUs. */
+    List<Run> runs(RunQuery query) throws StoreException;
+
     /** Until when ended jobs are known completely; empty before the first answer of the accounting. */
     Optional<Instant> accountingUntil() throws StoreException;
 

@@ -2,6 +2,7 @@ package io.fairwatch.collector.web;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
@@ -12,14 +13,21 @@ import io.fairwatch.collector.lookup.HoldLookup.Filter;
 import io.fairwatch.collector.lookup.HoldLookup.Holdings;
 import io.fairwatch.collector.lookup.HoldLookup.IdleGpu;
 import io.fairwatch.collector.lookup.HoldText;
+import io.fairwatch.collector.lookup.Holds;
+import io.fairwatch.collector.lookup.JobLine;
+import io.fairwatch.collector.lookup.JobList;
+import io.fairwatch.collector.lookup.JobListText;
 import io.fairwatch.collector.lookup.JobLookup;
 import io.fairwatch.collector.lookup.JobLookup.Answer;
 import io.fairwatch.collector.lookup.JobText;
+import io.fairwatch.collector.lookup.JobView;
+import io.fairwatch.collector.lookup.Listing;
 import io.fairwatch.collector.lookup.NodeLookup;
 import io.fairwatch.collector.lookup.NodeLookup.NodeView;
 import io.fairwatch.collector.lookup.NodeSummary;
 import io.fairwatch.collector.lookup.NodeText;
 import io.fairwatch.collector.lookup.ScratchLookup;
+import io.fairwatch.collector.lookup.ScratchLookup.Keeping;
 import io.fairwatch.collector.lookup.ScratchText;
 import io.fairwatch.collector.report.Period;
 import io.fairwatch.collector.report.Report;
@@ -27,27 +35,38 @@ import io.fairwatch.collector.report.ReportMaker;
 import io.fairwatch.collector.report.ReportText;
 import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.collector.text.Plain;
+import io.fairwatch.collector.web.Route.Effort;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.Timer;
+import io.netty.handler.codec.http.HttpResponseStatus;
 import io.vertx.core.Vertx;
-import io.vertx.core.WorkerExecutor;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
+import java.time.Duration;
 import java.time.InstantSource;
 import java.time.ZoneId;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.Callable;
+import java.util.function.Function;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** The routes below {@code /api/v1} that read. Thread-safe; what blocks runs on workers. */
 public final class Api {
     private static final Logger LOG = LoggerFactory.getLogger(Api.class);
-    private static final int QUESTION_THREADS = 4;
-    private static final String TEXT = "text/plain; charset=utf-8";
-    private static final String CSV = "text/csv; charset=utf-8";
-    private static final String JSON = "application/json";
+
+    private static final int QUICK_THREADS = 4;
+    private static final int LONG_THREADS = 2;
+    private static final int MOST_WAITING = 64;
+
+    private static final Parameter JOB =
+            Parameter.text("id", "A job: 83549, an array task 83549_3, or a component 83549+1.");
+    private static final Parameter LIVE =
+            Parameter.choice("live", "Answers 410 once the job has ended, for those who repeat it.", "yes");
 
     private static final Map<Integer, String> SENTENCES = Map.of(
             400, "The address cannot be read.",
@@ -55,8 +74,9 @@ public final class Api {
             405, "This address is for other methods.",
             500, "The collector failed; its log says how.");
 
-    private final WorkerExecutor questions;
+    private final Questions questions;
     private final JobLookup jobs;
+    private final JobList lists;
     private final NodeLookup nodes;
     private final HoldLookup holds;
     private final ScratchLookup scratch;
@@ -64,6 +84,9 @@ public final class Api {
     private final HealthCheck health;
     private final ZoneId zone;
     private final InstantSource clock;
+    private final MeterRegistry meters;
+    private final List<Route> routes;
+    private final OpenApi description;
     private final JsonMapper json = JsonMapper.builder()
             .addModule(new Jdk8Module())
             .addModule(new JavaTimeModule())
@@ -73,33 +96,21 @@ public final class Api {
             .disable(SerializationFeature.WRITE_DATES_AS_TIMESTAMPS, SerializationFeature.WRITE_DURATIONS_AS_TIMESTAMPS)
             .build();
 
-    /** A status and what is said with it. */
-    private record Reply(int status, String type, String body) {
-        static Reply sentence(int status, String sentence) {
-            return new Reply(status, TEXT, Plain.line(sentence, 1000));
-        }
-    }
-
-    /** How an answer is to look. */
-    private enum Format {
-        TEXT,
-        CSV,
-        JSON
-    }
-
     public Api(
             Vertx vertx,
             JobLookup jobs,
+            JobList lists,
             NodeLookup nodes,
             HoldLookup holds,
             ScratchLookup scratch,
             ReportMaker reports,
             HealthCheck health,
             ZoneId zone,
-            InstantSource clock) {
-        // a long report shall not hold up what agents send, so questions have threads of their own
-        this.questions = vertx.createSharedWorkerExecutor("questions", QUESTION_THREADS);
+            InstantSource clock,
+            MeterRegistry meters) {
+        this.questions = new Questions(vertx, QUICK_THREADS, LONG_THREADS, MOST_WAITING);
         this.jobs = jobs;
+        this.lists = lists;
         this.nodes = nodes;
         this.holds = holds;
         this.scratch = scratch;
@@ -107,21 +118,135 @@ public final class Api {
         this.health = health;
         this.zone = zone;
         this.clock = clock;
+        this.meters = meters;
+        this.routes = routes();
+        this.description = new OpenApi(routes, json);
+        for (Effort effort : Effort.values()) {
+            Gauge.builder("fairwatch.collector.api.waiting", questions, asked -> asked.waiting(effort))
+                    .description("Questions that wait or are being answered")
+                    .tag("effort", effort.name().toLowerCase(Locale.ROOT))
+                    .register(meters);
+        }
+    }
+
+    /** Every address, in the order of the description. */
+    private List<Route> routes() {
+        return List.of(
+                Route.of(
+                                "/api/v1/jobs",
+                                "Jobs, newest first: what runs and waits now, or with a state or times those of any time.",
+                                this::jobs,
+                                Parameter.USER,
+                                Parameter.ACCOUNT,
+                                Parameter.PARTITION,
+                                Parameter.NODE,
+                                Parameter.text(
+                                        "state",
+                                        "Only in these states, e.g. running,pending; also ended, all, or Slurm's word"
+                                                + " such as failed."),
+                                Parameter.SINCE,
+                                Parameter.UNTIL,
+                                Parameter.LIMIT,
+                                Parameter.AFTER)
+                        .answers(new TypeReference<Listing<JobLine>>() {}.getType()),
+                Route.of(
+                                "/api/v1/jobs/{id}",
+                                "What a job does with its GPUs: the newest run of each of its parts.",
+                                this::job,
+                                JOB,
+                                LIVE)
+                        .answers(new TypeReference<List<JobView>>() {}.getType())
+                        .or(404, "Nobody knows the job.")
+                        .or(409, "It has not started.")
+                        .or(410, "It has ended, and live was asked for."),
+                Route.of("/api/v1/jobs/{id}/runs", "All runs of a job, newest first.", this::runs, JOB)
+                        .answers(new TypeReference<Listing<JobLine>>() {}.getType())
+                        .or(404, "Nobody knows the job, or it has not started."),
+                Route.of(
+                                "/api/v1/idle",
+                                "GPUs that are held and idle now, idle longest first.",
+                                this::idle,
+                                Parameter.USER,
+                                Parameter.ACCOUNT,
+                                Parameter.PARTITION,
+                                Parameter.NODE,
+                                Parameter.LIMIT,
+                                Parameter.AFTER)
+                        .answers(new TypeReference<Listing<IdleGpu>>() {}.getType()),
+                Route.of(
+                                "/api/v1/users",
+                                "What each user holds now, most idle GPUs first.",
+                                this::users,
+                                Parameter.USER,
+                                Parameter.ACCOUNT,
+                                Parameter.PARTITION,
+                                Parameter.NODE,
+                                Parameter.LIMIT,
+                                Parameter.AFTER)
+                        .answers(new TypeReference<Listing<Holds>>() {}.getType()),
+                Route.of(
+                                "/api/v1/accounts",
+                                "What each charging account holds now, most idle GPUs first.",
+                                this::accounts,
+                                Parameter.ACCOUNT,
+                                Parameter.PARTITION,
+                                Parameter.LIMIT,
+                                Parameter.AFTER)
+                        .answers(new TypeReference<Listing<Holds>>() {}.getType()),
+                Route.of(
+                                "/api/v1/nodes",
+                                "What nodes report now, by name.",
+                                question -> nodes(question, Optional.empty()),
+                                Parameter.LIMIT,
+                                Parameter.AFTER)
+                        .answers(new TypeReference<Listing<NodeView>>() {}.getType())
+                        .or(404, "No node has reported yet."),
+                Route.of(
+                                "/api/v1/nodes/{node}",
+                                "What one node reports now.",
+                                question -> nodes(question, question.text("node")),
+                                Parameter.NODE)
+                        .answers(new TypeReference<Listing<NodeView>>() {}.getType())
+                        .or(404, "The node has never reported."),
+                Route.of(
+                                "/api/v1/summary",
+                                "One line for each node, for people.",
+                                this::summary,
+                                Parameter.COLOURS,
+                                Parameter.WIDTH)
+                        .in(Format.TEXT),
+                Route.of(
+                                "/api/v1/scratch",
+                                "What people keep on scratch and home file systems, most first.",
+                                this::scratch,
+                                Parameter.USER,
+                                Parameter.NODE,
+                                Parameter.text("path", "Only what begins with this path."),
+                                Parameter.choice("columns", "A column for the node; text only.", "node"),
+                                Parameter.COLOURS,
+                                Parameter.WIDTH,
+                                Parameter.LIMIT,
+                                Parameter.AFTER)
+                        .answers(Keeping.class),
+                Route.of(
+                                "/api/v1/report",
+                                "What the cluster's GPUs were used for in a period.",
+                                this::report,
+                                Parameter.text("semester", "E.g. 2026-autumn; or else from."),
+                                Parameter.text("from", "First day, e.g. 2026-09-01."),
+                                Parameter.text("to", "First day not counted."))
+                        .answers(Report.class)
+                        .slow(),
+                Route.of("/api/v1/health", "Whether the collector, its agents and Slurm are well.", this::health)
+                        .in(Format.JSON, Format.TEXT)
+                        .answers(HealthCheck.Health.class)
+                        .or(503, "Something is not well; the answer says what."));
     }
 
     /** Adds the routes. */
     public void mount(Router router) {
-        router.get("/api/v1/jobs/:id").handler(context -> answer(context, () -> job(context)));
-        router.get("/api/v1/nodes").handler(context -> answer(context, () -> nodes(context, Optional.empty())));
-        router.get("/api/v1/nodes/:node")
-                .handler(context -> answer(context, () -> nodes(context, Optional.of(context.pathParam("node")))));
-        router.get("/api/v1/jobs").handler(context -> answer(context, () -> held(context)));
-        router.get("/api/v1/users").handler(context -> answer(context, () -> users(context)));
-        router.get("/api/v1/idle").handler(context -> answer(context, () -> idle(context)));
-        router.get("/api/v1/summary").handler(context -> answer(context, () -> summary(context)));
-        router.get("/api/v1/scratch").handler(context -> answer(context, () -> scratch(context)));
-        router.get("/api/v1/report").handler(context -> answer(context, () -> report(context)));
-        router.get("/api/v1/health").handler(context -> answer(context, () -> health(context)));
+        routes.forEach(route -> router.get(route.pattern()).handler(context -> answer(route, context)));
+        router.get("/api/v1/openapi.json").handler(description::send);
         // Vert.x has pages of HTML for these, whatever the route
         SENTENCES.forEach((status, sentence) -> router.errorHandler(status, context -> {
             if (status == 500) {
@@ -134,188 +259,242 @@ public final class Api {
         }));
     }
 
-    private Reply job(RoutingContext context) throws StoreException, JsonProcessingException {
-        Format format = format(context);
+    // ---- jobs
+
+    private Reply jobs(Question question) throws StoreException, JsonProcessingException {
+        JobList.Query query = JobList.Query.of(
+                filter(question), question.text("state"), question.time("since"), question.time("until"));
+        Listing<JobLine> found = lists.find(query, question.page());
+        return list(question, found, new JobListText(zone)::csv, () -> new JobListText(zone).page(found));
+    }
+
+    private Reply job(Question question) throws StoreException, JsonProcessingException {
         JobText text = new JobText(zone);
-        Answer answer = jobs.find(context.pathParam("id"));
+        Answer answer = jobs.find(question.inPath("id"));
         if (answer instanceof Answer.Pending pending) {
             return Reply.sentence(409, text.pending(pending.job()));
         } else if (answer instanceof Answer.Unknown unknown) {
             return Reply.sentence(404, text.unknown(unknown.id(), unknown.slurmAsOf()));
         }
         Answer.Found found = (Answer.Found) answer;
-        if (parameter(context, "live").isPresent()
+        if (question.is("live", "yes")
                 && found.views().stream().allMatch(view -> view.run().end().isPresent())) {
             return Reply.sentence(
                     410,
-                    "Job " + Plain.line(context.pathParam("id"), 40) + " has ended: "
+                    "Job " + Plain.line(question.inPath("id"), 40) + " has ended: "
                             + found.views().get(0).run().state() + ".");
         }
-        return switch (format) {
-            case TEXT -> new Reply(200, TEXT, text.page(found));
-            case CSV -> new Reply(200, CSV, text.csv(found.views()));
-            case JSON -> new Reply(200, JSON, json.writeValueAsString(found.views()));
+        return switch (question.format()) {
+            case TEXT -> Reply.of(200, Format.TEXT, text.page(found));
+            case CSV -> Reply.of(200, Format.CSV, text.csv(found.views()));
+            case JSON -> Reply.of(200, Format.JSON, json.writeValueAsString(found.views()));
         };
     }
 
-    private Reply nodes(RoutingContext context, Optional<String> name) throws StoreException, JsonProcessingException {
-        Format format = format(context);
-        if (format == Format.CSV) {
-            throw new IllegalArgumentException("format: csv (expected: text or json)");
-        }
-        List<NodeView> found = nodes.find(name);
-        if (found.isEmpty()) {
+    private Reply runs(Question question) throws StoreException, JsonProcessingException {
+        Listing<JobLine> found = lists.runsOf(question.inPath("id"));
+        return found.items().isEmpty()
+                ? Reply.sentence(404, "No run of job " + question.inPath("id") + " is known.")
+                : list(question, found, new JobListText(zone)::csv, () -> new JobListText(zone).page(found));
+    }
+
+    // ---- what is held
+
+    private Reply idle(Question question) throws StoreException, JsonProcessingException {
+        Holdings holdings = holds.held(filter(question));
+        List<IdleGpu> all = holds.idle(holdings);
+        Listing<IdleGpu> found = holdings.listing(question.page().of(all, IdleGpu::key));
+        return list(question, found, new HoldText()::idleCsv, () -> new HoldText().idle(holdings, all, found));
+    }
+
+    private Reply users(Question question) throws StoreException, JsonProcessingException {
+        return holds(question, "user", Holds::byUser);
+    }
+
+    private Reply accounts(Question question) throws StoreException, JsonProcessingException {
+        return holds(question, "account", Holds::byAccount);
+    }
+
+    private Reply holds(Question question, String who, Function<Holdings, List<Holds>> by)
+            throws StoreException, JsonProcessingException {
+        Holdings holdings = holds.held(filter(question));
+        Listing<Holds> found = holdings.listing(question.page().of(by.apply(holdings), Holds::key));
+        return list(question, found, new HoldText()::holdsCsv, () -> new HoldText().holds(who, found));
+    }
+
+    private static Filter filter(Question question) {
+        return new Filter(
+                question.text("user"), question.text("account"), question.text("partition"), question.text("node"));
+    }
+
+    // ---- nodes and scratch
+
+    private Reply nodes(Question question, Optional<String> name) throws StoreException, JsonProcessingException {
+        Listing<NodeView> found = nodes.list(name, question.page());
+        if (found.items().isEmpty()) {
             return Reply.sentence(
                     404,
                     name.map(asked -> "Node " + Plain.line(asked, 60) + " has never reported.")
                             .orElse("No node has reported yet."));
         }
-        return format == Format.TEXT
-                ? new Reply(200, TEXT, new NodeText().page(found))
-                : new Reply(200, JSON, json.writeValueAsString(found));
-    }
-
-    private Reply held(RoutingContext context) throws StoreException, JsonProcessingException {
-        Format format = format(context);
-        Holdings holdings = holds.held(filter(context));
-        HoldText text = new HoldText();
-        return switch (format) {
-            case TEXT -> new Reply(200, TEXT, text.jobs(holdings));
-            case CSV -> new Reply(200, CSV, text.jobsCsv(holdings));
-            case JSON -> new Reply(200, JSON, json.writeValueAsString(holdings));
-        };
-    }
-
-    private Reply users(RoutingContext context) throws StoreException, JsonProcessingException {
-        Format format = format(context);
-        Holdings holdings = holds.held(filter(context));
-        return switch (format) {
-            case TEXT -> new Reply(200, TEXT, new HoldText().users(holdings));
-            case CSV -> new Reply(200, CSV, new HoldText().usersCsv(holdings));
-            case JSON -> new Reply(200, JSON, json.writeValueAsString(HoldText.byUser(holdings)));
-        };
-    }
-
-    private Reply idle(RoutingContext context) throws StoreException, JsonProcessingException {
-        Format format = format(context);
-        Holdings holdings = holds.held(filter(context));
-        List<IdleGpu> idle = holds.idle(holdings);
-        return switch (format) {
-            case TEXT -> new Reply(200, TEXT, new HoldText().idle(holdings, idle));
-            case CSV -> new Reply(200, CSV, new HoldText().idleCsv(idle));
-            case JSON -> new Reply(200, JSON, json.writeValueAsString(idle));
-        };
+        return list(question, found, new NodeText()::csv, () -> new NodeText().page(found.items()));
     }
 
     /** One line for each node, for people alone. */
-    private Reply summary(RoutingContext context) throws StoreException {
+    private Reply summary(Question question) throws StoreException {
         Holdings holdings = holds.held(Filter.ALL);
-        NodeSummary summary = new NodeSummary(colours(context), width(context));
-        return new Reply(200, TEXT, summary.page(nodes.find(Optional.empty()), nodes.known(), holdings));
+        NodeSummary summary = new NodeSummary(question.is("colours", "yes"), question.width());
+        return Reply.of(200, Format.TEXT, summary.page(nodes.find(Optional.empty()), nodes.known(), holdings));
     }
 
-    private Reply scratch(RoutingContext context) throws StoreException, JsonProcessingException {
-        Format format = format(context);
-        ScratchLookup.Keeping keeping = scratch.find(new ScratchLookup.Filter(
-                parameter(context, "user"), parameter(context, "node"), parameter(context, "path")));
-        ScratchText text = new ScratchText(colours(context));
-        return switch (format) {
-            case TEXT ->
-                new Reply(
-                        200,
-                        TEXT,
-                        text.page(keeping, parameter(context, "columns").isPresent()));
-            case CSV -> new Reply(200, CSV, text.csv(keeping));
-            case JSON -> new Reply(200, JSON, json.writeValueAsString(keeping));
-        };
+    private Reply scratch(Question question) throws StoreException, JsonProcessingException {
+        Keeping found = scratch.find(
+                new ScratchLookup.Filter(question.text("user"), question.text("node"), question.text("path")),
+                question.page());
+        ScratchText text = new ScratchText(question.is("colours", "yes"));
+        return paged(
+                question,
+                found.next(),
+                switch (question.format()) {
+                    case TEXT -> text.page(found, question.is("columns", "node"));
+                    case CSV -> text.csv(found);
+                    case JSON -> json.writeValueAsString(found);
+                });
     }
 
-    /** Only a terminal wants them, and only the asking side knows whether it is one. */
-    private static boolean colours(RoutingContext context) {
-        return parameter(context, "colours").filter("yes"::equals).isPresent();
-    }
+    // ---- report and health
 
-    private static int width(RoutingContext context) {
-        String asked = parameter(context, "width").orElse("120");
-        if (!asked.matches("\\d{1,4}")) {
-            throw new IllegalArgumentException("width: expected a number");
-        }
-        return Integer.parseInt(asked);
-    }
-
-    private static Filter filter(RoutingContext context) {
-        return new Filter(
-                parameter(context, "user"),
-                parameter(context, "account"),
-                parameter(context, "partition"),
-                parameter(context, "node"));
-    }
-
-    private Reply report(RoutingContext context) throws StoreException, JsonProcessingException {
+    private Reply report(Question question) throws StoreException, JsonProcessingException {
         Period period = Period.parse(
-                parameter(context, "semester"),
-                parameter(context, "from"),
-                parameter(context, "to"),
-                zone,
-                clock.instant());
-        Format format = format(context);
+                question.text("semester"), question.text("from"), question.text("to"), zone, clock.instant());
         Report report = reports.make(period);
         ReportText text = new ReportText(zone);
-        return switch (format) {
-            case TEXT -> new Reply(200, TEXT, text.page(report));
-            case CSV -> new Reply(200, CSV, text.csv(report));
-            case JSON -> new Reply(200, JSON, json.writeValueAsString(report));
-        };
+        return Reply.of(
+                200,
+                question.format(),
+                switch (question.format()) {
+                    case TEXT -> text.page(report);
+                    case CSV -> text.csv(report);
+                    case JSON -> json.writeValueAsString(report);
+                });
     }
 
-    private Reply health(RoutingContext context) throws StoreException, JsonProcessingException {
-        Format format = format(context);
+    private Reply health(Question question) throws StoreException, JsonProcessingException {
         HealthCheck.Health now = health.check();
-        int status = now.ok() ? 200 : 503;
-        return switch (format) {
-            case TEXT, CSV -> new Reply(status, TEXT, now.text(zone));
-            case JSON -> new Reply(status, JSON, json.writeValueAsString(now));
-        };
+        return Reply.of(
+                now.ok() ? 200 : 503,
+                question.format(),
+                question.format() == Format.JSON ? json.writeValueAsString(now) : now.text(zone));
     }
 
-    private static Format format(RoutingContext context) {
-        String asked = parameter(context, "format").orElse("json");
-        for (Format format : Format.values()) {
-            if (format.name().toLowerCase(Locale.ROOT).equals(asked)) {
-                return format;
-            }
-        }
-        throw new IllegalArgumentException("format: expected text, csv or json");
+    // ---- answering
+
+    private <T> Reply list(Question question, Listing<T> found, Function<List<T>, String> csv, Supplier<String> text)
+            throws JsonProcessingException {
+        return paged(
+                question,
+                found.next(),
+                switch (question.format()) {
+                    case TEXT -> text.get();
+                    case CSV -> csv.apply(found.items());
+                    case JSON -> json.writeValueAsString(found);
+                });
     }
 
-    private static Optional<String> parameter(RoutingContext context, String name) {
-        return Optional.ofNullable(context.request().getParam(name)).filter(value -> !value.isEmpty());
+    /** A part of a list; where the next one is stands in a header too, for formats that have no place for it. */
+    private static Reply paged(Question question, Optional<String> next, String body) {
+        Reply reply = Reply.of(200, question.format(), body);
+        return next.map(cursor -> reply.with("Link", "<" + question.with("after", cursor) + ">; rel=\"next\""))
+                .orElse(reply);
     }
 
-    private void answer(RoutingContext context, Callable<Reply> question) {
-        questions
-                .executeBlocking(() -> answerTo(question), false)
-                .onSuccess(reply -> send(context, reply))
-                .onFailure(context::fail);
-    }
-
-    private static void send(RoutingContext context, Reply reply) {
-        context.response()
-                .setStatusCode(reply.status())
-                .putHeader("Content-Type", reply.type())
-                .putHeader("X-Content-Type-Options", "nosniff")
-                .putHeader("Cache-Control", "no-store")
-                .end(reply.body());
-    }
-
-    private static Reply answerTo(Callable<Reply> question) throws Exception {
+    private void answer(Route route, RoutingContext context) {
+        long began = System.nanoTime();
+        Question question;
         try {
-            return question.call();
+            question = Question.read(route, context, zone, clock);
+        } catch (IllegalArgumentException e) {
+            finish(route, context, began, Reply.sentence(400, String.valueOf(e.getMessage())));
+            return;
+        }
+        questions.ask(route.effort(), () -> answerTo(question)).onComplete(done -> {
+            if (done.succeeded()) {
+                finish(route, context, began, done.result());
+            } else if (done.cause() instanceof Questions.Busy || done.cause() instanceof Questions.Late) {
+                finish(
+                        route,
+                        context,
+                        began,
+                        Reply.sentence(
+                                        503,
+                                        "The collector cannot answer: "
+                                                + done.cause().getMessage() + ".")
+                                .with("Retry-After", "5"));
+            } else {
+                context.fail(done.cause());
+            }
+        });
+    }
+
+    private static Reply answerTo(Question question) throws Exception {
+        try {
+            return question.route().handler().answer(question);
         } catch (IllegalArgumentException e) {
             return Reply.sentence(400, String.valueOf(e.getMessage()));
         } catch (StoreException e) {
             LOG.error("a question could not be answered", e);
             return Reply.sentence(503, "the store cannot answer: " + e.getMessage());
         }
+    }
+
+    /** Sends it, and tells how long it took. */
+    private void finish(Route route, RoutingContext context, long began, Reply reply) {
+        Duration took = Duration.ofNanos(System.nanoTime() - began);
+        Timer.builder("fairwatch.collector.api.request")
+                .description("How long answers take, from the whole question to the first byte")
+                .tag("route", route.path())
+                .tag("status", Integer.toString(reply.status()))
+                .serviceLevelObjectives(BUCKETS)
+                .register(meters)
+                .record(took);
+        context.response()
+                .putHeader("Server-Timing", String.format(Locale.ROOT, "total;dur=%.1f", took.toNanos() / 1e6));
+        send(context, reply);
+    }
+
+    private static final Duration[] BUCKETS = {
+        Duration.ofMillis(5),
+        Duration.ofMillis(10),
+        Duration.ofMillis(50),
+        Duration.ofMillis(200),
+        Duration.ofSeconds(1),
+        Duration.ofSeconds(10)
+    };
+
+    /** An error, for those who read JSON. RFC 9457. */
+    private record Problem(String type, String title, int status, String detail) {}
+
+    private void send(RoutingContext context, Reply reply) {
+        if (context.response().ended() || context.response().closed()) {
+            return; // the asking side is gone
+        }
+        String type = reply.type();
+        String body = reply.body();
+        if (reply.status() >= 400 && type.equals(Format.TEXT.type) && Question.wantsJsonErrors(context.request())) {
+            type = "application/problem+json";
+            body = json.valueToTree(new Problem(
+                            "about:blank",
+                            HttpResponseStatus.valueOf(reply.status()).reasonPhrase(),
+                            reply.status(),
+                            body))
+                    .toString();
+        }
+        reply.headers().forEach(context.response()::putHeader);
+        context.response()
+                .setStatusCode(reply.status())
+                .putHeader("Content-Type", type)
+                .putHeader("X-Content-Type-Options", "nosniff")
+                .putHeader("Cache-Control", "no-store")
+                .end(body);
     }
 }

@@ -1,5 +1,6 @@
 package io.fairwatch.collector.lookup;
 
+import static io.fairwatch.collector.lookup.Samples.COPENHAGEN;
 import static io.fairwatch.collector.lookup.Samples.NOON;
 import static io.fairwatch.collector.lookup.Samples.NOW;
 import static io.fairwatch.collector.lookup.Samples.allocated;
@@ -48,6 +49,10 @@ class HoldLookupTest {
 
     private HeldGpu onlyGpu() throws StoreException {
         return holds.held(Filter.ALL).running().get(0).gpus().get(0);
+    }
+
+    private Listing<JobLine> live() throws StoreException {
+        return new JobList(store, holds).find(JobList.Query.live(Filter.ALL), Page.FIRST);
     }
 
     /** A job of one GPU that is busy until an instant and idle from then on. */
@@ -182,14 +187,16 @@ class HoldLookupTest {
                 nv-ai-01 #3 Tesla V100-SXM3-32GB   83549   tlj@its.aau.dk   prioritized     40 min        2 h            -
 
                 Slurm: as of 5 s ago; GPUs by their nodes' readings of the last 5 min.
-                """, new HoldText().idle(holdings, idle));
+                """, new HoldText().idle(holdings, idle, holdings.listing(Page.FIRST.of(idle, IdleGpu::key))));
         assertEquals("""
-                job               user     partition      where   held   GPUs   idle   busy now
-                83549   tlj@its.aau.dk   prioritized   nv-ai-01    2 h      1      1        0 %
+                running             user     partition      where   held   GPUs   idle   busy now
+                83549     tlj@its.aau.dk   prioritized   nv-ai-01    2 h      1      1        0 %
 
                 Slurm: as of 5 s ago; GPUs by their nodes' readings of the last 5 min.
-                """, new HoldText().jobs(holdings));
-        assertTrue(new HoldText().users(holdings).contains("tlj@its.aau.dk         1         0      1      1     16"));
+                """, new JobListText(COPENHAGEN).page(live()));
+        assertTrue(new HoldText()
+                .holds("user", holdings.listing(Page.FIRST.of(Holds.byUser(holdings), Holds::key)))
+                .contains("tlj@its.aau.dk         1         0      1      1     16"));
         NodeSummary summary = new NodeSummary(false, 100);
         NodeLookup nodes = new NodeLookup(store, () -> NOW);
         assertEquals(
@@ -225,11 +232,14 @@ class HoldLookupTest {
                 run.asOf());
         Samples.slurmSays(store, List.of(hostile));
         Holdings holdings = holds.held(Filter.ALL);
+        JobListText text = new JobListText(COPENHAGEN);
         for (String page : List.of(
-                new HoldText().jobs(holdings), new HoldText().users(holdings), new HoldText().jobsCsv(holdings))) {
+                text.page(live()),
+                new HoldText().holds("user", holdings.listing(Page.FIRST.of(Holds.byUser(holdings), Holds::key))),
+                text.csv(live().items()))) {
             assertFalse(page.contains("\033") || page.contains("\u202e"), page);
         }
-        String[] csv = new HoldText().jobsCsv(holdings).split("\n", -1);
+        String[] csv = text.csv(live().items()).split("\n", -1);
         assertEquals(3, csv.length, "one line for the job");
         assertTrue(csv[1].contains("\"'=cmd|"), csv[1]);
         assertTrue(csv[1].contains("\"a,\"\"b\""), csv[1]);

@@ -127,6 +127,34 @@ public final class MemoryStore implements Store {
     }
 
     @Override
+    public synchronized List<Run> runs(RunQuery query) {
+        Comparator<RunKey> order = Comparator.comparing(RunKey::start)
+                .thenComparing(RunKey::jobId)
+                .reversed()
+                .thenComparing(RunKey::cluster);
+        return runs.values().stream()
+                .filter(run -> run.end().isPresent())
+                .filter(run -> query.user().map(run.owner().user()::equals).orElse(true))
+                .filter(run ->
+                        query.account().map(run.owner().account()::equals).orElse(true))
+                .filter(run ->
+                        query.partition().map(run.owner().partition()::equals).orElse(true))
+                .filter(run ->
+                        query.node().map(run.allocation().nodes()::contains).orElse(true))
+                .filter(run -> query.states().isEmpty() || query.states().contains(run.state()))
+                .filter(run ->
+                        query.since().map(run.end().orElseThrow()::isAfter).orElse(true))
+                .filter(run -> query.until().map(run.key().start()::isBefore).orElse(true))
+                .filter(run -> query.after()
+                        .map(after -> order.compare(run.key(), after) > 0)
+                        .orElse(true))
+                .sorted(Comparator.comparing(Run::key, order))
+                .limit(query.limit())
+                .map(run -> run.withGpus(List.of()))
+                .toList();
+    }
+
+    @Override
     public synchronized Optional<Instant> accountingUntil() {
         return Optional.ofNullable(accountingUntil);
     }

@@ -23,8 +23,10 @@ import io.fairwatch.agent.wire.ProbeOutcome;
 import io.fairwatch.agent.wire.ScratchUse;
 import io.fairwatch.agent.wire.UserUse;
 import io.fairwatch.collector.run.AllocatedGpu;
+import io.fairwatch.collector.run.JobState;
 import io.fairwatch.collector.run.PendingJob;
 import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.run.SlurmNode;
 import io.fairwatch.collector.store.Store.RunSpan;
 import io.fairwatch.collector.store.Store.SlurmView;
@@ -41,6 +43,7 @@ import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Random;
+import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
@@ -665,6 +668,104 @@ abstract class StoreContract {
         assertEquals(List.of(ended, live), store.runsWithin(at(0), at(20)));
         assertEquals(List.of(live), store.runsWithin(at(10), at(20)));
         assertEquals(List.of(live, later), store.runsWithin(at(10), at(21)));
+    }
+
+    @Test
+    @DisplayName("ended runs come newest first, filtered, in parts that neither repeat nor leave out any")
+    void endedRuns() throws StoreException {
+        Run live = run(1);
+        Run anna = GivenRun.job(2)
+                .from(at(0))
+                .until(at(10))
+                .owner("anna", "es", "gpu", "")
+                .state(JobState.FAILED)
+                .run();
+        Run bob = GivenRun.job(3)
+                .from(at(0))
+                .until(at(20))
+                .owner("bob", "es.shj", "cpu", "")
+                .run();
+        Run later = GivenRun.job(2)
+                .from(at(30))
+                .until(at(40))
+                .owner("anna", "es", "gpu", "")
+                .run();
+        store.saveRuns(List.of(live, anna, bob, later));
+        assertEquals(keys(later, bob, anna), keys(ended(4, Optional.empty())));
+        assertEquals(keys(later, bob), keys(ended(2, Optional.empty())));
+        assertEquals(keys(anna), keys(ended(2, Optional.of(bob.key()))));
+        assertEquals(keys(bob, anna), keys(ended(9, Optional.of(later.key()))));
+        assertEquals(keys(later, anna), keys(store.runs(query(Optional.of("anna"), Set.of(), "user"))));
+        assertEquals(keys(bob), keys(store.runs(query(Optional.of("es.shj"), Set.of(), "account"))));
+        assertEquals(keys(bob), keys(store.runs(query(Optional.of("cpu"), Set.of(), "partition"))));
+        assertEquals(keys(anna), keys(store.runs(query(Optional.empty(), Set.of(JobState.FAILED), ""))));
+        String node = anna.allocation().nodes().get(0);
+        assertEquals(3, store.runs(query(Optional.of(node), Set.of(), "node")).size());
+        assertEquals(
+                0,
+                store.runs(query(Optional.of(node.substring(1)), Set.of(), "node"))
+                        .size());
+        assertEquals(
+                0,
+                store.runs(query(Optional.of("' OR 1=1 --"), Set.of(), "user")).size());
+    }
+
+    @Test
+    @DisplayName("ended runs of a time are those that ended after its beginning and started before its end")
+    void endedRunsOfATime() throws StoreException {
+        Run early = GivenRun.job(2).from(at(0)).until(at(10)).run();
+        Run late = GivenRun.job(3).from(at(30)).until(at(40)).run();
+        store.saveRuns(List.of(early, late));
+        assertEquals(keys(late), keys(store.runs(times(Optional.of(at(10)), Optional.empty()))));
+        assertEquals(keys(late, early), keys(store.runs(times(Optional.of(at(9)), Optional.of(at(31))))));
+        assertEquals(keys(early), keys(store.runs(times(Optional.empty(), Optional.of(at(30))))));
+    }
+
+    private List<Run> ended(int limit, Optional<RunKey> after) throws StoreException {
+        return store.runs(new RunQuery(
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                Set.of(),
+                Optional.empty(),
+                Optional.empty(),
+                after,
+                limit));
+    }
+
+    private static RunQuery query(Optional<String> value, Set<JobState> states, String what) {
+        return new RunQuery(
+                value.filter(v -> what.equals("user")),
+                value.filter(v -> what.equals("account")),
+                value.filter(v -> what.equals("partition")),
+                value.filter(v -> what.equals("node")),
+                states,
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                100);
+    }
+
+    private static RunQuery times(Optional<Instant> since, Optional<Instant> until) {
+        return new RunQuery(
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                Set.of(),
+                since,
+                until,
+                Optional.empty(),
+                100);
+    }
+
+    private static List<RunKey> keys(Run... runs) {
+        return keys(List.of(runs));
+    }
+
+    private static List<RunKey> keys(List<Run> runs) {
+        return runs.stream().map(Run::key).toList();
     }
 
     @Test

@@ -7,11 +7,13 @@ import static io.fairwatch.collector.lookup.Samples.gpu;
 import static io.fairwatch.collector.lookup.Samples.running;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fairwatch.collector.lookup.HoldLookup;
+import io.fairwatch.collector.lookup.JobList;
 import io.fairwatch.collector.lookup.JobLookup;
 import io.fairwatch.collector.lookup.NodeLookup;
 import io.fairwatch.collector.lookup.Samples;
@@ -21,6 +23,9 @@ import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.StoreException;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.vertx.core.Vertx;
 import io.vertx.core.http.HttpServer;
 import io.vertx.ext.web.Router;
@@ -41,6 +46,8 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DisplayName;
@@ -77,18 +84,25 @@ class ApiTest {
     }
 
     private static int serve(Store asked) throws Exception {
+        return serve(asked, new SimpleMeterRegistry());
+    }
+
+    private static int serve(Store asked, MeterRegistry meters) throws Exception {
         Router router = Router.router(vertx);
+        HoldLookup holds = new HoldLookup(asked, () -> NOW, Samples.SETTINGS);
         new Api(
                         vertx,
                         new JobLookup(asked, () -> NOW, Samples.SETTINGS),
+                        new JobList(asked, holds),
                         new NodeLookup(asked, () -> NOW),
-                        new HoldLookup(asked, () -> NOW, Samples.SETTINGS),
+                        holds,
                         new ScratchLookup(asked, () -> NOW),
                         new ReportMaker(asked, 0.01),
                         new HealthCheck(
                                 asked, () -> NOW, Optional.of(Duration.ofSeconds(75)), "0.1.0", () -> List.of()),
                         COPENHAGEN,
-                        () -> NOW)
+                        () -> NOW,
+                        meters)
                 .mount(router);
         HttpServer server = vertx.createHttpServer()
                 .requestHandler(router)
@@ -100,10 +114,14 @@ class ApiTest {
     }
 
     private static HttpResponse<String> get(int from, String path) throws IOException, InterruptedException {
-        return CLIENT.send(
-                HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + from + path))
-                        .build(),
-                HttpResponse.BodyHandlers.ofString());
+        return get(from, path, Optional.empty());
+    }
+
+    private static HttpResponse<String> get(int from, String path, Optional<String> accept)
+            throws IOException, InterruptedException {
+        HttpRequest.Builder request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + from + path));
+        accept.ifPresent(types -> request.header("Accept", types));
+        return CLIENT.send(request.build(), HttpResponse.BodyHandlers.ofString());
     }
 
     private static HttpResponse<String> get(String path) throws IOException, InterruptedException {
@@ -173,8 +191,19 @@ class ApiTest {
                 "/api/v1/jobs/83549?format=xml",
                 "/api/v1/jobs/83551?format=xml",
                 "/api/v1/jobs/83549?format=JSON",
-                "/api/v1/nodes?format=csv",
-                "/api/v1/nodes/unheard?format=csv",
+                "/api/v1/summary?format=csv",
+                "/api/v1/jobs?usr=anna",
+                "/api/v1/jobs?user=anna&user=bob",
+                "/api/v1/jobs?state=resting",
+                "/api/v1/jobs?since=lately",
+                "/api/v1/jobs?since=2026-13-01",
+                "/api/v1/jobs?limit=0",
+                "/api/v1/jobs?limit=-1",
+                "/api/v1/jobs?limit=10001",
+                "/api/v1/jobs?limit=99999999999999999999",
+                "/api/v1/jobs?after=%27%3B--",
+                "/api/v1/jobs?state=ended&after=YQ",
+                "/api/v1/jobs/83549?live=no",
                 "/api/v1/health?format=html",
                 "/api/v1/report",
                 "/api/v1/report?from=yesterday",
@@ -195,6 +224,149 @@ class ApiTest {
     void plus() throws Exception {
         assertTrue(get("/api/v1/jobs/6%2B1").body().startsWith("Job 6+1 is not known"));
         assertTrue(get("/api/v1/jobs/6+1").body().startsWith("Job 6+1 is not known"));
+    }
+
+    // ---- lists
+
+    @Test
+    @DisplayName("jobs as JSON: what runs and what waits, newest first, with what its GPUs do")
+    void jobList() throws Exception {
+        JsonNode list = json("/api/v1/jobs");
+        assertEquals("2026-11-20T14:00:05Z", list.get("slurm_as_of").asText());
+        assertEquals(2, list.get("items").size());
+        assertEquals("pending", list.at("/items/0/state").asText());
+        assertEquals("Resources", list.at("/items/0/reason").asText());
+        assertFalse(list.at("/items/0").has("start"));
+        assertEquals("83549", list.at("/items/1/job").asText());
+        assertEquals(0, list.at("/items/1/gpus_idle").asInt());
+        assertEquals(0.98, list.at("/items/1/busy_ratio").asDouble());
+        assertFalse(list.has("next"));
+        assertEquals(1, json("/api/v1/jobs?state=pending").get("items").size());
+        assertEquals(0, json("/api/v1/jobs?user=nobody").get("items").size());
+        assertEquals(0, json("/api/v1/jobs?state=ended").get("items").size());
+        assertEquals(1, json("/api/v1/jobs?since=1h").get("items").size());
+        assertEquals(0, json("/api/v1/jobs?until=3h").get("items").size());
+    }
+
+    @Test
+    @DisplayName("a list comes in parts: the field next, or the header Link, leads on to the rest")
+    void parts() throws Exception {
+        JsonNode first = json("/api/v1/jobs?limit=1");
+        assertEquals("pending", first.at("/items/0/state").asText());
+        JsonNode second = json("/api/v1/jobs?limit=1&after=" + first.get("next").asText());
+        assertEquals("running", second.at("/items/0/state").asText());
+        assertFalse(second.has("next"));
+
+        String link = get("/api/v1/jobs?limit=1&format=csv&user=tlj%40its.aau.dk")
+                .headers()
+                .firstValue("Link")
+                .orElseThrow();
+        String next = link.replaceFirst("^<(.*)>; rel=\"next\"$", "$1");
+        assertEquals(List.of("83549"), column(get(next).body(), 0));
+    }
+
+    private static List<String> column(String csv, int column) {
+        return csv.lines().skip(1).map(line -> line.split(",", -1)[column]).toList();
+    }
+
+    @Test
+    @DisplayName("the runs of a job")
+    void runs() throws Exception {
+        assertEquals("83549", json("/api/v1/jobs/83549/runs").at("/items/0/job").asText());
+        assertSentence(404, get("/api/v1/jobs/4711/runs"));
+    }
+
+    // ---- errors
+
+    @ParameterizedTest
+    @CsvSource({
+        "/api/v1/jobs/5?format=json, , 404",
+        "/api/v1/jobs/abc?format=json, , 400",
+        "/api/v1/jobs/83550, application/json, 409",
+        "/api/v1/nothing, application/json, 404",
+        "/api/v1/jobs?usr=x, application/problem+json, 400"
+    })
+    @DisplayName("who asks for JSON gets errors as JSON too")
+    void jsonErrors(String path, String accept, int status) throws Exception {
+        HttpResponse<String> answer = get(port, path, Optional.ofNullable(accept));
+        assertEquals(status, answer.statusCode());
+        assertEquals("application/problem+json", type(answer));
+        JsonNode problem = new ObjectMapper().readTree(answer.body());
+        assertEquals(status, problem.get("status").asInt());
+        assertFalse(problem.get("detail").asText().isBlank());
+    }
+
+    @Test
+    @DisplayName("who says that they read text gets errors as text, whatever the format of answers; Accept chooses it")
+    void accept() throws Exception {
+        assertSentence(404, get(port, "/api/v1/jobs/5?format=json", Optional.of("text/plain")));
+        assertEquals(TEXT, type(get(port, "/api/v1/health", Optional.of("text/plain"))));
+        assertTrue(type(get(port, "/api/v1/jobs", Optional.of("text/csv"))).startsWith("text/csv"));
+        assertEquals("application/json", type(get(port, "/api/v1/jobs", Optional.of("text/html,*/*;q=0.8"))));
+    }
+
+    // ---- bounds
+
+    @Test
+    @DisplayName("when too many ask, one more is refused at once instead of waiting for ever")
+    void tooMany() throws Exception {
+        CountDownLatch free = new CountDownLatch(1);
+        Store slow = (Store) Proxy.newProxyInstance(
+                Store.class.getClassLoader(), new Class<?>[] {Store.class}, (proxy, method, arguments) -> {
+                    free.await();
+                    throw new StoreException("late");
+                });
+        SimpleMeterRegistry meters = new SimpleMeterRegistry();
+        int there = serve(slow, meters);
+        List<CompletableFuture<HttpResponse<String>>> asked = new ArrayList<>();
+        for (int i = 0; i < 64; i++) {
+            asked.add(CLIENT.sendAsync(
+                    HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + there + "/api/v1/jobs/5"))
+                            .build(),
+                    HttpResponse.BodyHandlers.ofString()));
+        }
+        awaitWaiting(meters, 64);
+        HttpResponse<String> refused = get(there, "/api/v1/nodes");
+        assertSentence(503, refused);
+        assertTrue(refused.body().contains("64 questions wait already"), refused.body());
+        assertEquals(Optional.of("5"), refused.headers().firstValue("Retry-After"));
+        free.countDown();
+        for (CompletableFuture<HttpResponse<String>> one : asked) {
+            assertEquals(503, one.get().statusCode());
+        }
+        awaitWaiting(meters, 0);
+        assertEquals(
+                "the store cannot answer: late", get(there, "/api/v1/nodes").body());
+    }
+
+    private static void awaitWaiting(MeterRegistry meters, int count) {
+        Gauge waiting = meters.get("fairwatch.collector.api.waiting")
+                .tag("effort", "quick")
+                .gauge();
+        assertTimeoutPreemptively(Duration.ofSeconds(60), () -> {
+            while (waiting.value() != count) {
+                Thread.onSpinWait();
+            }
+        });
+    }
+
+    @Test
+    @DisplayName("every answer says how long it took, and it is counted by route and not by what was asked")
+    void timing() throws Exception {
+        SimpleMeterRegistry meters = new SimpleMeterRegistry();
+        int there = serve(store, meters);
+        String timing = get(there, "/api/v1/jobs/83549")
+                .headers()
+                .firstValue("Server-Timing")
+                .orElse("");
+        assertTrue(timing.matches("total;dur=\\d+\\.\\d"), timing);
+        get(there, "/api/v1/jobs/5");
+        assertEquals(
+                1,
+                meters.get("fairwatch.collector.api.request")
+                        .tags("route", "/api/v1/jobs/{id}", "status", "404")
+                        .timer()
+                        .count());
     }
 
     // ---- never a page
