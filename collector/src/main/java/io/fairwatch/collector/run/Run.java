@@ -26,6 +26,7 @@ import java.util.OptionalLong;
  * @param gpus the GPUs that it was given, where Slurm names them; kept from first sight because Slurm forgets them at the
  *     end; empty does not mean that it has none: see {@link Allocation#gpus}
  * @param asOf when Slurm said so
+ * @param also what only some of Slurm's answers tell
  */
 public record Run(
         RunKey key,
@@ -41,13 +42,67 @@ public record Run(
         String stateText,
         Allocation allocation,
         List<AllocatedGpu> gpus,
-        Instant asOf) {
+        Instant asOf,
+        Also also) {
     public Run {
         gpus = List.copyOf(gpus);
         if (end.isPresent() && end.get().isBefore(key.start())) {
             throw new IllegalArgumentException(
                     "end: " + end.get() + " (expected: not before start " + key.start() + ")");
         }
+    }
+
+    /** A run of which nothing else is told. */
+    public Run(
+            RunKey key,
+            JobIds ids,
+            Owner owner,
+            String name,
+            boolean interactive,
+            Instant submit,
+            Optional<Instant> end,
+            Optional<Duration> timeLimit,
+            Duration suspended,
+            JobState state,
+            String stateText,
+            Allocation allocation,
+            List<AllocatedGpu> gpus,
+            Instant asOf) {
+        this(
+                key,
+                ids,
+                owner,
+                name,
+                interactive,
+                submit,
+                end,
+                timeLimit,
+                suspended,
+                state,
+                stateText,
+                allocation,
+                gpus,
+                asOf,
+                Also.NOT_TOLD);
+    }
+
+    /**
+     * What only some of Slurm's answers tell of a run. Immutable.
+     *
+     * @param eligible since when nothing but resources kept it waiting: no dependency, hold or begin time; absent if not
+     *     told. Source: {@code eligible_time}, {@code Eligible}
+     * @param resumed when it last went on after it had been suspended; absent: it never was, is suspended now, or that is
+     *     not told. What its GPUs did before says nothing of what its owner did. Source: {@code suspend_time}
+     * @param comment what its owner wrote beside it, as it is; absent without, and for jobs that only accounting told
+     * @param reservation the reservation that it runs in; absent outside of any
+     */
+    public record Also(
+            Optional<Instant> eligible,
+            Optional<Instant> resumed,
+            Optional<String> comment,
+            Optional<String> reservation) {
+        public static final Also NOT_TOLD =
+                new Also(Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty());
     }
 
     /**
@@ -91,6 +146,26 @@ public record Run(
         }
     }
 
+    /** {@link Also#eligible}. */
+    public Optional<Instant> eligible() {
+        return also.eligible();
+    }
+
+    /** {@link Also#resumed}. */
+    public Optional<Instant> resumed() {
+        return also.resumed();
+    }
+
+    /** {@link Also#comment}. */
+    public Optional<String> comment() {
+        return also.comment();
+    }
+
+    /** {@link Also#reservation}. */
+    public Optional<String> reservation() {
+        return also.reservation();
+    }
+
     /** The same run with other GPUs, e.g. after their numbers were translated. */
     public Run withGpus(List<AllocatedGpu> others) {
         return new Run(
@@ -107,7 +182,8 @@ public record Run(
                 stateText,
                 allocation,
                 others,
-                asOf);
+                asOf,
+                also);
     }
 
     /** The job id as people write it: {@code 83549}, {@code 83549_3} or {@code 83549+1}. */

@@ -1,6 +1,7 @@
 package io.fairwatch.collector.store;
 
 import io.fairwatch.agent.wire.NodeSnapshot;
+import io.fairwatch.collector.run.AccountTree;
 import io.fairwatch.collector.run.Run;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -293,6 +294,32 @@ public final class DuckDbStore implements Store {
             RunTables.saveAccountingUntil(session, until);
             return true;
         });
+    }
+
+    @Override
+    public Optional<Instant> accountingFrom() throws StoreException {
+        return read("accountingFrom", RunTables::accountingFrom);
+    }
+
+    @Override
+    public void saveAccountingFrom(Instant from) throws StoreException {
+        write("saveAccountingFrom", (session, received, inventory) -> {
+            RunTables.saveAccountingFrom(session, from);
+            return true;
+        });
+    }
+
+    @Override
+    public void saveAccounts(AccountTree tree) throws StoreException {
+        write("saveAccounts", (session, received, inventory) -> {
+            AccountTables.save(session, tree);
+            return true;
+        });
+    }
+
+    @Override
+    public Optional<AccountTree> accounts() throws StoreException {
+        return read("accounts", AccountTables::tree);
     }
 
     // ---- allocated and used, joined

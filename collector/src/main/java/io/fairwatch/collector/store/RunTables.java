@@ -23,12 +23,13 @@ final class RunTables {
     private static final String VIEW_AT = "view_at_ms";
     private static final String VIEW_CLUSTER = "view_cluster";
     private static final String ACCOUNTING_UNTIL = "accounting_until_ms";
+    private static final String ACCOUNTING_FROM = "accounting_from_ms";
 
     private static final String COLUMNS = """
             r.cluster, r.job_id, r.start_ms, r.array_job_id, r.array_task_id, r.het_job_id, r.het_offset,
             r.user_name, r.uid, r.account, r.partition_name, r.qos, r.name, r.interactive, r.submit_ms, r.end_ms,
             r.time_limit_ms, r.suspended_ms, r.state, r.state_text, r.nodes, r.cpus, r.memory_bytes, r.gpus, r.tres,
-            r.as_of_ms""";
+            r.as_of_ms, r.eligible_ms, r.resumed_ms, r.comment, r.reservation""";
 
     private RunTables() {}
 
@@ -58,6 +59,9 @@ final class RunTables {
                         .number(node.memoryBytes())
                         .number(node.gpus())
                         .text(node.gres())
+                        .number(node.given().cpus())
+                        .number(node.given().memoryBytes())
+                        .number(node.given().gpus())
                         .end();
             }
         }
@@ -146,14 +150,15 @@ final class RunTables {
                         cells.text(),
                         cells.text()));
         List<SlurmNode> nodes = session.query(
-                "SELECT name, state, cpus, memory_bytes, gpus, gres FROM slurm_node ORDER BY place",
+                "SELECT name, state, cpus, memory_bytes, gpus, gres, given_cpus, given_memory_bytes, given_gpus FROM slurm_node ORDER BY place",
                 cells -> new SlurmNode(
                         cells.text(),
                         cells.text(),
                         cells.maybeInteger(),
                         cells.maybeNumber(),
                         cells.maybeInteger(),
-                        cells.text()));
+                        cells.text(),
+                        new SlurmNode.Given(cells.maybeInteger(), cells.maybeNumber(), cells.maybeInteger())));
         return Optional.of(new SlurmView(at.get(), cluster.get(), List.of(), pending, nodes));
     }
 
@@ -270,6 +275,10 @@ final class RunTables {
                 .number(run.allocation().gpus())
                 .text(run.allocation().tres())
                 .time(run.asOf())
+                .time(run.eligible())
+                .time(run.resumed())
+                .text(run.comment())
+                .text(run.reservation())
                 .end();
     }
 
@@ -306,7 +315,8 @@ final class RunTables {
                 stateText,
                 allocation,
                 List.of(),
-                cells.time());
+                cells.time(),
+                new Run.Also(cells.maybeTime(), cells.maybeTime(), cells.maybeText(), cells.maybeText()));
     }
 
     /** The key as it comes back from a table. */
@@ -345,16 +355,24 @@ final class RunTables {
         saveValue(session, ACCOUNTING_UNTIL, Long.toString(until.toEpochMilli()));
     }
 
-    private static Optional<Instant> instant(Session session, String name) throws SQLException {
+    static Optional<Instant> accountingFrom(Session session) throws SQLException {
+        return instant(session, ACCOUNTING_FROM);
+    }
+
+    static void saveAccountingFrom(Session session, Instant from) throws SQLException {
+        saveValue(session, ACCOUNTING_FROM, Long.toString(from.toEpochMilli()));
+    }
+
+    static Optional<Instant> instant(Session session, String name) throws SQLException {
         return value(session, name).map(ms -> Instant.ofEpochMilli(Long.parseLong(ms)));
     }
 
-    private static Optional<String> value(Session session, String name) throws SQLException {
+    static Optional<String> value(Session session, String name) throws SQLException {
         return session.query("SELECT value FROM meta WHERE name = ?", Cells::text, name).stream()
                 .findFirst();
     }
 
-    private static void saveValue(Session session, String name, String value) throws SQLException {
+    static void saveValue(Session session, String name, String value) throws SQLException {
         session.update("DELETE FROM meta WHERE name = ?", name);
         session.update("INSERT INTO meta (name, value) VALUES (?, ?)", name, value);
     }

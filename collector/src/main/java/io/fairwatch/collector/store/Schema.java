@@ -93,7 +93,8 @@ final class Schema {
               qos VARCHAR NOT NULL, name VARCHAR NOT NULL, interactive BOOLEAN NOT NULL, submit_ms BIGINT NOT NULL,
               end_ms BIGINT, time_limit_ms BIGINT, suspended_ms BIGINT NOT NULL, state VARCHAR NOT NULL,
               state_text VARCHAR NOT NULL, nodes VARCHAR NOT NULL, cpus INTEGER, memory_bytes BIGINT, gpus INTEGER,
-              tres VARCHAR NOT NULL, as_of_ms BIGINT NOT NULL)""",
+              tres VARCHAR NOT NULL, as_of_ms BIGINT NOT NULL, eligible_ms BIGINT, resumed_ms BIGINT,
+              comment VARCHAR, reservation VARCHAR)""",
             // one row for each GPU of each run; place keeps Slurm's order
             """
             CREATE TABLE IF NOT EXISTS run_gpu (
@@ -109,7 +110,31 @@ final class Schema {
             """
             CREATE TABLE IF NOT EXISTS slurm_node (
               place INTEGER NOT NULL, name VARCHAR NOT NULL, state VARCHAR NOT NULL, cpus INTEGER,
-              memory_bytes BIGINT, gpus INTEGER, gres VARCHAR NOT NULL)""",
+              memory_bytes BIGINT, gpus INTEGER, gres VARCHAR NOT NULL,
+              given_cpus INTEGER, given_memory_bytes BIGINT, given_gpus INTEGER)""",
+
+            // ---- accounts, associations of users, QoS: lists are JSON arrays
+
+            """
+            CREATE TABLE IF NOT EXISTS slurm_account (
+              place INTEGER NOT NULL, name VARCHAR NOT NULL, parent VARCHAR, description VARCHAR NOT NULL,
+              organization VARCHAR NOT NULL, coordinators VARCHAR NOT NULL, qos VARCHAR NOT NULL,
+              tres_per_user VARCHAR NOT NULL, tres_per_job VARCHAR NOT NULL, tres_group VARCHAR NOT NULL,
+              jobs INTEGER, submitted INTEGER, wall_ms BIGINT)""",
+            """
+            CREATE TABLE IF NOT EXISTS slurm_association (
+              place INTEGER NOT NULL, user_name VARCHAR NOT NULL, account VARCHAR NOT NULL, partition_name VARCHAR,
+              default_qos VARCHAR, qos VARCHAR NOT NULL, fairshare BIGINT,
+              tres_per_user VARCHAR NOT NULL, tres_per_job VARCHAR NOT NULL, tres_group VARCHAR NOT NULL,
+              jobs INTEGER, submitted INTEGER, wall_ms BIGINT)""",
+            """
+            CREATE TABLE IF NOT EXISTS slurm_user (
+              place INTEGER NOT NULL, name VARCHAR NOT NULL, default_account VARCHAR, admin_level VARCHAR NOT NULL)""",
+            """
+            CREATE TABLE IF NOT EXISTS slurm_qos (
+              place INTEGER NOT NULL, name VARCHAR NOT NULL, priority BIGINT NOT NULL,
+              tres_per_user VARCHAR NOT NULL, tres_per_job VARCHAR NOT NULL, tres_group VARCHAR NOT NULL,
+              jobs INTEGER, submitted INTEGER, wall_ms BIGINT)""",
 
             // ---- judgements
 

@@ -1,6 +1,7 @@
 package io.fairwatch.collector.store;
 
 import io.fairwatch.agent.wire.NodeSnapshot;
+import io.fairwatch.collector.run.AccountTree;
 import io.fairwatch.collector.run.PendingJob;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.SlurmNode;
@@ -85,6 +86,18 @@ public interface Store extends AutoCloseable {
 
     /** Remembers {@link #accountingUntil}. */
     void saveAccountingUntil(Instant until) throws StoreException;
+
+    /** Since when ended jobs are known completely, up to {@link #accountingUntil}; empty before the first answer. */
+    Optional<Instant> accountingFrom() throws StoreException;
+
+    /** Remembers {@link #accountingFrom}. */
+    void saveAccountingFrom(Instant from) throws StoreException;
+
+    /** Replaces accounts, associations and QoS by one complete answer, in one transaction. */
+    void saveAccounts(AccountTree tree) throws StoreException;
+
+    /** The newest complete answer about accounts; empty before the first, and where there is no accounting. */
+    Optional<AccountTree> accounts() throws StoreException;
 
     // ---- allocated and used, joined
 

@@ -1,6 +1,7 @@
 package io.fairwatch.collector.store;
 
 import io.fairwatch.agent.wire.NodeSnapshot;
+import io.fairwatch.collector.run.AccountTree;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
 import java.time.Instant;
@@ -37,6 +38,8 @@ public final class MemoryStore implements Store {
 
     private @Nullable SlurmView view;
     private @Nullable Instant accountingUntil;
+    private @Nullable Instant accountingFrom;
+    private @Nullable AccountTree accounts;
 
     public MemoryStore() {
         this(run -> List.of());
@@ -162,6 +165,26 @@ public final class MemoryStore implements Store {
     @Override
     public synchronized void saveAccountingUntil(Instant until) {
         accountingUntil = until;
+    }
+
+    @Override
+    public synchronized Optional<Instant> accountingFrom() {
+        return Optional.ofNullable(accountingFrom);
+    }
+
+    @Override
+    public synchronized void saveAccountingFrom(Instant from) {
+        accountingFrom = from;
+    }
+
+    @Override
+    public synchronized void saveAccounts(AccountTree tree) {
+        accounts = tree;
+    }
+
+    @Override
+    public synchronized Optional<AccountTree> accounts() {
+        return Optional.ofNullable(accounts);
     }
 
     // ---- findings and notices

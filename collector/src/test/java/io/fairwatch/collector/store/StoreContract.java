@@ -22,12 +22,18 @@ import io.fairwatch.agent.wire.NodeSnapshot;
 import io.fairwatch.agent.wire.ProbeOutcome;
 import io.fairwatch.agent.wire.ScratchUse;
 import io.fairwatch.agent.wire.UserUse;
+import io.fairwatch.collector.run.Account;
+import io.fairwatch.collector.run.AccountTree;
 import io.fairwatch.collector.run.AllocatedGpu;
 import io.fairwatch.collector.run.JobState;
+import io.fairwatch.collector.run.Association;
+import io.fairwatch.collector.run.Limits;
 import io.fairwatch.collector.run.PendingJob;
+import io.fairwatch.collector.run.Qos;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.run.SlurmNode;
+import io.fairwatch.collector.run.SlurmUser;
 import io.fairwatch.collector.store.Store.RunSpan;
 import io.fairwatch.collector.store.Store.SlurmView;
 import io.fairwatch.collector.store.Store.StoreException;
@@ -814,7 +820,13 @@ abstract class StoreContract {
                 "Resources",
                 "cpu=1");
         SlurmNode node = new SlurmNode(
-                "node-a", "idle+drain", OptionalInt.of(96), OptionalLong.empty(), OptionalInt.empty(), "");
+                "node-a",
+                "idle+drain",
+                OptionalInt.of(96),
+                OptionalLong.empty(),
+                OptionalInt.empty(),
+                "",
+                new SlurmNode.Given(OptionalInt.of(8), OptionalLong.empty(), OptionalInt.of(0)));
         store.saveView(new SlurmView(at(0), "lab", List.of(run(1)), List.of(waits), List.of(node)));
         reopen();
         assertEquals(Optional.of(new SlurmView(at(0), "lab", List.of(), List.of(waits), List.of(node))), store.view());
@@ -829,6 +841,91 @@ abstract class StoreContract {
         store.saveAccountingUntil(at(60));
         reopen();
         assertEquals(Optional.of(at(60)), store.accountingUntil());
+        assertEquals(Optional.empty(), store.accountingFrom());
+        store.saveAccountingFrom(at(-600));
+        reopen();
+        assertEquals(Optional.of(at(-600)), store.accountingFrom());
+        assertEquals(Optional.of(at(60)), store.accountingUntil());
+    }
+
+    @Test
+    @DisplayName("the newest answer about accounts replaces the one before, and comes back as it was told")
+    void accounts() throws StoreException {
+        assertEquals(Optional.empty(), store.accounts());
+        Limits limits = new Limits(
+                "cpu=20,gres/gpu=1",
+                "cpu=8",
+                "",
+                OptionalInt.of(3),
+                OptionalInt.empty(),
+                Optional.of(Duration.ofDays(2)));
+        AccountTree tree = new AccountTree(
+                at(0),
+                "lab",
+                List.of(
+                        new Account("root", Optional.empty(), "", "root", List.of(), List.of("normal"), Limits.NONE),
+                        new Account(
+                                "es'|<b>",
+                                Optional.of("root"),
+                                "a \"department\"\n",
+                                "aau",
+                                List.of("anna@es.aau.dk"),
+                                List.of(),
+                                limits)),
+                List.of(
+                        new Association(
+                                "bob",
+                                "es'|<b>",
+                                Optional.of("batch"),
+                                Optional.of("normal"),
+                                List.of("normal", "short"),
+                                OptionalLong.of(7),
+                                limits),
+                        new Association(
+                                "bob",
+                                "root",
+                                Optional.empty(),
+                                Optional.empty(),
+                                List.of(),
+                                OptionalLong.empty(),
+                                Limits.NONE)),
+                List.of(
+                        new SlurmUser("bob", Optional.of("es'|<b>"), "Operator"),
+                        new SlurmUser("eve", Optional.empty(), "None")),
+                List.of(new Qos("normal", 100, limits)));
+        store.saveAccounts(
+                new AccountTree(at(-60), "lab", tree.accounts(), tree.associations(), tree.users(), tree.qos()));
+        store.saveAccounts(tree);
+        reopen();
+        assertEquals(Optional.of(tree), store.accounts());
+    }
+
+    @Test
+    @DisplayName(
+            "when a run became eligible and was resumed, its comment and reservation come back, and absent stays absent")
+    void eligibleAndResumed() throws StoreException {
+        Run plain = run(1);
+        Run told = new Run(
+                plain.key(),
+                plain.ids(),
+                plain.owner(),
+                plain.name(),
+                plain.interactive(),
+                plain.submit(),
+                plain.end(),
+                plain.timeLimit(),
+                Duration.ofSeconds(20),
+                plain.state(),
+                plain.stateText(),
+                plain.allocation(),
+                plain.gpus(),
+                plain.asOf(),
+                new Run.Also(
+                        Optional.of(at(-30)), Optional.of(at(90)), Optional.of("a 'comment'"), Optional.of("course")));
+        store.saveRuns(List.of(told, run(2)));
+        reopen();
+        assertEquals(List.of(told), store.runsOf(1));
+        assertEquals(Run.Also.NOT_TOLD, store.runsOf(2).get(0).also());
     }
 
     // ---- findings and notices
