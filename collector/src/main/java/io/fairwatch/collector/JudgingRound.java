@@ -45,8 +45,11 @@ final class JudgingRound {
         Judge.Cycle cycle;
         try {
             cycle = judge.cycle();
-        } catch (StoreException | RuntimeException e) {
+        } catch (StoreException e) {
             skipped = Optional.of("the last round failed: " + e.getMessage()); // logged by whoever repeats this
+            throw e;
+        } catch (RuntimeException | Error e) { // memory that runs out, too, must be seen where people look
+            skipped = Optional.of("the last round failed: " + e);
             throw e;
         }
         timer.record(Duration.ofNanos(System.nanoTime() - began));

@@ -4,6 +4,10 @@ import io.fairwatch.collector.run.JobState;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.slurm.SlurmCommand.SlurmException;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
@@ -33,11 +37,13 @@ public final class SacctParser {
             "QOS",
             "State",
             "Submit",
+            "Eligible",
             "Start",
             "End",
             "Suspended",
             "TimelimitRaw",
             "AllocTRES",
+            "Reservation",
             "NodeList",
             "JobName");
 
@@ -103,46 +109,81 @@ public final class SacctParser {
     }
 
     /**
-     * Reads a whole answer.
+     * Reads a whole answer, row by row as it comes.
      *
      * @param cluster Slurm's {@code ClusterName}
      * @param at when it was asked
      * @throws SlurmException if there are rows and none can be read
      */
-    public Ended parse(byte[] output, String cluster, Instant at) throws SlurmException {
-        List<String> rows = new ArrayList<>();
-        List<Run> runs = new ArrayList<>();
-        List<String> problems = new ArrayList<>();
-        for (String line : new String(output, StandardCharsets.UTF_8).split("\n", -1)) {
+    public Ended parse(InputStream output, String cluster, Instant at) throws SlurmException, IOException {
+        Rows rows = new Rows(cluster, at);
+        BufferedReader lines =
+                new BufferedReader(new InputStreamReader(new CleanUtf8(output), StandardCharsets.UTF_8), 1 << 16);
+        StringBuilder line = new StringBuilder();
+        for (int c = lines.read(); c >= 0; c = lines.read()) {
+            if (c == '\n') {
+                rows.line(line.toString());
+                line.setLength(0);
+            } else {
+                line.append((char) c);
+            }
+        }
+        if (!line.isEmpty()) {
+            rows.line(line.toString());
+        }
+        rows.end();
+        if (rows.read == 0 && !rows.problems.isEmpty()) {
+            throw new SlurmException("sacct printed no row that can be read; " + rows.problems.get(0));
+        }
+        return new Ended(rows.runs, rows.count, rows.problems);
+    }
+
+    /** Puts the lines of one answer together to rows. Confined to one call. */
+    private final class Rows {
+        final String cluster;
+        final Instant at;
+        final List<Run> runs = new ArrayList<>();
+        final List<String> problems = new ArrayList<>();
+        final StringBuilder row = new StringBuilder();
+        int count;
+        int read;
+
+        Rows(String cluster, Instant at) {
+            this.cluster = cluster;
+            this.at = at;
+        }
+
+        void line(String line) {
             if (line.contains(delimiter)) {
-                rows.add(line);
-            } else if (!rows.isEmpty()) {
-                // a name with a newline
-                rows.set(rows.size() - 1, rows.get(rows.size() - 1) + "\n" + line);
+                end();
+                count++;
+                row.append(line);
+            } else if (count > 0) {
+                row.append('\n').append(line); // a name with a newline
             } else if (!line.isEmpty()) {
                 problems.add("sacct row 0: " + shown(line) + " (expected: " + COLUMNS.size() + " columns)");
             }
         }
-        if (!rows.isEmpty()) {
-            // what follows the last row's newline
-            String last = rows.get(rows.size() - 1);
-            rows.set(rows.size() - 1, last.endsWith("\n") ? last.substring(0, last.length() - 1) : last);
-        }
-        int read = 0;
-        for (int i = 0; i < rows.size(); i++) {
+
+        /** The row is whole: another one begins, or the answer ends. */
+        void end() {
+            if (row.isEmpty()) {
+                return;
+            }
             try {
-                row(rows.get(i), cluster, at).ifPresent(runs::add);
+                row(row.toString(), cluster, at).ifPresent(runs::add);
                 read++;
             } catch (IllegalArgumentException e) {
-                problems.add("sacct row " + (i + 1) + ": " + e.getMessage());
+                problem(String.valueOf(e.getMessage()));
             } catch (RuntimeException bug) {
-                problems.add("sacct row " + (i + 1) + ": a bug: " + bug);
+                problem("a bug: " + bug);
             }
+            row.setLength(0);
         }
-        if (read == 0 && !problems.isEmpty()) {
-            throw new SlurmException("sacct printed no row that can be read; " + problems.get(0));
+
+        private void problem(String what) {
+            problems.add("sacct row " + count + ": " + what);
         }
-        return new Ended(runs, rows.size(), problems);
     }
 
     private Optional<Run> row(String row, String cluster, Instant at) {
@@ -194,7 +235,12 @@ public final class SacctParser {
                 stateText,
                 new Run.Allocation(nodes, tres.cpus(), tres.memoryBytes(), tres.gpus(), tresText),
                 List.of(),
-                at));
+                at,
+                new Run.Also(
+                        time(cells, "Eligible"),
+                        Optional.empty(),
+                        Optional.empty(),
+                        Optional.of(cell(cells, "Reservation")).filter(name -> !name.isEmpty()))));
     }
 
     private static String cell(List<String> cells, String column) {

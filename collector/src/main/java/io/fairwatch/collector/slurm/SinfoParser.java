@@ -3,6 +3,8 @@ package io.fairwatch.collector.slurm;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.fairwatch.collector.run.SlurmNode;
 import io.fairwatch.collector.slurm.SlurmCommand.SlurmException;
+import java.io.IOException;
+import java.io.InputStream;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
@@ -23,8 +25,19 @@ public final class SinfoParser {
     private static final long MIB = 1L << 20;
 
     /** All fields of a node, or of a group of nodes, that are asked for below. */
-    private static final Set<String> FIELDS =
-            Set.of("cpus", "gres", "memory", "name", "node", "nodes", "real_memory", "state", "state_flags");
+    private static final Set<String> FIELDS = Set.of(
+            "alloc_cpus",
+            "alloc_memory",
+            "cpus",
+            "gres",
+            "gres_used",
+            "memory",
+            "name",
+            "node",
+            "nodes",
+            "real_memory",
+            "state",
+            "state_flags");
 
     private SinfoParser() {}
 
@@ -51,11 +64,11 @@ public final class SinfoParser {
     }
 
     /**
-     * Reads a whole answer.
+     * Reads a whole answer, node by node as it comes.
      *
      * @throws SlurmException if the answer is not whole, or carries errors
      */
-    public static Nodes parse(byte[] output) throws SlurmException {
+    public static Nodes parse(InputStream output) throws SlurmException, IOException {
         Map<String, SlurmNode> nodes = new LinkedHashMap<>();
         List<String> problems = new ArrayList<>();
         SlurmJson.read(
@@ -97,7 +110,11 @@ public final class SinfoParser {
                 state,
                 SlurmJson.integer(node, "cpus"),
                 SlurmJson.number(node, "real_memory"),
-                SlurmJson.text(node, "gres")));
+                SlurmJson.text(node, "gres"),
+                new SlurmNode.Given(
+                        SlurmJson.integer(node, "alloc_cpus"),
+                        bytes(SlurmJson.number(node, "alloc_memory")),
+                        gpusGiven(SlurmJson.text(node, "gres_used")))));
     }
 
     /**
@@ -118,7 +135,8 @@ public final class SinfoParser {
                         state,
                         cpusOfEach,
                         same(group.path("memory")),
-                        SlurmJson.text(group.path("gres"), "total")));
+                        SlurmJson.text(group.path("gres"), "total"),
+                        SlurmNode.Given.NOT_TOLD));
             }
         }
         return nodes;
@@ -130,20 +148,38 @@ public final class SinfoParser {
     }
 
     private static SlurmNode node(
-            String name, List<String> state, OptionalInt cpus, OptionalLong memoryMib, String gresText) {
+            String name,
+            List<String> state,
+            OptionalInt cpus,
+            OptionalLong memoryMib,
+            String gresText,
+            SlurmNode.Given given) {
         String gres = gresText.equals("(null)") ? "" : gresText;
-        long gpus = Gres.parse(gres).stream()
-                .filter(Gres::isGpu)
-                .mapToLong(Gres::count)
-                .sum();
+        int gpus = gpus(gres);
         return new SlurmNode(
                 name,
                 String.join("+", state).toLowerCase(Locale.ROOT),
                 cpus,
-                memoryMib.isPresent() && memoryMib.getAsLong() < Long.MAX_VALUE / MIB
-                        ? OptionalLong.of(memoryMib.getAsLong() * MIB)
-                        : OptionalLong.empty(),
-                gpus > 0 ? OptionalInt.of(Math.toIntExact(gpus)) : OptionalInt.empty(),
-                gres);
+                bytes(memoryMib),
+                gpus > 0 ? OptionalInt.of(gpus) : OptionalInt.empty(),
+                gres,
+                given);
+    }
+
+    private static OptionalLong bytes(OptionalLong mebibytes) {
+        return mebibytes.isPresent() && mebibytes.getAsLong() < Long.MAX_VALUE / MIB
+                ? OptionalLong.of(mebibytes.getAsLong() * MIB)
+                : OptionalLong.empty();
+    }
+
+    private static OptionalInt gpusGiven(String used) {
+        return used.isEmpty() ? OptionalInt.empty() : OptionalInt.of(gpus(used));
+    }
+
+    private static int gpus(String gres) {
+        return Math.toIntExact(Gres.parse(gres).stream()
+                .filter(Gres::isGpu)
+                .mapToLong(Gres::count)
+                .sum());
     }
 }

@@ -4,6 +4,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.InterruptedIOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -27,15 +28,40 @@ public final class SlurmCommand {
     }
 
     /**
-     * Runs a command and returns what it printed.
+     * Makes a value of what a command prints, while it prints it.
      *
-     * @param program e.g. {@code squeue}
+     * @param <T> the value
+     */
+    @FunctionalInterface
+    interface Reading<T> {
+        /**
+         * @param printed what the command prints, to its end; reading it never waits longer than the deadline
+         * @throws SlurmException if it cannot be read, which counts only if the command itself did well
+         */
+        T read(InputStream printed) throws SlurmException, IOException;
+    }
+
+    /**
+     * Runs a command and returns what it printed, whole: for short answers.
+     *
+     * @param program e.g. {@code scontrol}
      * @param arguments its arguments, each passed as it is
      * @throws SlurmException if it cannot be started, does not end in time, prints too much, or ends with another status
      *     than 0
      * @throws InterruptedException if the caller was interrupted; the command is then killed
      */
     public byte[] run(String program, List<String> arguments) throws SlurmException, InterruptedException {
+        return run(program, arguments, InputStream::readAllBytes);
+    }
+
+    /**
+     * Runs a command and reads what it prints as it comes, so that a large answer is never held whole. The value counts
+     * only if the command ended well.
+     *
+     * @throws SlurmException as above, and if the output could not be read
+     * @throws InterruptedException if the caller was interrupted; the command is then killed
+     */
+    <T> T run(String program, List<String> arguments, Reading<T> reading) throws SlurmException, InterruptedException {
         ProcessBuilder builder = new ProcessBuilder(words(program, arguments));
         builder.redirectInput(new File("/dev/null"));
         Map<String, String> environment = builder.environment();
@@ -53,13 +79,36 @@ public final class SlurmCommand {
         } catch (IOException e) {
             throw new SlurmException(program + " cannot be started: " + e.getMessage(), e);
         }
-        try {
-            return output(program, process);
+        try (Printed printed = new Printed(program, process, settings)) {
+            return read(program, printed, reading);
+        } catch (InterruptedIOException e) {
+            throw interrupted(e);
         } catch (IOException e) {
             throw new SlurmException(program + ": its output could not be read: " + e.getMessage(), e);
         } finally {
             kill(process);
         }
+    }
+
+    private static <T> T read(String program, Printed printed, Reading<T> reading) throws SlurmException, IOException {
+        T value;
+        try {
+            value = reading.read(printed);
+        } catch (Stopped e) {
+            throw new SlurmException(e.getMessage(), e);
+        } catch (SlurmException e) {
+            // Cut off because the command failed? Then its own complaint says more.
+            printed.end();
+            throw e;
+        }
+        printed.end();
+        return value;
+    }
+
+    private static InterruptedException interrupted(InterruptedIOException cause) {
+        InterruptedException interrupted = new InterruptedException(cause.getMessage());
+        interrupted.initCause(cause);
+        return interrupted;
     }
 
     private List<String> words(String program, List<String> arguments) {
@@ -72,59 +121,131 @@ public final class SlurmCommand {
     }
 
     /**
-     * Takes what the process prints until it has ended. It never blocks in a read, for a child that the command left
-     * behind may hold the pipe open for ever.
+     * What a process prints, until it has ended. It never blocks in a read, for a child that the command left behind may
+     * hold the pipe open for ever. Confined to the thread that reads it.
      */
-    private byte[] output(String program, Process process) throws IOException, SlurmException, InterruptedException {
-        long deadline = System.nanoTime() + settings.timeout().toNanos();
-        ByteArrayOutputStream out = new ByteArrayOutputStream(1 << 16);
-        ByteArrayOutputStream err = new ByteArrayOutputStream();
-        byte[] buffer = new byte[1 << 16];
-        long pauseMillis = 1;
-        while (true) {
-            // Asked before looking: all that a dead process ever printed is then there to be read.
-            boolean ended = !process.isAlive();
-            int taken = take(process.getInputStream(), buffer, out, settings.maxOutputBytes() + 1)
-                    + take(process.getErrorStream(), buffer, err, MAX_STDERR_BYTES);
-            if (out.size() > settings.maxOutputBytes()) {
+    private static final class Printed extends InputStream {
+        private static final int FEW_TRIES = 20;
+        private static final long SHORT_NANOS = 50_000;
+
+        private final String program;
+        private final Process process;
+        private final SlurmSettings settings;
+        private final long deadline;
+        private final ByteArrayOutputStream complaints = new ByteArrayOutputStream();
+        private final byte[] complaint = new byte[MAX_STDERR_BYTES];
+        private final byte[] buffer = new byte[1 << 16];
+        private int from;
+        private int to;
+        private long total;
+        private boolean ended;
+
+        Printed(String program, Process process, SlurmSettings settings) {
+            this.program = program;
+            this.process = process;
+            this.settings = settings;
+            this.deadline = System.nanoTime() + settings.timeout().toNanos();
+        }
+
+        @Override
+        public int read() throws IOException {
+            return fill() ? buffer[from++] & 0xff : -1;
+        }
+
+        @Override
+        public int read(byte[] into, int offset, int length) throws IOException {
+            if (length == 0) {
+                return 0;
+            }
+            if (!fill()) {
+                return -1;
+            }
+            int count = Math.min(length, to - from);
+            System.arraycopy(buffer, from, into, offset, count);
+            from += count;
+            return count;
+        }
+
+        /** Waits until there is something to be taken; false when the process has ended and all is taken. */
+        private boolean fill() throws IOException {
+            int tries = 0;
+            while (from == to && !ended) {
+                // Asked before looking: all that a dead process ever printed is then there to be read.
+                boolean dead = !process.isAlive();
+                from = 0;
+                to = take(process.getInputStream(), buffer);
+                total += to;
+                int complained = complaints();
+                if (total > settings.maxOutputBytes()) {
+                    throw new Stopped(
+                            program + " printed more than " + settings.maxOutputBytes() + " bytes and was stopped");
+                }
+                if (System.nanoTime() - deadline > 0) {
+                    throw new Stopped(program + " did not answer within " + seconds(settings.timeout())
+                            + " and was stopped" + firstLine(complaints.toByteArray()));
+                }
+                if (to > 0) {
+                    return true;
+                }
+                if (complained == 0) {
+                    ended = dead;
+                    if (!dead) {
+                        pause(tries++);
+                    }
+                }
+            }
+            return from < to;
+        }
+
+        private int complaints() throws IOException {
+            int taken = take(process.getErrorStream(), complaint);
+            complaints.write(complaint, 0, Math.min(taken, Math.max(0, MAX_STDERR_BYTES - complaints.size())));
+            return taken;
+        }
+
+        private void pause(int tries) throws InterruptedIOException {
+            try {
+                if (tries < FEW_TRIES) { // a command that is about to print more
+                    TimeUnit.NANOSECONDS.sleep(SHORT_NANOS);
+                } else {
+                    process.waitFor(Math.min(10, tries - FEW_TRIES + 1), TimeUnit.MILLISECONDS);
+                }
+            } catch (InterruptedException e) {
+                InterruptedIOException interrupted = new InterruptedIOException(program + " was interrupted");
+                interrupted.initCause(e);
+                throw interrupted;
+            }
+        }
+
+        /** Takes what is left, waits for the end and looks at the status. */
+        void end() throws SlurmException, IOException {
+            try {
+                while (fill()) {
+                    from = to;
+                }
+            } catch (Stopped e) {
+                throw new SlurmException(e.getMessage(), e);
+            }
+            if (process.exitValue() != 0) {
                 throw new SlurmException(
-                        program + " printed more than " + settings.maxOutputBytes() + " bytes and was stopped");
-            }
-            if (ended && taken == 0) {
-                break;
-            }
-            if (System.nanoTime() - deadline > 0) {
-                throw new SlurmException(program + " did not answer within " + seconds(settings.timeout())
-                        + " and was stopped" + firstLine(err.toByteArray()));
-            }
-            if (Thread.interrupted()) {
-                throw new InterruptedException(program + " was interrupted");
-            }
-            if (taken > 0) {
-                pauseMillis = 1;
-            } else {
-                process.waitFor(pauseMillis, TimeUnit.MILLISECONDS);
-                pauseMillis = Math.min(10, pauseMillis + 1);
+                        program + " ended with status " + process.exitValue() + firstLine(complaints.toByteArray()));
             }
         }
-        if (process.exitValue() != 0) {
-            throw new SlurmException(
-                    program + " ended with status " + process.exitValue() + firstLine(err.toByteArray()));
+
+        /** What is there to be read, up to a buffer full; 0 when nothing is. */
+        private static int take(InputStream in, byte[] into) throws IOException {
+            int available = in.available();
+            return available <= 0 ? 0 : Math.max(0, in.read(into, 0, Math.min(available, into.length)));
         }
-        return out.toByteArray();
     }
 
-    /** Moves what is there to be read, up to a buffer full; what goes beyond {@code max} is dropped. */
-    private static int take(InputStream in, byte[] buffer, ByteArrayOutputStream to, long max) throws IOException {
-        int available = in.available();
-        if (available <= 0) {
-            return 0;
+    /** The deadline or the limit on output was reached. */
+    private static final class Stopped extends IOException {
+        private static final long serialVersionUID = 1;
+
+        Stopped(String message) {
+            super(message);
         }
-        int read = in.read(buffer, 0, Math.min(available, buffer.length));
-        if (read > 0) {
-            to.write(buffer, 0, (int) Math.min(read, Math.max(0, max - to.size())));
-        }
-        return Math.max(0, read);
     }
 
     /** Ends the command and all that it started, as far as this user may; does nothing for one that has ended. */

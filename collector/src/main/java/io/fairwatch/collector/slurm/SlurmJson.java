@@ -1,6 +1,7 @@
 package io.fairwatch.collector.slurm;
 
 import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.json.JsonReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -8,10 +9,8 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fairwatch.collector.slurm.SlurmCommand.SlurmException;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
-import java.io.InputStreamReader;
-import java.nio.charset.StandardCharsets;
+import java.io.InputStream;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -28,8 +27,7 @@ import java.util.function.Consumer;
  * large cluster as a tree would take gigabytes. Stateless.
  */
 final class SlurmJson {
-    // Slurm writes NaN and Infinity for some doubles. A reader replaces invalid UTF-8, which Slurm passes on from
-    // names.
+    // Slurm writes NaN and Infinity for some doubles.
     private static final JsonMapper MAPPER = JsonMapper.builder()
             .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
             .enable(JsonReadFeature.ALLOW_UNESCAPED_CONTROL_CHARS)
@@ -48,17 +46,18 @@ final class SlurmJson {
      *
      * @param fields the fields of an element that are read; the others, most of what a job's record holds, are passed over
      * @param lists what to do with each element of the lists of these names; at least one list must be there
+     * @param output what the program prints; what follows the JSON is read, too
      * @return Slurm's release, e.g. {@code 22.05.8}; absent if not told
      * @throws SlurmException if the answer is not whole, or says that Slurm could not answer; elements handed out before
      *     are then worth nothing
      */
     static Optional<String> read(
-            String program, byte[] output, Set<String> fields, Map<String, Consumer<JsonNode>> lists)
-            throws SlurmException {
+            String program, InputStream output, Set<String> fields, Map<String, Consumer<JsonNode>> lists)
+            throws SlurmException, IOException {
         Optional<String> release = Optional.empty();
         List<String> errors = new ArrayList<>();
         boolean listed = false;
-        try (JsonParser parser = parser(output)) {
+        try (JsonParser parser = MAPPER.createParser(new CleanUtf8(output))) {
             if (parser.nextToken() != JsonToken.START_OBJECT) {
                 throw new SlurmException(program + " printed no JSON object");
             }
@@ -83,7 +82,7 @@ final class SlurmJson {
             if (parser.currentToken() != JsonToken.END_OBJECT || parser.nextToken() != null) {
                 throw new SlurmException(program + " printed more than one JSON object, or less");
             }
-        } catch (IOException e) {
+        } catch (JsonProcessingException e) {
             throw new SlurmException(program + " printed broken JSON: " + firstLine(e), e);
         }
         if (!errors.isEmpty()) {
@@ -94,17 +93,6 @@ final class SlurmJson {
                     + String.join(" or ", lists.keySet().stream().sorted().toList()));
         }
         return release;
-    }
-
-    /** Bytes are parsed twice as fast as characters, but only a reader replaces what is no UTF-8. */
-    private static JsonParser parser(byte[] output) throws IOException {
-        int bits = 0;
-        for (byte b : output) {
-            bits |= b;
-        }
-        return bits >= 0
-                ? MAPPER.createParser(output)
-                : MAPPER.createParser(new InputStreamReader(new ByteArrayInputStream(output), StandardCharsets.UTF_8));
     }
 
     private static JsonNode element(JsonParser parser, Set<String> fields) throws IOException {

@@ -139,7 +139,8 @@ public final class SlurmSync {
 
     private List<String> readJobs(Instant now) throws SlurmException, StoreException, InterruptedException {
         String name = cluster(now);
-        SqueueParser.Jobs answer = SqueueParser.parse(command.run("squeue", SqueueParser.ARGUMENTS), name, now);
+        SqueueParser.Jobs answer =
+                command.run("squeue", SqueueParser.ARGUMENTS, printed -> SqueueParser.parse(printed, name, now));
         attempt(nodes, now, () -> readNodes(answer.release()));
 
         Set<RunKey> ended = new HashSet<>();
@@ -160,7 +161,7 @@ public final class SlurmSync {
 
     private List<String> readNodes(Optional<String> release) throws SlurmException, InterruptedException {
         List<String> words = SinfoParser.command(release);
-        SinfoParser.Nodes answer = SinfoParser.parse(command.run(words.get(0), words.subList(1, words.size())));
+        SinfoParser.Nodes answer = command.run(words.get(0), words.subList(1, words.size()), SinfoParser::parse);
         lastNodes = answer.nodes();
         return answer.problems();
     }
@@ -212,7 +213,8 @@ public final class SlurmSync {
             Instant from = until.minus(settings.overlap());
             Instant to = until.plus(MAX_WINDOW).isBefore(now) ? until.plus(MAX_WINDOW) : now;
             SacctParser parser = new SacctParser(nonce());
-            SacctParser.Ended ended = parser.parse(command.run("sacct", parser.window(from, to, now)), name, now);
+            SacctParser.Ended ended =
+                    command.run("sacct", parser.window(from, to, now), printed -> parser.parse(printed, name, now));
             save(ended.runs(), store.runsWithin(from, now), told);
             problems.addAll(ended.problems());
             store.saveAccountingUntil(to);
@@ -251,7 +253,7 @@ public final class SlurmSync {
         SacctParser parser = new SacctParser(nonce());
         List<Long> ids =
                 vanished.stream().map(run -> run.key().jobId()).distinct().toList();
-        SacctParser.Ended ended = parser.parse(command.run("sacct", parser.jobs(ids)), name, now);
+        SacctParser.Ended ended = command.run("sacct", parser.jobs(ids), printed -> parser.parse(printed, name, now));
         Set<RunKey> open = vanished.stream().map(Run::key).collect(Collectors.toSet());
         save(ended.runs().stream().filter(run -> open.contains(run.key())).toList(), vanished, told);
         return ended.problems();
@@ -304,7 +306,12 @@ public final class SlurmSync {
                 ended.stateText(),
                 allocation,
                 known.gpus(),
-                known.asOf());
+                known.asOf(),
+                new Run.Also(
+                        ended.eligible().or(known::eligible),
+                        known.resumed(),
+                        known.comment(),
+                        ended.reservation().or(known::reservation)));
         // Only when nothing else is new does it stay as it was said before.
         return joined.equals(known) ? known : withAsOf(joined, ended.asOf());
     }
@@ -324,7 +331,8 @@ public final class SlurmSync {
                 run.stateText(),
                 run.allocation(),
                 run.gpus(),
-                asOf);
+                asOf,
+                run.also());
     }
 
     private String nonce() {
@@ -338,6 +346,7 @@ public final class SlurmSync {
         List<String> read() throws SlurmException, StoreException, InterruptedException;
     }
 
+    /** Whatever goes wrong in a part, memory that runs out included, is told in the status and costs that part only. */
     private void attempt(PartState part, Instant now, Reading reading) throws InterruptedException {
         try {
             part.succeeded(now, reading.read());
@@ -345,6 +354,10 @@ public final class SlurmSync {
             part.failed(now, String.valueOf(e.getMessage()), null);
         } catch (RuntimeException e) {
             part.failed(now, "a bug: " + e, e);
+        } catch (OutOfMemoryError e) {
+            part.failed(now, "the collector's memory is too small for the answer (" + e.getMessage() + "); -Xmx", e);
+        } catch (Error e) {
+            part.failed(now, "an error: " + e, e);
         } finally {
             status = new Status(jobs.part, nodes.part, accounting.part);
         }
@@ -375,7 +388,7 @@ public final class SlurmSync {
             part = new Part(Optional.of(now), Optional.empty(), problems);
         }
 
-        void failed(Instant now, String message, @Nullable RuntimeException bug) {
+        void failed(Instant now, String message, @Nullable Throwable bug) {
             Instant since = part.failure().map(Failure::since).orElse(now);
             boolean news = part.failure().isEmpty();
             part = new Part(part.lastSuccess(), Optional.of(new Failure(since, message)), part.problems());

@@ -8,9 +8,12 @@ import io.fairwatch.collector.run.PendingJob;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.slurm.SlurmCommand.SlurmException;
+import java.io.IOException;
+import java.io.InputStream;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -37,7 +40,9 @@ public final class SqueueParser {
             "array_task_id",
             "array_task_string",
             "batch_flag",
+            "comment",
             "cpus",
+            "eligible_time",
             "end_time",
             "gres_detail",
             "het_job_id",
@@ -51,6 +56,7 @@ public final class SqueueParser {
             "pre_sus_time",
             "qos",
             "resize_time",
+            "resv_name",
             "start_time",
             "state_reason",
             "submit_time",
@@ -81,13 +87,13 @@ public final class SqueueParser {
     }
 
     /**
-     * Reads a whole answer.
+     * Reads a whole answer, job by job as it comes.
      *
      * @param cluster Slurm's {@code ClusterName}
      * @param at when it was asked
      * @throws SlurmException if the answer is not whole, or carries errors: its list then says nothing, even if empty
      */
-    public static Jobs parse(byte[] output, String cluster, Instant at) throws SlurmException {
+    public static Jobs parse(InputStream output, String cluster, Instant at) throws SlurmException, IOException {
         Reader reader = new Reader(cluster, at);
         Optional<String> release = SlurmJson.read("squeue", output, FIELDS, Map.of("jobs", reader::job));
         return new Jobs(reader.runs, reader.pending, reader.problems, release);
@@ -100,6 +106,9 @@ public final class SqueueParser {
         final List<Run> runs = new ArrayList<>();
         final List<PendingJob> pending = new ArrayList<>();
         final List<String> problems = new ArrayList<>();
+
+        /** Tens of thousands of jobs share few users, accounts, nodes and sizes: each such text is kept once. */
+        final Map<String, String> once = new HashMap<>();
 
         Reader(String cluster, Instant at) {
             this.cluster = cluster;
@@ -191,6 +200,11 @@ public final class SqueueParser {
             };
         }
 
+        private String once(String text) {
+            String known = once.putIfAbsent(text, text);
+            return known == null ? text : known;
+        }
+
         private static boolean hasRun(JsonNode job) {
             return SlurmJson.time(job, "start_time").isPresent()
                     && !SlurmJson.text(job, "nodes").isBlank();
@@ -225,7 +239,7 @@ public final class SqueueParser {
         private Run run(JsonNode job, List<String> words, Optional<Instant> end) {
             Instant first = SlurmJson.time(job, "start_time")
                     .orElseThrow(() -> new IllegalArgumentException("is " + words + " without start_time"));
-            List<String> nodes = nodesOf(job);
+            List<String> nodes = nodesOf(job).stream().map(this::once).toList();
             if (nodes.isEmpty()) {
                 throw new IllegalArgumentException("is " + words + " without nodes");
             }
@@ -252,10 +266,15 @@ public final class SqueueParser {
                     minutes.isPresent() ? Optional.of(Duration.ofMinutes(minutes.getAsLong())) : Optional.empty(),
                     suspended(job, first, words),
                     state(words),
-                    String.join("+", words),
+                    once(String.join("+", words)),
                     allocation(job, nodes, gpus.size()),
                     gpus,
-                    at);
+                    at,
+                    new Run.Also(
+                            SlurmJson.time(job, "eligible_time"),
+                            resumed(job, first, words),
+                            said(job, "comment"),
+                            said(job, "resv_name").map(this::once)));
         }
 
         /**
@@ -275,8 +294,20 @@ public final class SqueueParser {
             return suspended.isNegative() ? Duration.ZERO : Duration.ofSeconds(suspended.toSeconds());
         }
 
+        /** Once a suspended job runs again, {@code suspend_time} is when it was resumed. */
+        private static Optional<Instant> resumed(JsonNode job, Instant start, List<String> words) {
+            return words.contains("SUSPENDED")
+                    ? Optional.empty()
+                    : SlurmJson.time(job, "suspend_time").filter(changed -> !changed.isBefore(start));
+        }
+
+        private static Optional<String> said(JsonNode job, String field) {
+            String text = SlurmJson.text(job, field);
+            return text.isEmpty() ? Optional.empty() : Optional.of(text);
+        }
+
         private Run.Allocation allocation(JsonNode job, List<String> nodes, int indexedGpus) {
-            String text = SlurmJson.text(job, "tres_alloc_str");
+            String text = once(SlurmJson.text(job, "tres_alloc_str"));
             Tres tres = Tres.parse(text);
             OptionalInt gpus = tres.gpus();
             if (gpus.orElse(0) == 0 && indexedGpus > 0) {
@@ -311,7 +342,11 @@ public final class SqueueParser {
                         if (gres.isGpu()) {
                             for (int index : gres.indexes()) {
                                 gpus.add(new AllocatedGpu(
-                                        nodes.get(i), index, gres.type(), Optional.empty(), Confidence.UNKNOWN));
+                                        nodes.get(i),
+                                        index,
+                                        gres.type().map(this::once),
+                                        Optional.empty(),
+                                        Confidence.UNKNOWN));
                             }
                         }
                     }
@@ -360,7 +395,7 @@ public final class SqueueParser {
             return names;
         }
 
-        private static Run.Owner owner(JsonNode job) {
+        private Run.Owner owner(JsonNode job) {
             OptionalInt uid = SlurmJson.integer(job, "user_id");
             String user = SlurmJson.text(job, "user_name");
             if (user.isEmpty()) {
@@ -370,11 +405,11 @@ public final class SqueueParser {
                 user = Integer.toString(uid.getAsInt());
             }
             return new Run.Owner(
-                    user,
+                    once(user),
                     uid,
-                    SlurmJson.text(job, "account"),
-                    SlurmJson.text(job, "partition"),
-                    SlurmJson.text(job, "qos"));
+                    once(SlurmJson.text(job, "account")),
+                    once(SlurmJson.text(job, "partition")),
+                    once(SlurmJson.text(job, "qos")));
         }
 
         private static long jobId(JsonNode job) {

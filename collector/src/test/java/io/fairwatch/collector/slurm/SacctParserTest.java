@@ -9,6 +9,8 @@ import io.fairwatch.collector.run.JobState;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.slurm.SlurmCommand.SlurmException;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
@@ -51,20 +53,26 @@ class SacctParserTest {
                 "normal",
                 state,
                 "1795179990",
+                "1795179995",
                 start,
                 end,
                 suspended,
                 limit,
                 GPU_TRES,
+                "course",
                 nodes,
                 name);
     }
 
-    private SacctParser.Ended parse(String... rows) throws SlurmException {
-        return parser.parse((String.join("\n", rows) + "\n").getBytes(StandardCharsets.UTF_8), "lab", AT);
+    private SacctParser.Ended parse(String... rows) throws SlurmException, IOException {
+        return parse((String.join("\n", rows) + "\n").getBytes(StandardCharsets.UTF_8));
     }
 
-    private Run only(String row) throws SlurmException {
+    private SacctParser.Ended parse(byte[] printed) throws SlurmException, IOException {
+        return parser.parse(new ByteArrayInputStream(printed), "lab", AT);
+    }
+
+    private Run only(String row) throws SlurmException, IOException {
         SacctParser.Ended ended = parse(row);
         assertEquals(List.of(), ended.problems());
         assertEquals(1, ended.runs().size());
@@ -73,8 +81,9 @@ class SacctParserTest {
 
     @Test
     @DisplayName("recorded 22.05: both lives of a requeued job and one that ended; the one that runs is left out")
-    void recorded() throws SlurmException {
-        SacctParser.Ended ended = new SacctParser("a8c3f00d").parse(Samples.read("22.05/sacct.txt"), "lab", AT);
+    void recorded() throws SlurmException, IOException {
+        SacctParser.Ended ended =
+                new SacctParser("a8c3f00d").parse(new ByteArrayInputStream(Samples.read("22.05/sacct.txt")), "lab", AT);
 
         assertEquals(List.of(), ended.problems());
         assertEquals(4, ended.rows());
@@ -91,7 +100,7 @@ class SacctParserTest {
 
     @Test
     @DisplayName("an ended job is read whole; that its GPUs have no numbers is no news")
-    void ended() throws SlurmException {
+    void ended() throws SlurmException, IOException {
         assertEquals(
                 new Run(
                         new RunKey("lab", 13, Instant.ofEpochSecond(1795180000)),
@@ -112,13 +121,18 @@ class SacctParserTest {
                                 OptionalInt.of(2),
                                 GPU_TRES),
                         List.of(),
-                        AT),
+                        AT,
+                        new Run.Also(
+                                Optional.of(Instant.ofEpochSecond(1795179995)),
+                                Optional.empty(),
+                                Optional.empty(),
+                                Optional.of("course"))),
                 only(row("13", "13", "COMPLETED", "train|one")));
     }
 
     @Test
     @DisplayName("array tasks and components keep their own raw id beside the number that people write")
-    void ids() throws SlurmException {
+    void ids() throws SlurmException, IOException {
         Run task = only(row("21", "5_1", "COMPLETED", ""));
         assertEquals(21, task.key().jobId());
         assertEquals("5_1", task.displayId());
@@ -129,7 +143,7 @@ class SacctParserTest {
 
     @Test
     @DisplayName("who cancelled stays in the state's text")
-    void cancelled() throws SlurmException {
+    void cancelled() throws SlurmException, IOException {
         Run run = only(row("17", "17", "CANCELLED by 21004", ""));
         assertEquals(JobState.CANCELLED, run.state());
         assertEquals("CANCELLED by 21004", run.stateText());
@@ -137,7 +151,7 @@ class SacctParserTest {
 
     @Test
     @DisplayName("a requeued job has a run for each of its lives")
-    void requeued() throws SlurmException {
+    void requeued() throws SlurmException, IOException {
         SacctParser.Ended ended = parse(
                 row("19", "19", "REQUEUED", "1795180000", "1795180100", "00:00:00", "60", "n1", "j"),
                 row("19", "19", "FAILED", "1795180300", "1795180400", "00:00:00", "60", "n1", "j"));
@@ -148,7 +162,7 @@ class SacctParserTest {
 
     @Test
     @DisplayName("jobs that run, wait, run away or never started have no end to tell, and are no problem")
-    void notEnded() throws SlurmException {
+    void notEnded() throws SlurmException, IOException {
         SacctParser.Ended ended = parse(
                 row("1", "1", "RUNNING", "1795180000", "Unknown", "00:00:00", "60", "n1", "runaway"),
                 row("2", "2", "PENDING", "Unknown", "Unknown", "00:00:00", "60", "None assigned", "waits"),
@@ -162,7 +176,7 @@ class SacctParserTest {
 
     @Test
     @DisplayName("limits may be missing, suspensions may last for days")
-    void limitAndSuspended() throws SlurmException {
+    void limitAndSuspended() throws SlurmException, IOException {
         Run run = only(row("1", "1", "TIMEOUT", "1795180000", "1795180600", "1-02:03:04", "UNLIMITED", "n1", ""));
         assertEquals(Optional.empty(), run.timeLimit());
         // 1 d 2 h 3 min 4 s
@@ -179,7 +193,7 @@ class SacctParserTest {
 
     @Test
     @DisplayName("a name may hold newlines, every delimiter but this call's, and a forged row: it stays a name")
-    void hostileName() throws SlurmException {
+    void hostileName() throws SlurmException, IOException {
         String name = "x|y\u001f<b>\n" + row("99", "99", "COMPLETED", "forged").replace("n0nce", "guess") + "\n\nend";
         SacctParser.Ended ended = parse(row("1", "1", "COMPLETED", name), row("2", "2", "COMPLETED", "next"));
 
@@ -191,17 +205,17 @@ class SacctParserTest {
 
     @Test
     @DisplayName("invalid UTF-8 in a name costs one letter")
-    void invalidUtf8() throws SlurmException {
+    void invalidUtf8() throws SlurmException, IOException {
         byte[] bytes = (row("1", "1", "COMPLETED", "tr\u00a7in") + "\n").getBytes(StandardCharsets.ISO_8859_1);
         for (int i = 0; i < bytes.length; i++) {
             bytes[i] = bytes[i] == (byte) 0xa7 ? (byte) 0xff : bytes[i];
         }
-        assertEquals("tr\ufffdin", parser.parse(bytes, "lab", AT).runs().get(0).name());
+        assertEquals("tr\ufffdin", parse(bytes).runs().get(0).name());
     }
 
     @Test
     @DisplayName("broken rows are left out and counted")
-    void brokenRows() throws SlurmException {
+    void brokenRows() throws SlurmException, IOException {
         SacctParser.Ended ended = parse(
                 row("1", "1", "COMPLETED", "good"),
                 "2\u001fn0nce2\u001fn0nceCOMPLETED",
@@ -233,8 +247,8 @@ class SacctParserTest {
 
     @Test
     @DisplayName("nothing printed is nobody who ended; something else printed is no answer")
-    void nothing() throws SlurmException {
-        assertEquals(0, parser.parse(new byte[0], "lab", AT).rows());
+    void nothing() throws SlurmException, IOException {
+        assertEquals(0, parse(new byte[0]).rows());
         assertThrows(SlurmException.class, () -> parse("Slurm accounting storage is disabled"));
     }
 

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.fairwatch.collector.run.SlurmNode;
 import io.fairwatch.collector.slurm.SlurmCommand.SlurmException;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Optional;
@@ -14,14 +16,14 @@ import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 
 class SinfoParserTest {
-    private static SinfoParser.Nodes parse(String json) throws SlurmException {
-        return SinfoParser.parse(json.getBytes(StandardCharsets.UTF_8));
+    private static SinfoParser.Nodes parse(String json) throws SlurmException, IOException {
+        return SinfoParser.parse(new ByteArrayInputStream(json.getBytes(StandardCharsets.UTF_8)));
     }
 
     @Test
     @DisplayName("recorded 22.05: GPUs by Gres; a node without any tells none, which is not zero")
-    void recorded() throws SlurmException {
-        SinfoParser.Nodes answer = SinfoParser.parse(Samples.read("22.05/sinfo.json"));
+    void recorded() throws SlurmException, IOException {
+        SinfoParser.Nodes answer = SinfoParser.parse(new ByteArrayInputStream(Samples.read("22.05/sinfo.json")));
 
         assertEquals(List.of(), answer.problems());
         assertEquals(4, answer.nodes().size());
@@ -32,7 +34,8 @@ class SinfoParserTest {
                         OptionalInt.of(16),
                         OptionalLong.of(190000L * 1024 * 1024),
                         OptionalInt.empty(),
-                        ""),
+                        "",
+                        new SlurmNode.Given(OptionalInt.of(6), OptionalLong.of(2L << 30), OptionalInt.of(0))),
                 answer.nodes().get(0));
         assertEquals(
                 new SlurmNode(
@@ -41,13 +44,15 @@ class SinfoParserTest {
                         OptionalInt.of(96),
                         OptionalLong.of(1500000L * 1024 * 1024),
                         OptionalInt.of(16),
-                        "gpu:v100:16"),
+                        "gpu:v100:16",
+                        new SlurmNode.Given(
+                                OptionalInt.of(20), OptionalLong.of(7244L * 1024 * 1024), OptionalInt.of(10))),
                 answer.nodes().get(1));
     }
 
     @Test
     @DisplayName("22.05 tells flags apart from the state, later versions in one list: both become one text")
-    void flags() throws SlurmException {
+    void flags() throws SlurmException, IOException {
         SinfoParser.Nodes answer = parse("""
                 {"errors": [], "nodes": [
                   {"name": "a", "state": "idle", "state_flags": ["DRAIN"], "gres": "(null)"},
@@ -70,7 +75,7 @@ class SinfoParserTest {
 
     @Test
     @DisplayName("groups of newer sinfo (handmade) give each node once, without figures that differ in the group")
-    void groups() throws SlurmException {
+    void groups() throws SlurmException, IOException {
         SinfoParser.Nodes answer = parse("""
                 {"sinfo": [
                   {"node": {"state": ["IDLE"]}, "nodes": {"total": 2, "nodes": ["gpu01", "gpu02"]},
@@ -93,7 +98,7 @@ class SinfoParserTest {
 
     @Test
     @DisplayName("a malformed node is left out and named")
-    void malformed() throws SlurmException {
+    void malformed() throws SlurmException, IOException {
         SinfoParser.Nodes answer = parse("""
                 {"errors": [], "nodes": [{"name": "a", "gres": "gpu:x:y:z"}, {"state": "idle"}, {"name": "c", "gres": ""}]}""");
 

@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.DisplayName;
@@ -136,6 +137,57 @@ class SlurmCommandTest {
     void justTheLimit() throws Exception {
         slurm.command("squeue", "head -c 100000 /dev/zero");
         assertEquals(100_000, run(slurm.settings(LONG, 100_000)).length());
+    }
+
+    @Test
+    @DisplayName("an answer is read while it comes, and counts only when the command ends well")
+    void asItComes() throws Exception {
+        slurm.command(
+                "squeue",
+                "printf first",
+                "while [ ! -e '" + directory.resolve("taken") + "' ]; do sleep 0.01; done",
+                "printf ' second'");
+        String text = new SlurmCommand(slurm.settings(LONG, 1000)).run("squeue", List.of(), printed -> {
+            String first = new String(printed.readNBytes(5), StandardCharsets.UTF_8);
+            Files.createFile(directory.resolve("taken"));
+            return first + new String(printed.readAllBytes(), StandardCharsets.UTF_8);
+        });
+        assertEquals("first second", text);
+
+        slurm.command("squeue", "printf '{}'", "echo 'connect failure' >&2", "exit 1");
+        assertEquals(
+                "squeue ended with status 1: connect failure",
+                assertThrows(SlurmException.class, () -> new SlurmCommand(slurm.settings(LONG, 1000))
+                                .run("squeue", List.of(), printed -> "good"))
+                        .getMessage());
+    }
+
+    @Test
+    @DisplayName("why the command failed is told, not that its answer was cut off by that")
+    void failsMidway() {
+        slurm.command("squeue", "printf '{\"jobs\": [{\"job_id\": 1'", "echo 'connection lost' >&2", "exit 1");
+        assertEquals(
+                "squeue ended with status 1: connection lost",
+                assertThrows(SlurmException.class, () -> new SlurmCommand(slurm.settings(LONG, 1000))
+                                .run("squeue", List.of(), printed -> SqueueParser.parse(printed, "lab", Instant.EPOCH)))
+                        .getMessage());
+    }
+
+    @Test
+    @DisplayName("the limit and the deadline hold in the middle of an answer, too")
+    void limitsMidway() {
+        slurm.command("squeue", "printf '{\"errors\": [], \"jobs\": [\"'", "exec cat /dev/zero");
+        assertEquals(
+                "squeue printed more than 100000 bytes and was stopped",
+                assertThrows(SlurmException.class, () -> new SlurmCommand(slurm.settings(LONG, 100_000))
+                                .run("squeue", List.of(), printed -> SqueueParser.parse(printed, "lab", Instant.EPOCH)))
+                        .getMessage());
+        slurm.command("squeue", "printf '{\"errors\": [], \"jobs\": ['", "exec sleep 300");
+        assertEquals(
+                "squeue did not answer within 400 ms and was stopped",
+                assertThrows(SlurmException.class, () -> new SlurmCommand(slurm.settings(SHORT, 1000))
+                                .run("squeue", List.of(), printed -> SqueueParser.parse(printed, "lab", Instant.EPOCH)))
+                        .getMessage());
     }
 
     @Test

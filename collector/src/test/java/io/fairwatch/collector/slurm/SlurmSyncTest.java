@@ -79,8 +79,8 @@ class SlurmSyncTest {
     }
 
     private static String ended(String state, long end) {
-        return "7|7|anna|21001|es|batch|normal|" + state + "|" + (START - 1) + "|" + START + "|" + end
-                + "|00:01:40|60|billing=8,cpu=8,gres/gpu=2,mem=2G,node=1|gpu01|say `hi`";
+        return "7|7|anna|21001|es|batch|normal|" + state + "|" + (START - 1) + "|" + (START - 1) + "|" + START + "|"
+                + end + "|00:01:40|60|billing=8,cpu=8,gres/gpu=2,mem=2G,node=1||gpu01|say `hi`";
     }
 
     private static AllocatedGpu gpu(int index) {
@@ -304,8 +304,8 @@ class SlurmSyncTest {
         sync.cycle();
         Instant lastSeen = now;
         slurm.prints("squeue", squeue());
-        sacct("7|7|anna|21001|es|batch|normal|RUNNING|" + (START - 1) + "|" + START
-                + "|Unknown|00:00:00|60|cpu=8|gpu01|runaway");
+        sacct("7|7|anna|21001|es|batch|normal|RUNNING|" + (START - 1) + "|" + (START - 1) + "|" + START
+                + "|Unknown|00:00:00|60|cpu=8||gpu01|runaway");
         cycleAfter(900);
         assertEquals(Optional.empty(), store.only().end());
         assertEquals(lastSeen, store.only().asOf());
@@ -336,6 +336,23 @@ class SlurmSyncTest {
         store.broken = false;
         cycleAfter(15);
         assertEquals(Optional.of(now), sync.status().jobs().lastSuccess());
+    }
+
+    @Test
+    @DisplayName("memory that runs out in a cycle is told with its cause, and costs that part only")
+    void outOfMemory() throws Exception {
+        SlurmSync poor = new SlurmSync(
+                slurm.settings(Duration.ofSeconds(30), 1_000_000),
+                store,
+                runs -> {
+                    throw new OutOfMemoryError("Java heap space");
+                },
+                () -> now);
+        poor.cycle();
+        assertEquals(
+                "the collector's memory is too small for the answer (Java heap space); -Xmx",
+                poor.status().jobs().failure().orElseThrow().message());
+        assertEquals(Optional.of(now), poor.status().accounting().lastSuccess());
     }
 
     @Test

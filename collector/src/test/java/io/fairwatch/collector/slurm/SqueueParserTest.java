@@ -12,6 +12,8 @@ import io.fairwatch.collector.run.PendingJob;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.slurm.SlurmCommand.SlurmException;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
@@ -39,15 +41,15 @@ class SqueueParserTest {
 
     private static SqueueParser.Jobs parse(byte[] json) {
         try {
-            return SqueueParser.parse(json, "lab", AT);
-        } catch (SlurmException e) {
+            return SqueueParser.parse(new ByteArrayInputStream(json), "lab", AT);
+        } catch (SlurmException | IOException e) {
             throw new AssertionError(e);
         }
     }
 
     private static SlurmException refused(String json) {
-        return assertThrows(
-                SlurmException.class, () -> SqueueParser.parse(json.getBytes(StandardCharsets.UTF_8), "lab", AT));
+        byte[] bytes = json.getBytes(StandardCharsets.UTF_8);
+        return assertThrows(SlurmException.class, () -> SqueueParser.parse(new ByteArrayInputStream(bytes), "lab", AT));
     }
 
     private static Run run(SqueueParser.Jobs jobs, long id) {
@@ -105,7 +107,8 @@ class SqueueParserTest {
                                     OptionalInt.of(2),
                                     "cpu=4,mem=2G,node=1,billing=4,gres/gpu=2,gres/gpu:v100=2"),
                             List.of(gpu("nv-ai-01.srv.aau.dk", 0, "v100"), gpu("nv-ai-01.srv.aau.dk", 1, "v100")),
-                            AT),
+                            AT,
+                            new Run.Also(Optional.of(start), Optional.empty(), Optional.of("c|x=1"), Optional.empty())),
                     run(jobs, 1));
         }
 
@@ -356,6 +359,34 @@ class SqueueParserTest {
         }
 
         @Test
+        @DisplayName("a run tells when it was resumed; one that was never suspended, or still is, does not")
+        void resumedAt() {
+            assertEquals(
+                    Optional.of(Instant.ofEpochSecond(1795178366)),
+                    only("\"pre_sus_time\": 10, \"suspend_time\": 1795178366").resumed());
+            assertEquals(Optional.empty(), only("\"suspend_time\": 0").resumed());
+            assertEquals(
+                    Optional.empty(),
+                    only("\"job_state\": \"SUSPENDED\", \"pre_sus_time\": 10, \"suspend_time\": 1795178346")
+                            .resumed());
+            // left over from the life before a requeue
+            assertEquals(Optional.empty(), only("\"suspend_time\": 1795178300").resumed());
+        }
+
+        @Test
+        @DisplayName("comment, reservation and eligible time come with a run, in the plain and the wrapped form")
+        void also() {
+            Run run = only("\"comment\": \"a|b\\n\", \"resv_name\": \"course\","
+                    + " \"eligible_time\": {\"set\": true, \"infinite\": false, \"number\": 1795178335}");
+            assertEquals(Optional.of("a|b\n"), run.comment());
+            assertEquals(Optional.of("course"), run.reservation());
+            assertEquals(Optional.of(Instant.ofEpochSecond(1795178335)), run.eligible());
+            assertEquals(
+                    Run.Also.NOT_TOLD,
+                    only("\"comment\": \"\", \"eligible_time\": 0").also());
+        }
+
+        @Test
         @DisplayName("a resized job begins a new run at its resize, as in accounting")
         void resized() {
             assertEquals(
@@ -529,7 +560,7 @@ class SqueueParserTest {
             byte[] whole = Samples.read("22.05/squeue.json");
             for (int cut = 0; cut < whole.length - 2; cut += 997) {
                 byte[] part = Arrays.copyOf(whole, cut);
-                assertThrows(SlurmException.class, () -> SqueueParser.parse(part, "lab", AT));
+                assertThrows(SlurmException.class, () -> SqueueParser.parse(new ByteArrayInputStream(part), "lab", AT));
             }
         }
 
