@@ -10,6 +10,7 @@ import io.fairwatch.collector.lookup.JobList;
 import io.fairwatch.collector.lookup.JobLookup;
 import io.fairwatch.collector.lookup.NodeLookup;
 import io.fairwatch.collector.lookup.ScratchLookup;
+import io.fairwatch.collector.lookup.UserLookup;
 import io.fairwatch.collector.notice.Addresses;
 import io.fairwatch.collector.notice.LetterWriter;
 import io.fairwatch.collector.notice.Notifier;
@@ -208,6 +209,7 @@ public final class Main implements Callable<Integer> {
                             new JobList(store, holds),
                             new NodeLookup(store, clock),
                             holds,
+                            new UserLookup(store, holds),
                             new ScratchLookup(store, clock),
                             reports,
                             health,

@@ -37,6 +37,7 @@ class FairwatchCommandTest {
 
     private final Vertx vertx = Vertx.vertx();
     private final List<String> asked = new CopyOnWriteArrayList<>();
+    private final List<String> accepted = new CopyOnWriteArrayList<>();
     private final Map<String, Reply> replies = new ConcurrentHashMap<>();
     private volatile Function<String, @Nullable Reply> answers = path -> replies.getOrDefault(path, replies.get(ANY));
     private final Path directory;
@@ -54,6 +55,7 @@ class FairwatchCommandTest {
         HttpServer server = vertx.createHttpServer()
                 .requestHandler(request -> {
                     asked.add(request.uri());
+                    accepted.add(String.valueOf(request.getHeader("Accept")));
                     Reply reply = answers.apply(request.path());
                     if (reply != null) {
                         request.response().setStatusCode(reply.status()).end(reply.body());
@@ -94,6 +96,7 @@ class FairwatchCommandTest {
                 .redirectOutput(out.toFile())
                 .redirectError(err.toFile());
         builder.environment().put("HOME", directory.toString());
+        builder.environment().put("LC_ALL", "C");
         builder.environment().put("no_proxy", "*");
         builder.environment()
                 .put("FAIRWATCH_CLIENT_CONF", directory.resolve("client.conf").toString());
@@ -179,11 +182,25 @@ class FairwatchCommandTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "job 83549 | /api/v1/jobs/83549?format=text",
+                "job 83549 | /api/v1/jobs/83549?format=text&characters=ascii",
+                "83549 | /api/v1/jobs/83549?format=text&characters=ascii",
                 "job --csv 83549 | /api/v1/jobs/83549?format=csv",
                 "job 83549 --json | /api/v1/jobs/83549?format=json",
-                "job 5_3 | /api/v1/jobs/5_3?format=text",
-                "job 6+1 | /api/v1/jobs/6%2B1?format=text",
+                "job 5_3 | /api/v1/jobs/5_3?format=text&characters=ascii",
+                "job 6+1 | /api/v1/jobs/6%2B1?format=text&characters=ascii",
+                "job --series 5_3 | /api/v1/jobs/5_3/series?format=csv",
+                "job --series 5 --since 2h --json | /api/v1/jobs/5/series?format=json&since=2h",
+                "why 6+1 | /api/v1/jobs/6%2B1/why?format=text",
+                "why --json 5 | /api/v1/jobs/5/why?format=json",
+                "jobs --state ended,failed --since 2026-11-20T14:00"
+                        + " | /api/v1/jobs?format=text&state=ended%2Cfailed&since=2026-11-20T14%3A00",
+                "jobs --limit 5 --after YQ | /api/v1/jobs?format=text&limit=5&after=YQ",
+                "findings --rule idle-gpu --csv | /api/v1/findings?format=csv&rule=idle-gpu",
+                "user tlj@its.aau.dk | /api/v1/users/tlj%40its.aau.dk?format=text",
+                "users --partition gpu | /api/v1/users?format=text&partition=gpu",
+                "accounts | /api/v1/accounts?format=text",
+                "health --json | /api/v1/health?format=json",
+                "node --csv | /api/v1/nodes?format=csv",
                 "node | /api/v1/nodes?format=text",
                 "node --json | /api/v1/nodes?format=json",
                 "node nv-ai-01 | /api/v1/nodes/nv-ai-01?format=text",
@@ -253,8 +270,18 @@ class FairwatchCommandTest {
                 "node ..",
                 "node a/b",
                 "node $(touch x)",
-                "node --csv",
                 "health now",
+                "job --since 2h 5",
+                "job --series",
+                "job --series 5 --since",
+                "why",
+                "why 5 6",
+                "why abc",
+                "user a b",
+                "user ..",
+                "user a/b",
+                "accounts --user x",
+                "nodes --me",
                 "report",
                 "report --csv",
                 "report --from",
@@ -281,7 +308,7 @@ class FairwatchCommandTest {
         assertEquals(Path.of("fairwatch"), Files.readSymbolicLink(BIN.resolve("getUtilByJobId.sh")));
         says(200, "ok");
         assertEquals(new Ended(0, "ok\n", ""), run(Map.of("FAIRWATCH_URL", url()), "getUtilByJobId.sh", "83549"));
-        assertEquals(List.of("/api/v1/jobs/83549?format=text"), asked);
+        assertEquals(List.of("/api/v1/jobs/83549?format=text&characters=ascii"), asked);
         says(400, "job id: x");
         assertEquals(
                 "getUtilByJobId.sh: job id: x\n",
@@ -306,13 +333,68 @@ class FairwatchCommandTest {
         for (String word : List.of("--help", "-h", "help")) {
             Ended ended = fairwatch(word);
             assertEquals(0, ended.status());
-            assertTrue(ended.out().startsWith("Usage: fairwatch job "), ended.out());
+            assertTrue(ended.out().startsWith("Usage: fairwatch COMMAND "), ended.out());
             assertTrue(ended.out().contains("Exit codes: 0 answered, 1 no such job or node"), ended.out());
             Ended old = run(Map.of(), "getUtilByJobId.sh", word);
             assertEquals(0, old.status());
-            assertTrue(old.out().startsWith("Usage: getUtilByJobId.sh JOB [-l SECONDS]\n"), old.out());
+            assertTrue(old.out().startsWith("Usage: getUtilByJobId.sh JOB [-l [SECONDS]]\n"), old.out());
         }
         assertEquals(List.of(), asked);
+    }
+
+    @Test
+    @DisplayName("every command has its own help, wherever the word for it stands")
+    void helpOfCommands() throws Exception {
+        for (String command : List.of(
+                "job",
+                "jobs",
+                "top",
+                "user",
+                "users",
+                "accounts",
+                "node",
+                "nodes",
+                "findings",
+                "why",
+                "scratch",
+                "report",
+                "health")) {
+            for (Ended ended : List.of(
+                    fairwatch("help", command),
+                    fairwatch(command, "--help"),
+                    fairwatch(command, "--watch", "5", "-h"))) {
+                assertEquals(0, ended.status(), ended.toString());
+                assertTrue(ended.out().startsWith("Usage: fairwatch " + command), ended.out());
+                assertTrue(ended.out().lines().allMatch(line -> line.length() <= 90), ended.out());
+            }
+        }
+        assertEquals(List.of(), asked);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "jbos, unknown command 'jbos' (did you mean jobs?)",
+        "help tpo, unknown command 'tpo' (did you mean top?)",
+        "jobs --partitoin gpu, unknown option '--partitoin' (did you mean --partition?)",
+        "job --jsn 5, unknown option '--jsn' (did you mean --json?)",
+        "scratch --no-colours, unknown option '--no-colours' (did you mean --no-colors?)",
+        "frobnicate, unknown command 'frobnicate'"
+    })
+    @DisplayName("a word that is nearly one is answered with the one")
+    void suggestion(String words, String said) throws Exception {
+        Ended ended = fairwatch(words.split(" ", -1));
+        assertEquals(2, ended.status());
+        assertEquals("fairwatch: " + said, ended.err().lines().findFirst().orElse(""));
+        assertEquals(List.of(), asked);
+    }
+
+    @Test
+    @DisplayName("a terminal of UTF-8 gets its characters; the collector is told that its errors are read as text")
+    void characters() throws Exception {
+        says(200, "ok");
+        run(Map.of("FAIRWATCH_URL", url(), "LC_ALL", "C.UTF-8"), "fairwatch", "job", "5");
+        assertEquals(List.of("/api/v1/jobs/5?format=text&characters=utf-8"), asked);
+        assertEquals(List.of("text/plain"), accepted);
     }
 
     // ---- what is held, and what is kept
@@ -323,7 +405,7 @@ class FairwatchCommandTest {
         says(200, "ok");
         assertEquals(0, fairwatch("top", "--user", "tlj@its.aau.dk", "--csv").status());
         fairwatch("jobs", "--partition", "gpu", "--node", "nv-ai-01", "--account", "a+b");
-        fairwatch("user", "anna");
+        fairwatch("users", "--user", "anna");
         assertEquals(
                 List.of(
                         "/api/v1/idle?format=csv&user=tlj%40its.aau.dk",
@@ -355,7 +437,7 @@ class FairwatchCommandTest {
         }) {
             Ended ended = fairwatch(words);
             assertEquals(2, ended.status(), String.join(" ", words));
-            assertTrue(ended.err().contains("Try: fairwatch --help"), ended.err());
+            assertTrue(ended.err().matches("(?s).*Try: fairwatch " + words[0] + " --help\n"), ended.err());
         }
         assertEquals(List.of(), asked);
     }
@@ -372,8 +454,17 @@ class FairwatchCommandTest {
                 asked);
         says(200, "/raid/x  5 TiB");
         assertEquals(0, run(Map.of("FAIRWATCH_URL", url()), "dusage", "--all").status());
-        says(200, "{\"list\":[{\"over_limit\":true}]}");
+        says(200, "{\"items\":[{\"over_limit\":true}]}");
         assertEquals(1, run(Map.of("FAIRWATCH_URL", url()), "dusage", "--json").status());
+        says(200, "node,over_limit\na,true\nb,false\n");
+        assertEquals(1, run(Map.of("FAIRWATCH_URL", url()), "dusage", "--csv").status());
+        says(200, "node,over_limit\na,false\n");
+        asked.clear();
+        assertEquals(
+                0,
+                run(Map.of("FAIRWATCH_URL", url()), "dusage", "--csv", "-p", "llm")
+                        .status());
+        assertEquals(List.of("/api/v1/scratch?format=csv&columns=node&name=llm&width=400"), asked);
     }
 
     @Test
@@ -399,6 +490,16 @@ class FairwatchCommandTest {
         assertEquals("Job 5 has ended: COMPLETED.\n", ended.err());
         assertEquals(0, ended.status());
         assertEquals("/api/v1/jobs/5?format=csv&live=yes", asked.get(0));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"5 -l", "-l 5", "5 -l 1", "-l 1 5"})
+    @DisplayName("-l stands before or behind the job, with or without seconds")
+    void liveWords(String words) throws Exception {
+        says(410, "Job 5 has ended: COMPLETED.");
+        Ended ended = run(Map.of("FAIRWATCH_URL", url()), "getUtilByJobId.sh", words.split(" ", -1));
+        assertEquals(new Ended(0, "", "Job 5 has ended: COMPLETED.\n"), ended);
+        assertEquals(List.of("/api/v1/jobs/5?format=csv&live=yes"), asked);
     }
 
     // ---- where the collector is

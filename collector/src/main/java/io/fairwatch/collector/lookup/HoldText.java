@@ -96,7 +96,7 @@ public final class HoldText {
         return Duration.between(gpu.gpu().idleSince().orElse(holdings.at()), holdings.at());
     }
 
-    private static String gpuName(HeldGpu gpu) {
+    static String gpuName(HeldGpu gpu) {
         return gpu.node()
                 + gpu.allocated()
                         .map(AllocatedGpu::gresIndex)

@@ -103,8 +103,15 @@ public final class ScratchLookup {
      * @param user login name of the owner
      * @param node node
      * @param path beginning of the path
+     * @param name name of the directory itself, as of a project
      */
-    public record Filter(Optional<String> user, Optional<String> node, Optional<String> path) {}
+    public record Filter(Optional<String> user, Optional<String> node, Optional<String> path, Optional<String> name) {
+        boolean takes(Kept kept) {
+            return (user.isEmpty() || user.equals(kept.user()))
+                    && (path.isEmpty() || kept.path().startsWith(path.get()))
+                    && (name.isEmpty() || kept.path().endsWith("/" + name.get()));
+        }
+    }
 
     /** Directories and users' own space on all mounts. */
     public Keeping find(Filter filter, Page page) throws StoreException {
@@ -126,9 +133,7 @@ public final class ScratchLookup {
         }
         Page.Part<Kept> part = page.of(
                 list.stream()
-                        .filter(kept -> filter.user().isEmpty() || filter.user().equals(kept.user()))
-                        .filter(kept -> filter.path().isEmpty()
-                                || kept.path().startsWith(filter.path().get()))
+                        .filter(filter::takes)
                         .sorted(Comparator.comparing(Kept::key))
                         .toList(),
                 Kept::key);

@@ -124,7 +124,8 @@ public final class ScratchText {
                 "hard_files",
                 "last_write",
                 "counted_at",
-                "method");
+                "method",
+                "over_limit");
         for (Kept kept : keeping.items()) {
             csv.row(
                     kept.node(),
@@ -142,7 +143,8 @@ public final class ScratchText {
                     number(kept.limit().map(Limit::hardFiles).orElse(OptionalLong.empty())),
                     kept.lastWrite().map(Instant::toString).orElse(""),
                     kept.countedAt().toString(),
-                    kept.method());
+                    kept.method(),
+                    Boolean.toString(kept.isOverLimit()));
         }
         return csv.toString();
     }

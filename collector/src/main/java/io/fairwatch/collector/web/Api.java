@@ -29,6 +29,9 @@ import io.fairwatch.collector.lookup.NodeText;
 import io.fairwatch.collector.lookup.ScratchLookup;
 import io.fairwatch.collector.lookup.ScratchLookup.Keeping;
 import io.fairwatch.collector.lookup.ScratchText;
+import io.fairwatch.collector.lookup.UserLookup;
+import io.fairwatch.collector.lookup.UserLookup.UserView;
+import io.fairwatch.collector.lookup.UserText;
 import io.fairwatch.collector.report.Period;
 import io.fairwatch.collector.report.Report;
 import io.fairwatch.collector.report.ReportMaker;
@@ -79,6 +82,7 @@ public final class Api {
     private final JobList lists;
     private final NodeLookup nodes;
     private final HoldLookup holds;
+    private final UserLookup users;
     private final ScratchLookup scratch;
     private final ReportMaker reports;
     private final HealthCheck health;
@@ -102,6 +106,7 @@ public final class Api {
             JobList lists,
             NodeLookup nodes,
             HoldLookup holds,
+            UserLookup users,
             ScratchLookup scratch,
             ReportMaker reports,
             HealthCheck health,
@@ -113,6 +118,7 @@ public final class Api {
         this.lists = lists;
         this.nodes = nodes;
         this.holds = holds;
+        this.users = users;
         this.scratch = scratch;
         this.reports = reports;
         this.health = health;
@@ -154,7 +160,9 @@ public final class Api {
                                 "What a job does with its GPUs: the newest run of each of its parts.",
                                 this::job,
                                 JOB,
-                                LIVE)
+                                LIVE,
+                                Parameter.WIDTH,
+                                Parameter.CHARACTERS)
                         .answers(new TypeReference<List<JobView>>() {}.getType())
                         .or(404, "Nobody knows the job.")
                         .or(409, "It has not started.")
@@ -184,6 +192,8 @@ public final class Api {
                                 Parameter.LIMIT,
                                 Parameter.AFTER)
                         .answers(new TypeReference<Listing<Holds>>() {}.getType()),
+                Route.of("/api/v1/users/{user}", "What one user has now.", this::user, Parameter.USER)
+                        .answers(UserView.class),
                 Route.of(
                                 "/api/v1/accounts",
                                 "What each charging account holds now, most idle GPUs first.",
@@ -222,6 +232,7 @@ public final class Api {
                                 Parameter.USER,
                                 Parameter.NODE,
                                 Parameter.text("path", "Only what begins with this path."),
+                                Parameter.text("name", "Only directories of this name, as projects have."),
                                 Parameter.choice("columns", "A column for the node; text only.", "node"),
                                 Parameter.COLOURS,
                                 Parameter.WIDTH,
@@ -311,6 +322,18 @@ public final class Api {
         return holds(question, "user", Holds::byUser);
     }
 
+    private Reply user(Question question) throws StoreException, JsonProcessingException {
+        UserView found = users.find(question.inPath("user"));
+        return Reply.of(
+                200,
+                question.format(),
+                switch (question.format()) {
+                    case TEXT -> new UserText(zone).page(found);
+                    case CSV -> new JobListText(zone).csv(found.jobs());
+                    case JSON -> json.writeValueAsString(found);
+                });
+    }
+
     private Reply accounts(Question question) throws StoreException, JsonProcessingException {
         return holds(question, "account", Holds::byAccount);
     }
@@ -349,7 +372,8 @@ public final class Api {
 
     private Reply scratch(Question question) throws StoreException, JsonProcessingException {
         Keeping found = scratch.find(
-                new ScratchLookup.Filter(question.text("user"), question.text("node"), question.text("path")),
+                new ScratchLookup.Filter(
+                        question.text("user"), question.text("node"), question.text("path"), question.text("name")),
                 question.page());
         ScratchText text = new ScratchText(question.is("colours", "yes"));
         return paged(

@@ -18,6 +18,7 @@ import io.fairwatch.collector.lookup.JobLookup;
 import io.fairwatch.collector.lookup.NodeLookup;
 import io.fairwatch.collector.lookup.Samples;
 import io.fairwatch.collector.lookup.ScratchLookup;
+import io.fairwatch.collector.lookup.UserLookup;
 import io.fairwatch.collector.report.ReportMaker;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.store.DuckDbStore;
@@ -96,6 +97,7 @@ class ApiTest {
                         new JobList(asked, holds),
                         new NodeLookup(asked, () -> NOW),
                         holds,
+                        new UserLookup(asked, holds),
                         new ScratchLookup(asked, () -> NOW),
                         new ReportMaker(asked, 0.01),
                         new HealthCheck(

@@ -15,6 +15,7 @@ import io.fairwatch.collector.lookup.JobLookup;
 import io.fairwatch.collector.lookup.NodeLookup;
 import io.fairwatch.collector.lookup.Samples;
 import io.fairwatch.collector.lookup.ScratchLookup;
+import io.fairwatch.collector.lookup.UserLookup;
 import io.fairwatch.collector.report.ReportMaker;
 import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.Store;
@@ -53,7 +54,8 @@ class OpenApiTest {
     private static final HttpClient CLIENT = HttpClient.newHttpClient();
 
     /** What each parameter of a path is in these tests. */
-    private static final Map<String, String> IN_PATH = Map.of("id", "83549", "node", "nv-ai-01");
+    private static final Map<String, String> IN_PATH =
+            Map.of("id", "83549", "node", "nv-ai-01", "user", "tlj@its.aau.dk");
 
     /** A good value of every other parameter that is not free text. */
     private static final Map<String, String> GOOD = Map.of(
@@ -87,6 +89,7 @@ class OpenApiTest {
                         new JobList(store, holds),
                         new NodeLookup(store, () -> NOW),
                         holds,
+                        new UserLookup(store, holds),
                         new ScratchLookup(store, () -> NOW),
                         new ReportMaker(store, 0.01),
                         new HealthCheck(store, () -> NOW, Optional.of(Duration.ofSeconds(75)), "0.1.0", List::of),
