@@ -1,6 +1,9 @@
 package io.fairwatch.rules;
 
 import io.fairwatch.rules.Expression.Answer;
+import io.fairwatch.rules.Rule.Exemptions;
+import io.fairwatch.rules.Verdict.Selected;
+import io.fairwatch.rules.Views.Member;
 import io.fairwatch.rules.Vocabulary.View;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -9,113 +12,155 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
 
 /** A rule's expressions, ready to be asked. Immutable and thread-safe.
  *
- * @param select asked of each GPU; empty if the rule is about the job as a whole
- * @param condition asked once per job
+ * @param words what they can speak of
+ * @param each the list whose members are selected from
+ * @param applies asked first, of the subject alone; empty if the rule applies to all
+ * @param select asked of each member; empty if the rule is about the subject as a whole
+ * @param condition asked once per subject
+ * @param cancellable asked of a finding; empty if it never is
  * @param evidence what a finding keeps, by name
  * @param summary first text for the owner
  * @param fix second text for the owner */
 record CompiledRule(
+        Words words,
+        Words.Members each,
+        Optional<Expression> applies,
         Optional<Expression> select,
         Expression condition,
+        Optional<Expression> cancellable,
         Map<String, Expression> evidence,
         Template summary,
         Template fix) {
 
-    /** Stands for an allocated GPU of which there are no facts at all. */
-    private static final GpuFacts UNSEEN = new GpuFacts(
-            "(not known)", Optional.empty(), OptionalInt.empty(), Optional.empty(), true, 0, GpuFacts.Use.NOT_KNOWN);
-
-    /** Asks the rule, with the settings in {@code rule}, about a job. */
-    Verdict judge(Rule rule, JobFacts facts) {
-        if (!facts.job().fresh()) {
-            return new Verdict.Unknown("what Slurm said of the job is out of date");
+    /** Asks the rule, with the settings in {@code rule}, about a subject. */
+    Verdict judge(Rule rule, Views views) {
+        if (!views.fresh()) {
+            return new Verdict.Unknown(
+                    "what Slurm said of the " + words.subject().variable() + " is out of date");
         }
-        Optional<Verdict> settled = exempt(rule.exemptions(), facts.job().submission());
-        if (settled.isPresent()) {
-            return settled.get();
+        if (!rule.exemptions().isEmpty()) {
+            Optional<Verdict> settled = exempt(rule.exemptions(), views);
+            if (settled.isPresent()) {
+                return settled.get();
+            }
         }
         Duration warmUp = rule.timing().warmUp();
-        if (facts.job().elapsedSeconds() < warmUp.toSeconds()) {
-            return new Verdict.Clear("the run is younger than " + TextFunctions.durationText(warmUp.toSeconds()));
+        if (views.ageSeconds().isPresent() && views.ageSeconds().get() < warmUp.toSeconds()) {
+            return new Verdict.Clear("the " + (rule.scope() == Rule.Scope.PENDING_JOB ? "wait" : "run")
+                    + (rule.scope() == Rule.Scope.FINISHED_JOB ? " was shorter than " : " is younger than ")
+                    + TextFunctions.durationText(warmUp.toSeconds()));
         }
-        Duration window = Duration.between(facts.from(), facts.to());
-        if (!window.equals(rule.timing().window())) {
-            return new Verdict.Unknown("the facts are of " + window + ", the rule asks for "
+        if (rule.scope() != Rule.Scope.FINISHED_JOB
+                && !views.window().equals(rule.timing().window())) {
+            return new Verdict.Unknown("the facts are of " + views.window() + ", the rule asks for "
                     + rule.timing().window());
         }
-        return ask(rule, facts);
+        return ask(rule, views);
     }
 
-    private static Optional<Verdict> exempt(Rule.Exemptions exemptions, JobAllocation.Submission submission) {
-        List<Optional<Verdict>> answers = List.of(
-                exempt("user", Optional.of(submission.user()), exemptions.users()),
-                exempt("account", submission.account(), exemptions.accounts()),
-                exempt("QoS", submission.qos(), exemptions.qos()),
-                exempt("partition", submission.partition(), exemptions.partitions()));
-        Optional<Verdict> clear = answers.stream()
-                .flatMap(Optional::stream)
-                .filter(Verdict.Clear.class::isInstance)
-                .findFirst();
-        return clear.isPresent()
-                ? clear
-                : answers.stream().flatMap(Optional::stream).findFirst();
-    }
-
-    private static Optional<Verdict> exempt(String what, Optional<String> value, List<String> exempt) {
-        if (exempt.isEmpty()) {
-            return Optional.empty();
-        }
-        if (value.isEmpty()) {
-            return Optional.of(
-                    new Verdict.Unknown("the " + what + " is not known, and the rule exempts some by " + what));
-        }
-        return exempt.contains(value.get())
-                ? Optional.of(new Verdict.Clear("exempt by " + what + " " + value.get()))
-                : Optional.empty();
-    }
-
-    private Verdict ask(Rule rule, JobFacts facts) {
-        Map<String, Object> variables = new HashMap<>();
-        variables.put("job", Vocabulary.JOB.view(facts.job(), facts.use()));
-        variables.put("params", rule.parameters());
-        variables.put("window_seconds", rule.timing().window().toSeconds());
-
-        List<GpuFacts> gpus = withUnseen(facts);
-        List<View> views = new ArrayList<>();
-        List<View> selectedViews = new ArrayList<>();
-        List<GpuFacts> selected = new ArrayList<>();
-        List<String> unknown = new ArrayList<>();
-        double leastCoverage = 1;
-        for (GpuFacts gpu : gpus) {
-            boolean covered = gpu.coverage() >= rule.minimumCoverage();
-            View view = Vocabulary.GPU.view(covered ? gpu : gpu.withoutUse());
-            views.add(view);
-            leastCoverage = gpu.allocated() ? Math.min(leastCoverage, gpu.coverage()) : leastCoverage;
-            if (select.isEmpty()) {
+    private static Optional<Verdict> exempt(Exemptions exemptions, Views views) {
+        Optional<Verdict> unknown = Optional.empty();
+        for (Map.Entry<Exemptions.By, List<Exemptions.Exemption>> entry :
+                exemptions.by().entrySet()) {
+            Exemptions.By by = entry.getKey();
+            List<Exemptions.Exemption> inForce = entry.getValue().stream()
+                    .filter(exemption -> exemption.inForce(views.at()))
+                    .toList();
+            Optional<Optional<List<String>>> names = views.goesBy(by);
+            if (inForce.isEmpty() || names.isEmpty()) {
                 continue;
             }
-            variables.put("gpu", view);
-            Answer answer = select.get().answer(variables);
-            if (answer instanceof Answer.Failed failed) {
-                return new Verdict.Unknown("the rule failed in select: " + failed.why());
+            if (names.get().isEmpty()) {
+                unknown = Optional.of(new Verdict.Unknown(
+                        "the " + by.words() + " is not known, and the rule exempts some by " + by.words()));
+                continue;
             }
-            boolean yes = answer instanceof Answer.Value value && value.value().equals(true);
-            if (yes && covered) {
-                selected.add(gpu);
-                selectedViews.add(view);
-            } else if (!covered && (yes || answer instanceof Answer.Missing)) {
-                unknown.add(nameOf(gpu) + " has coverage " + TextFunctions.percentText(gpu.coverage()));
-            } else if (answer instanceof Answer.Missing missing) {
-                unknown.add(nameOf(gpu) + " lacks " + String.join(", ", missing.facts()));
+            for (Exemptions.Exemption exemption : inForce) {
+                if (names.get().get().stream().anyMatch(name -> by.means(exemption.name(), name))) {
+                    return Optional.of(new Verdict.Clear("exempt by " + by.words() + " " + exemption.name()
+                            + exemption.reason().map(why -> ": " + why).orElse("")
+                            + exemption
+                                    .until()
+                                    .map(until -> " (until " + until + ")")
+                                    .orElse("")));
+                }
             }
         }
-        variables.put("gpus", views);
+        return unknown;
+    }
+
+    /** What the expressions of a rule see of a subject, but for its parts. */
+    Map<String, Object> variables(Rule rule, Views views) {
+        Map<String, Object> variables = new HashMap<>(16);
+        String subject = words.subject().variable();
+        variables.put(subject, views.subject(subject));
+        if (words.queue()) {
+            variables.put("queue", views.subject("queue"));
+        }
+        variables.put("params", rule.parameters());
+        variables.put("window_seconds", windowSeconds(rule, views));
+        return variables;
+    }
+
+    private static long windowSeconds(Rule rule, Views views) {
+        return rule.scope() == Rule.Scope.FINISHED_JOB
+                ? views.window().toSeconds()
+                : rule.timing().window().toSeconds();
+    }
+
+    private Verdict ask(Rule rule, Views views) {
+        Map<String, Object> variables = variables(rule, views);
+        if (applies.isPresent()) {
+            Answer answer = applies.get().answer(variables);
+            if (answer instanceof Answer.Failed failed) {
+                return new Verdict.Unknown("the rule failed in applies: " + failed.why());
+            }
+            if (answer instanceof Answer.Missing missing) {
+                return new Verdict.Unknown("whether the rule applies depends on " + String.join(", ", missing.facts()));
+            }
+            if (answer instanceof Answer.Value value && value.value().equals(false)) {
+                return new Verdict.Clear("the rule does not apply");
+            }
+        }
+        List<View> selectedViews = new ArrayList<>();
+        List<Selected> selected = new ArrayList<>();
+        List<String> unknown = new ArrayList<>();
+        List<Member> members = views.list(each.plural());
+        if (select.isPresent()) {
+            String variable = each.thing().variable();
+            for (Member member : members) {
+                View view = member.view(rule.minimumCoverage());
+                boolean covered = member.coverage() >= rule.minimumCoverage();
+                variables.put(variable, view);
+                Answer answer = select.get().answer(variables);
+                if (answer instanceof Answer.Failed failed) {
+                    return new Verdict.Unknown("the rule failed in select: " + failed.why());
+                }
+                boolean yes =
+                        answer instanceof Answer.Value value && value.value().equals(true);
+                if (yes && covered) {
+                    selected.add(member.facts());
+                    selectedViews.add(view);
+                } else if (!covered && (yes || answer instanceof Answer.Missing)) {
+                    unknown.add(nameOf(member) + " has coverage " + TextFunctions.percentText(member.coverage()));
+                } else if (answer instanceof Answer.Missing missing) {
+                    unknown.add(nameOf(member) + " lacks " + String.join(", ", missing.facts()));
+                }
+            }
+            variables.remove(variable);
+        }
+        for (Words.Members list : words.lists()) {
+            List<View> all = new ArrayList<>();
+            for (Member member : views.list(list.plural())) {
+                all.add(member.view(rule.minimumCoverage()));
+            }
+            variables.put(list.plural(), all);
+        }
         variables.put("selected", selectedViews);
-        variables.put("coverage", leastCoverage);
+        variables.put("coverage", views.coverage());
 
         Answer answer = condition.answer(variables);
         if (answer instanceof Answer.Failed failed) {
@@ -127,16 +172,27 @@ record CompiledRule(
             return finding(rule, selected, variables);
         }
         if (!unknown.isEmpty()) {
-            return new Verdict.Unknown(String.join("; ", unknown));
+            return new Verdict.Unknown(few(unknown));
         }
         return new Verdict.Clear(
                 select.isEmpty()
                         ? "the condition does not hold"
-                        : "the condition does not hold: " + selected.size() + " of " + gpus.size()
-                                + " GPUs are affected");
+                        : "the condition does not hold: " + selected.size() + " of " + members.size() + " "
+                                + words(each.plural()) + " are affected");
     }
 
-    private Verdict finding(Rule rule, List<GpuFacts> selected, Map<String, Object> variables) {
+    private static String words(String plural) {
+        return plural.equals("gpus") ? "GPUs" : plural;
+    }
+
+    /** The first few of them, since a user can have thousands of jobs. */
+    private static String few(List<String> reasons) {
+        return reasons.size() <= 8
+                ? String.join("; ", reasons)
+                : String.join("; ", reasons.subList(0, 8)) + "; and " + (reasons.size() - 8) + " more";
+    }
+
+    private Verdict finding(Rule rule, List<Selected> selected, Map<String, Object> variables) {
         Map<String, Object> numbers = new LinkedHashMap<>();
         for (Map.Entry<String, Expression> entry : evidence.entrySet()) {
             Answer answer = entry.getValue().answer(variables);
@@ -148,6 +204,10 @@ record CompiledRule(
             }
         }
         numbers.putAll(rule.parameters());
+        // what is not certain ends no job
+        boolean cancel = cancellable.isPresent()
+                && cancellable.get().answer(variables) instanceof Answer.Value value
+                && value.value().equals(true);
         Answer summaryText = summary.write(variables);
         Answer fixText = fix.write(variables);
         if (summaryText instanceof Answer.Value first && fixText instanceof Answer.Value second) {
@@ -155,23 +215,17 @@ record CompiledRule(
                     selected,
                     numbers,
                     Template.paragraph(String.valueOf(first.value())),
-                    String.valueOf(second.value()));
+                    String.valueOf(second.value()),
+                    cancel);
         }
         return new Verdict.Unknown("the rule failed in its texts: "
                 + (summaryText instanceof Answer.Failed failed ? failed.why() : String.valueOf(fixText)));
     }
 
-    /** An allocated GPU without facts must not make the others look like all there are. */
-    private static List<GpuFacts> withUnseen(JobFacts facts) {
-        List<GpuFacts> gpus = new ArrayList<>(facts.gpus());
-        long seen = gpus.stream().filter(GpuFacts::allocated).count();
-        for (long i = seen; i < facts.job().resources().gpusAllocated().orElse(0); i++) {
-            gpus.add(UNSEEN);
-        }
-        return gpus;
-    }
-
-    private static String nameOf(GpuFacts gpu) {
-        return gpu.node() + " " + gpu.uuid().orElse("GPU of unknown UUID");
+    private static String nameOf(Member member) {
+        Selected facts = member.facts();
+        return facts.facts() instanceof GpuFacts gpu
+                ? gpu.node() + " " + gpu.uuid().orElse("GPU of unknown UUID")
+                : facts.kind() + " " + facts.name();
     }
 }

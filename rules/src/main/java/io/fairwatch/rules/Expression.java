@@ -68,38 +68,52 @@ final class Expression {
 
     /** Compiles the expressions of one rule. */
     static final class Compiler {
-        private final Cel perGpu;
-        private final Cel perJob;
+        private final Cel first;
+        private final Cel perMember;
+        private final Cel perSubject;
 
-        /** Makes a compiler for a rule with parameters of these types. */
-        Compiler(Map<String, CelType> parameters) {
-            perGpu =
-                    common(parameters).addVar("gpu", Vocabulary.GPU.reference()).build();
-            perJob = common(parameters)
-                    .addVar("gpus", ListType.create(Vocabulary.GPU.reference()))
-                    .addVar("selected", ListType.create(Vocabulary.GPU.reference()))
-                    .addVar("coverage", SimpleType.DOUBLE)
+        /** Makes a compiler for a rule of that scope, whose {@code select} is asked of members of that list, with
+         * parameters of these types. */
+        Compiler(Words words, Words.Members each, Map<String, CelType> parameters) {
+            first = common(words, parameters).build();
+            perMember = common(words, parameters)
+                    .addVar(each.thing().variable(), each.thing().reference())
                     .build();
+            CelBuilder all = common(words, parameters)
+                    .addVar("selected", ListType.create(each.thing().reference()))
+                    .addVar("coverage", SimpleType.DOUBLE);
+            words.lists()
+                    .forEach(members -> all.addVar(
+                            members.plural(), ListType.create(members.thing().reference())));
+            perSubject = all.build();
         }
 
-        /** Compiles something that is asked once per GPU. */
-        Expression perGpu(String source, List<CelType> wanted) throws ExpressionException {
-            return compile(perGpu, source, wanted);
+        /** Compiles something that is asked before anything is known of the parts. */
+        Expression first(String source, List<CelType> wanted) throws ExpressionException {
+            return compile(first, source, wanted);
         }
 
-        /** Compiles something that is asked once per job. */
-        Expression perJob(String source, List<CelType> wanted) throws ExpressionException {
-            return compile(perJob, source, wanted);
+        /** Compiles something that is asked once per member. */
+        Expression perMember(String source, List<CelType> wanted) throws ExpressionException {
+            return compile(perMember, source, wanted);
         }
 
-        private static CelBuilder common(Map<String, CelType> parameters) {
+        /** Compiles something that is asked once per subject. */
+        Expression perSubject(String source, List<CelType> wanted) throws ExpressionException {
+            return compile(perSubject, source, wanted);
+        }
+
+        private static CelBuilder common(Words words, Map<String, CelType> parameters) {
             CelBuilder builder = CelFactory.plannerCelBuilder()
                     .setOptions(OPTIONS)
                     .setStandardMacros(CelStandardMacro.STANDARD_MACROS)
                     .setTypeProvider(Vocabulary.types(parameters))
-                    .addVar("job", Vocabulary.JOB.reference())
+                    .addVar(words.subject().variable(), words.subject().reference())
                     .addVar("params", StructTypeReference.create("Params"))
                     .addVar("window_seconds", SimpleType.INT);
+            if (words.queue()) {
+                builder.addVar("queue", Vocabulary.QUEUE.reference());
+            }
             TextFunctions.addTo(builder);
             return builder;
         }

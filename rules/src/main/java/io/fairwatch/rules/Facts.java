@@ -1,5 +1,7 @@
 package io.fairwatch.rules;
 
+import java.time.Instant;
+
 /** Range checks that all facts share. */
 final class Facts {
     private Facts() {}
@@ -19,6 +21,12 @@ final class Facts {
     static void notNegative(String name, long value) {
         if (value < 0) {
             throw new IllegalArgumentException(name + ": " + value + " (expected: 0 or more)");
+        }
+    }
+
+    static void window(Instant from, Instant to) {
+        if (!from.isBefore(to)) {
+            throw new IllegalArgumentException("window: from " + from + " to " + to + " (expected: from before to)");
         }
     }
 }

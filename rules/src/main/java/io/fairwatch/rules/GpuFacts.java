@@ -57,7 +57,8 @@ public record GpuFacts(
      * @param idleSeconds how long nothing has run on it within this run, up to the end of the window; seconds, may be
      *     longer than the window; 0 when it is busy. Source: the collector's store
      * @param busyBefore whether it was ever busy in this run. Absent: the run's past is not covered well enough to say
-     *     no. Source: the collector's store */
+     *     no. Source: the collector's store
+     * @param load how hard it worked, beyond whether anything ran */
     public record Use(
             OptionalDouble utilizationMeanRatio,
             OptionalDouble utilizationMaxRatio,
@@ -65,7 +66,8 @@ public record GpuFacts(
             OptionalLong memoryTotalBytes,
             OptionalInt processesMax,
             OptionalLong idleSeconds,
-            Optional<Boolean> busyBefore) {
+            Optional<Boolean> busyBefore,
+            Load load) {
 
         /** For a GPU of which no sample came. */
         public static final Use NOT_KNOWN = new Use(
@@ -75,7 +77,8 @@ public record GpuFacts(
                 OptionalLong.empty(),
                 OptionalInt.empty(),
                 OptionalLong.empty(),
-                Optional.empty());
+                Optional.empty(),
+                Load.NOT_KNOWN);
 
         /** Checks the ranges. */
         public Use {
@@ -86,6 +89,65 @@ public record GpuFacts(
             processesMax.ifPresent(value -> Facts.notNegative("processesMax", value));
             idleSeconds.ifPresent(value -> Facts.notNegative("idleSeconds", value));
             Objects.requireNonNull(busyBefore, "busyBefore");
+            Objects.requireNonNull(load, "load");
+        }
+    }
+
+    /** How hard a GPU worked in the window. Every reading may be absent.
+     *
+     * @param busyRatio share of the measured time in whose samples anything ran; ratio 0..1. Absent: utilisation is not
+     *     told
+     * @param memoryTrafficMeanRatio mean share of time in which device memory was read or written; ratio 0..1. Source:
+     *     nvmlDeviceGetUtilizationRates memory
+     * @param memoryTrafficMaxRatio the largest sample of it
+     * @param powerMeanWatts mean draw; watts. Source: nvmlDeviceGetPowerUsage, or the energy counter
+     * @param powerMaxWatts largest draw seen; watts
+     * @param powerLimitWatts limit in force; watts. Source: nvmlDeviceGetEnforcedPowerLimit
+     * @param energyJoules taken in the window; joules. Source: nvmlDeviceGetTotalEnergyConsumption
+     * @param smMeanRatio share of multiprocessors with work; ratio 0..1. Absent: before Hopper. Source:
+     *     nvmlGpmMetricsGet
+     * @param tensorMeanRatio share of time in which tensor cores worked; as before
+     * @param tensorMaxRatio the largest sample of it
+     * @param dramMeanRatio share of memory bandwidth used; as before */
+    public record Load(
+            OptionalDouble busyRatio,
+            OptionalDouble memoryTrafficMeanRatio,
+            OptionalDouble memoryTrafficMaxRatio,
+            OptionalDouble powerMeanWatts,
+            OptionalDouble powerMaxWatts,
+            OptionalDouble powerLimitWatts,
+            OptionalDouble energyJoules,
+            OptionalDouble smMeanRatio,
+            OptionalDouble tensorMeanRatio,
+            OptionalDouble tensorMaxRatio,
+            OptionalDouble dramMeanRatio) {
+        /** Nothing is known. */
+        public static final Load NOT_KNOWN = new Load(
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty());
+
+        /** Checks the ranges. */
+        public Load {
+            busyRatio.ifPresent(value -> Facts.ratio("busyRatio", value));
+            memoryTrafficMeanRatio.ifPresent(value -> Facts.ratio("memoryTrafficMeanRatio", value));
+            memoryTrafficMaxRatio.ifPresent(value -> Facts.ratio("memoryTrafficMaxRatio", value));
+            powerMeanWatts.ifPresent(value -> Facts.notNegative("powerMeanWatts", value));
+            powerMaxWatts.ifPresent(value -> Facts.notNegative("powerMaxWatts", value));
+            powerLimitWatts.ifPresent(value -> Facts.notNegative("powerLimitWatts", value));
+            energyJoules.ifPresent(value -> Facts.notNegative("energyJoules", value));
+            smMeanRatio.ifPresent(value -> Facts.ratio("smMeanRatio", value));
+            tensorMeanRatio.ifPresent(value -> Facts.ratio("tensorMeanRatio", value));
+            tensorMaxRatio.ifPresent(value -> Facts.ratio("tensorMaxRatio", value));
+            dramMeanRatio.ifPresent(value -> Facts.ratio("dramMeanRatio", value));
         }
     }
 }

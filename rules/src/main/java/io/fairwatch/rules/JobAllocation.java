@@ -1,5 +1,6 @@
 package io.fairwatch.rules;
 
+import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -17,6 +18,8 @@ import java.util.OptionalLong;
  * @param timeLimitSeconds how long the run may take; seconds. Absent: unlimited. Source: squeue TimeLimit
  * @param interactive whether a person is thought to sit in front of it (salloc, srun --pty, a notebook). Source: the
  *     collector, from Slurm's batch flag and the job's name
+ * @param state Slurm's word for its state, e.g. {@code RUNNING} or {@code COMPLETED}
+ * @param array whether it is a task of an array
  * @param fresh whether Slurm answered lately enough for these facts to be current; if not, every verdict is Unknown.
  *     Source: the collector */
 public record JobAllocation(
@@ -27,6 +30,8 @@ public record JobAllocation(
         long elapsedSeconds,
         OptionalLong timeLimitSeconds,
         boolean interactive,
+        String state,
+        boolean array,
         boolean fresh) {
 
     /** Checks the ranges. */
@@ -35,6 +40,7 @@ public record JobAllocation(
         Objects.requireNonNull(submission, "submission");
         Objects.requireNonNull(resources, "resources");
         Objects.requireNonNull(timeLimitSeconds, "timeLimitSeconds");
+        Objects.requireNonNull(state, "state");
         Facts.notNegative("elapsedSeconds", elapsedSeconds);
         timeLimitSeconds.ifPresent(value -> Facts.notNegative("timeLimitSeconds", value));
     }
@@ -45,13 +51,19 @@ public record JobAllocation(
      * @param account charged group. Absent: accounting is off. Source: squeue Account
      * @param partition the partition it runs in. Absent: Slurm does not say. Source: squeue Partition
      * @param qos quality of service. Absent: accounting is off. Source: squeue QOS
-     * @param name job name, chosen by the user. Absent: withheld by the site. Source: squeue Name */
+     * @param name job name, chosen by the user. Absent: withheld by the site. Source: squeue Name
+     * @param reservation the reservation that it runs in; empty: none. Absent: Slurm does not say. Source: squeue
+     *     Reservation
+     * @param comment the job's comment, chosen by the user; empty: none. Absent: Slurm does not say. Source: squeue
+     *     Comment */
     public record Submission(
             String user,
             Optional<String> account,
             Optional<String> partition,
             Optional<String> qos,
-            Optional<String> name) {
+            Optional<String> name,
+            Optional<String> reservation,
+            Optional<String> comment) {
         /** Refuses nulls. */
         public Submission {
             Objects.requireNonNull(user, "user");
@@ -59,6 +71,8 @@ public record JobAllocation(
             Objects.requireNonNull(partition, "partition");
             Objects.requireNonNull(qos, "qos");
             Objects.requireNonNull(name, "name");
+            Objects.requireNonNull(reservation, "reservation");
+            Objects.requireNonNull(comment, "comment");
         }
     }
 
@@ -69,14 +83,45 @@ public record JobAllocation(
      *     these nodes, which is not the same as none allocated. Source: AllocTRES gres/gpu
      * @param cpus number of CPUs. Absent: Slurm does not say. Source: AllocTRES cpu
      * @param memoryBytes host memory; bytes, all nodes together. Absent: memory is not managed by Slurm. Source:
-     *     AllocTRES mem */
-    public record Resources(int nodes, OptionalInt gpusAllocated, OptionalInt cpus, OptionalLong memoryBytes) {
+     *     AllocTRES mem
+     * @param gpuModel Slurm's name for the kind of its GPUs, e.g. {@code v100}. Absent: untyped, mixed, or none
+     * @param nodeNames names of its nodes
+     * @param shape what a whole node of its kind has */
+    public record Resources(
+            int nodes,
+            OptionalInt gpusAllocated,
+            OptionalInt cpus,
+            OptionalLong memoryBytes,
+            Optional<String> gpuModel,
+            List<String> nodeNames,
+            Shape shape) {
         /** Checks the ranges. */
         public Resources {
             Facts.notNegative("nodes", nodes);
             gpusAllocated.ifPresent(value -> Facts.notNegative("gpusAllocated", value));
             cpus.ifPresent(value -> Facts.notNegative("cpus", value));
             memoryBytes.ifPresent(value -> Facts.notNegative("memoryBytes", value));
+            Objects.requireNonNull(gpuModel, "gpuModel");
+            nodeNames = List.copyOf(nodeNames);
+            Objects.requireNonNull(shape, "shape");
+        }
+    }
+
+    /** What a whole node has, so that a GPU's share of it can be told: of the largest node of the job by CPUs for each
+     * GPU, so that nobody is said to take more than a share when some node has it.
+     *
+     * @param nodeCpus its CPUs. Absent: Slurm does not say. Source: sinfo
+     * @param nodeMemoryBytes its memory; bytes. Absent: as before
+     * @param nodeGpus its GPUs. Absent: Slurm knows of none there */
+    public record Shape(OptionalInt nodeCpus, OptionalLong nodeMemoryBytes, OptionalInt nodeGpus) {
+        /** Nothing is known of the nodes. */
+        public static final Shape NOT_KNOWN = new Shape(OptionalInt.empty(), OptionalLong.empty(), OptionalInt.empty());
+
+        /** Checks the ranges. */
+        public Shape {
+            nodeCpus.ifPresent(value -> Facts.notNegative("nodeCpus", value));
+            nodeMemoryBytes.ifPresent(value -> Facts.notNegative("nodeMemoryBytes", value));
+            nodeGpus.ifPresent(value -> Facts.notNegative("nodeGpus", value));
         }
     }
 }

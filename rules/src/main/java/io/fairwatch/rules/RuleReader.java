@@ -12,12 +12,15 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
+import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import org.yaml.snakeyaml.nodes.Node;
+import org.yaml.snakeyaml.nodes.SequenceNode;
 
 /** Reads one rule file. Notes all that is wrong. Confined to one thread. */
 final class RuleReader {
@@ -35,10 +38,12 @@ final class RuleReader {
             "minimum_coverage",
             "severity",
             "exempt",
+            "for",
             "escalation");
 
     private final RuleFile file;
     private final List<Problem> problems;
+    private Words words = Words.of(Rule.Scope.RUNNING_JOB);
     private Set<String> parameterNames = Set.of();
 
     RuleReader(RuleFile file, List<Problem> problems) {
@@ -49,7 +54,7 @@ final class RuleReader {
     /** A rule as its file has it.
      *
      * @param line of its name */
-    record Loaded(Rule rule, boolean enabled, CompiledRule compiled, List<RuleCase> cases, String file, int line) {}
+    record Loaded(Rule rule, CompiledRule compiled, List<RuleCase> cases, String file, int line) {}
 
     /** Reads the file; empty if anything is wrong with it. */
     Optional<Loaded> read() {
@@ -78,27 +83,29 @@ final class RuleReader {
         Map<String, Object> parameters = parameters(block);
         Rule.Exemptions exemptions =
                 block.block("exempt").map(RuleReader::exemptions).orElse(Rule.Exemptions.NONE);
+        List<String> coveredBy = block.texts("covered_by");
+        List<YamlBlock> some = block.blocks("for");
 
         Optional<Ladder> escalation = block.untyped("escalation")
                 .flatMap(value -> Ladder.parse(
                         value, (what, expected) -> block.problem(block.lineOf("escalation"), what, expected)));
 
+        words = Words.of(scope.orElse(Rule.Scope.RUNNING_JOB));
         parameterNames = parameters.keySet();
-        Expression.Compiler compiler = new Expression.Compiler(types(parameters));
+        Words.Members each = each(block, words);
+        Expression.Compiler compiler = new Expression.Compiler(words, each, types(parameters));
+        Optional<Text> appliesText = block.has("applies") ? block.text("applies") : Optional.empty();
+        Optional<Expression> applies =
+                condition(block, "applies", appliesText, text -> compiler.first(text, CONDITION));
         Optional<Text> selectText = block.has("select") ? block.text("select") : Optional.empty();
-        Optional<Expression> select = selectText.flatMap(text -> expression(
-                block,
-                "select",
-                text,
-                () -> compiler.perGpu(text.value(), CONDITION),
-                "a CEL expression of type bool"));
+        Optional<Expression> select =
+                condition(block, "select", selectText, text -> compiler.perMember(text, CONDITION));
         Optional<Text> conditionText = block.text("condition");
-        Optional<Expression> condition = conditionText.flatMap(text -> expression(
-                block,
-                "condition",
-                text,
-                () -> compiler.perJob(text.value(), CONDITION),
-                "a CEL expression of type bool"));
+        Optional<Expression> condition =
+                condition(block, "condition", conditionText, text -> compiler.perSubject(text, CONDITION));
+        Optional<Text> cancellableText = block.has("cancellable") ? block.text("cancellable") : Optional.empty();
+        Optional<Expression> cancellable =
+                condition(block, "cancellable", cancellableText, text -> compiler.perSubject(text, CONDITION));
         Map<String, String> evidenceTexts = new LinkedHashMap<>();
         Map<String, Expression> evidence = new LinkedHashMap<>();
         block.block("evidence").ifPresent(inner -> evidence(inner, compiler, evidenceTexts, evidence));
@@ -113,7 +120,8 @@ final class RuleReader {
                         : Optional.empty();
         List<RuleCase> cases = new ArrayList<>();
         for (YamlBlock inner : block.blocks("cases")) {
-            timing.flatMap(known -> RuleCase.read(inner, known)).ifPresent(cases::add);
+            timing.flatMap(known -> RuleCase.read(inner, scope.orElse(Rule.Scope.RUNNING_JOB), known))
+                    .ifPresent(cases::add);
         }
         if (!block.has("cases") || (cases.isEmpty() && timing.isPresent())) {
             block.problem(block.lineOf("cases"), "the rule has no cases", "cases: at least one, with what is expected");
@@ -138,23 +146,41 @@ final class RuleReader {
                 name.get(),
                 description.get().value().strip(),
                 scope.get(),
+                enabled,
                 severity.get(),
                 timing.get(),
                 coverage.get(),
                 parameters,
                 exemptions,
+                coveredBy,
+                List.of(),
                 new Rule.Expressions(
+                        each.thing().variable(),
+                        appliesText.map(Text::value),
                         selectText.map(Text::value),
                         conditionText.get().value(),
+                        cancellableText.map(Text::value),
                         evidenceTexts,
                         summaryText.get().value(),
                         fixText.get().value()),
                 escalation);
+        Rule whole = rule;
+        List<Rule.Variant> variants = new ArrayList<>();
+        for (YamlBlock inner : some) {
+            variant(inner, whole).ifPresent(variants::add);
+        }
         return Optional.of(new Loaded(
-                rule,
-                enabled,
+                variants.isEmpty() ? rule : RuleOverride.withVariants(rule, variants),
                 new CompiledRule(
-                        select, condition.get(), Collections.unmodifiableMap(evidence), summary.get(), fix.get()),
+                        words,
+                        each,
+                        applies,
+                        select,
+                        condition.get(),
+                        cancellable,
+                        Collections.unmodifiableMap(evidence),
+                        summary.get(),
+                        fix.get()),
                 List.copyOf(cases),
                 file.name(),
                 block.lineOf("name")));
@@ -203,11 +229,47 @@ final class RuleReader {
         return types;
     }
 
+    private static Words.Members each(YamlBlock block, Words words) {
+        if (!block.has("each")) {
+            return words.lists().get(0);
+        }
+        String expected = "one of " + String.join(", ", words.variables());
+        Optional<Words.Members> each = block.text("each").map(Text::value).flatMap(words::each);
+        if (each.isEmpty()) {
+            block.problem(block.lineOf("each"), "each: no such part", expected);
+        }
+        return each.orElse(words.lists().get(0));
+    }
+
+    private Optional<Rule.Variant> variant(YamlBlock block, Rule rule) {
+        Map<String, Object> settings = new LinkedHashMap<>();
+        for (Entry entry : block.all()) {
+            block.tree(entry.value())
+                    .ifPresentOrElse(value -> settings.put(entry.key(), value), () -> block.wrong(entry, "a value"));
+        }
+        return new RuleOverride(file.name(), block.line(), rule, problems).variant(settings, rule);
+    }
+
     private static Rule.Exemptions exemptions(YamlBlock block) {
-        Rule.Exemptions exemptions = new Rule.Exemptions(
-                block.texts("users"), block.texts("accounts"), block.texts("qos"), block.texts("partitions"));
-        block.done();
-        return exemptions;
+        Map<Rule.Exemptions.By, List<Rule.Exemptions.Exemption>> by = new EnumMap<>(Rule.Exemptions.By.class);
+        for (Entry entry : block.all()) {
+            Optional<Rule.Exemptions.By> known = RuleOverride.by(entry.key());
+            if (known.isEmpty()) {
+                block.problem(entry.line(), "unknown key " + entry.key(), "one of " + RuleOverride.EXEMPT_BY);
+            } else if (entry.value() instanceof SequenceNode sequence) {
+                List<Rule.Exemptions.Exemption> list = by.computeIfAbsent(known.get(), none -> new ArrayList<>());
+                for (Node item : sequence.getValue()) {
+                    RuleOverride.exemption(
+                                    block.tree(item).orElse(""),
+                                    (what, expected) ->
+                                            block.problem(YamlBlock.line(item), entry.key() + ": " + what, expected))
+                            .ifPresent(list::add);
+                }
+            } else {
+                block.wrong(entry, "a list of names");
+            }
+        }
+        return new Rule.Exemptions(by);
     }
 
     private void evidence(
@@ -225,7 +287,7 @@ final class RuleReader {
                             block,
                             entry.key(),
                             known,
-                            () -> compiler.perJob(known.value(), EVIDENCE),
+                            () -> compiler.perSubject(known.value(), EVIDENCE),
                             "a CEL expression of type bool, int, double, string or list of strings"))
                     .ifPresent(known -> compiled.put(entry.key(), known));
         }
@@ -236,6 +298,17 @@ final class RuleReader {
         Expression compile() throws ExpressionException;
     }
 
+    /** Compiles a text. */
+    private interface TextCompilation {
+        Expression compile(String text) throws ExpressionException;
+    }
+
+    private Optional<Expression> condition(
+            YamlBlock block, String key, Optional<Text> text, TextCompilation compilation) {
+        return text.flatMap(known -> expression(
+                block, key, known, () -> compilation.compile(known.value()), "a CEL expression of type bool"));
+    }
+
     private Optional<Expression> expression(
             YamlBlock block, String key, Text text, Compilation compilation, String expected) {
         try {
@@ -243,7 +316,9 @@ final class RuleReader {
         } catch (ExpressionException e) {
             String message = String.valueOf(e.getMessage());
             block.problem(
-                    text.lineOf(e.line()), key + ": " + message, Suggestion.of(message, expected, parameterNames));
+                    text.lineOf(e.line()),
+                    key + ": " + message,
+                    Suggestion.of(message, expected, words, parameterNames));
             return Optional.empty();
         }
     }
@@ -255,6 +330,6 @@ final class RuleReader {
                 (insert, line, what, expected) -> block.problem(
                         text.lineOfInsert(insert, line),
                         key + ": " + what,
-                        Suggestion.of(what, expected, parameterNames)));
+                        Suggestion.of(what, expected, words, parameterNames)));
     }
 }

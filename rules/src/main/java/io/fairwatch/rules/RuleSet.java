@@ -1,20 +1,31 @@
 package io.fairwatch.rules;
 
 import io.fairwatch.rules.RuleReader.Loaded;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Function;
+import java.util.function.Predicate;
 
 /** Rules that have been read, checked and compiled, ready to judge. Immutable and thread-safe. */
 public final class RuleSet {
     private final Map<String, Loaded> byName;
     private final Map<String, Rule> enabled;
 
+    private final List<Rule> inOrder;
+
     private RuleSet(Map<String, Loaded> byName, Map<String, Rule> enabled) {
         this.byName = Collections.unmodifiableMap(byName);
         this.enabled = Collections.unmodifiableMap(enabled);
+        this.inOrder = coveringFirst(enabled);
     }
 
     /** One rule file.
@@ -28,6 +39,7 @@ public final class RuleSet {
      * @param source where this was written, as it is to be shown when something is wrong with it
      * @param byRule rule name to key to value. Keys are {@code enabled}, {@code window}, {@code warm_up}, {@code hold},
      *     {@code resolve_after}, {@code minimum_coverage}, {@code severity}, {@code exempt} (added to the rule's own),
+     *     {@code for} (settings for some partitions, GPU models, accounts or QoS, before the rule's own),
      *     {@code escalation} and the names of the rule's parameters; values as they come out of YAML, durations as text like
      *     {@code 90s} */
     public record Overrides(String source, Map<String, Map<String, Object>> byRule) {
@@ -96,9 +108,15 @@ public final class RuleSet {
         for (Loaded loaded : byName.values()) {
             Map<String, Object> changes =
                     overrides.byRule().getOrDefault(loaded.rule().name(), Map.of());
-            new RuleOverride(overrides.source(), loaded.rule(), loaded.enabled(), problems)
-                    .apply(changes)
-                    .ifPresent(rule -> enabled.put(rule.name(), rule));
+            Rule rule = new RuleOverride(overrides.source(), 0, loaded.rule(), problems).apply(changes);
+            if (rule.enabled()
+                    || rule.variants().stream()
+                            .anyMatch(variant -> variant.rule().enabled())) {
+                enabled.put(rule.name(), rule);
+            }
+        }
+        if (complete) {
+            byName.values().forEach(loaded -> checkCovered(loaded, byName, problems));
         }
         for (String name : overrides.byRule().keySet()) {
             if (complete && !byName.containsKey(name)) {
@@ -112,6 +130,47 @@ public final class RuleSet {
         return new RuleSet(byName, enabled);
     }
 
+    /** A rule can be covered only by one that judges the same, and is judged before it. */
+    private static void checkCovered(Loaded loaded, Map<String, Loaded> byName, List<Problem> problems) {
+        for (String name : loaded.rule().coveredBy()) {
+            Loaded other = byName.get(name);
+            if (other == null) {
+                continue; // a rule that is not here finds nothing
+            }
+            if (other.rule().scope() != loaded.rule().scope()
+                    || leadsTo(other, loaded.rule().name(), byName, new HashSet<>())) {
+                problems.add(new Problem(
+                        loaded.file(),
+                        loaded.line(),
+                        "covered_by: " + name,
+                        "a rule of the same scope that is not covered by this one"));
+            }
+        }
+    }
+
+    private static boolean leadsTo(Loaded from, String name, Map<String, Loaded> byName, Set<String> seen) {
+        return from.rule().name().equals(name)
+                || (seen.add(from.rule().name())
+                        && from.rule().coveredBy().stream()
+                                .flatMap(next -> Optional.ofNullable(byName.get(next)).stream())
+                                .anyMatch(next -> leadsTo(next, name, byName, seen)));
+    }
+
+    private static List<Rule> coveringFirst(Map<String, Rule> rules) {
+        Map<String, Rule> ordered = new LinkedHashMap<>();
+        rules.values().forEach(rule -> place(rule, rules, ordered));
+        return List.copyOf(ordered.values());
+    }
+
+    private static void place(Rule rule, Map<String, Rule> rules, Map<String, Rule> ordered) {
+        if (!ordered.containsKey(rule.name())) {
+            rule.coveredBy().stream()
+                    .flatMap(name -> Optional.ofNullable(rules.get(name)).stream())
+                    .forEach(covering -> place(covering, rules, ordered));
+            ordered.put(rule.name(), rule);
+        }
+    }
+
     /** Reads rules as they are, without overrides. */
     public static RuleSet read(List<RuleFile> files) throws RuleException {
         return read(files, Overrides.NONE);
@@ -122,16 +181,113 @@ public final class RuleSet {
         return List.copyOf(enabled.values());
     }
 
-    /** Asks one rule about one job. Never throws for what is in the facts: an error of the rule is an Unknown that
+    /** The lengths of windows over which facts are needed for rules of a scope, those of variants included.
+     *
+     * @param due which rules are to be asked */
+    public Set<Duration> windows(Rule.Scope scope, Predicate<Rule> due) {
+        Set<Duration> windows = new TreeSet<>();
+        for (Rule rule : enabled.values()) {
+            if (rule.scope() == scope && due.test(rule)) {
+                windows.add(rule.timing().window());
+                rule.variants()
+                        .forEach(variant -> windows.add(variant.rule().timing().window()));
+            }
+        }
+        return windows;
+    }
+
+    /** Gives the facts of one subject over a window. */
+    @FunctionalInterface
+    public interface Source {
+        /** The facts over the last {@code window}.
+         *
+         * @throws IllegalArgumentException if they make no sense: then every verdict on them is Unknown */
+        SubjectFacts over(Duration window);
+    }
+
+    /** What one rule says.
+     *
+     * @param rule the rule as it holds for this subject
+     * @param odd what made no sense of the facts, where that is why the verdict is Unknown */
+    public record Judgement(Rule rule, Verdict verdict, Optional<RuntimeException> odd) {}
+
+    /** Asks rules of a scope about one subject: one judgement for each, in an order of its own. A finding of one rule is
+     * not made twice: see {@link Rule#coveredBy}.
+     *
+     * @param due which rules are asked */
+    public List<Judgement> judge(Rule.Scope scope, Predicate<Rule> due, Source source) {
+        Map<Duration, Views> views = new HashMap<>();
+        List<Judgement> judgements = new ArrayList<>();
+        Set<String> found = new HashSet<>();
+        for (Rule rule : inOrder) {
+            if (rule.scope() != scope || !due.test(rule)) {
+                continue;
+            }
+            Judgement judgement;
+            try {
+                judgement = judge(rule, window -> {
+                    Views known = views.get(window);
+                    if (known == null) {
+                        known = Views.of(source.over(window));
+                        views.put(window, known);
+                    }
+                    return known;
+                });
+            } catch (RuntimeException odd) {
+                judgement = new Judgement(
+                        rule,
+                        new Verdict.Unknown("what is known makes no sense: " + odd.getMessage()),
+                        Optional.of(odd));
+            }
+            if (judgement.verdict() instanceof Verdict.Finding) {
+                Optional<String> covering =
+                        rule.coveredBy().stream().filter(found::contains).findFirst();
+                if (covering.isPresent()) {
+                    judgement = new Judgement(
+                            judgement.rule(),
+                            new Verdict.Clear("the rule " + covering.get() + " says so already"),
+                            Optional.empty());
+                } else {
+                    found.add(rule.name());
+                }
+            }
+            judgements.add(judgement);
+        }
+        return judgements;
+    }
+
+    private Judgement judge(Rule rule, Function<Duration, Views> views) {
+        Views first = views.apply(rule.timing().window());
+        Rule effective = rule.variants().isEmpty() ? rule : rule.effective(first);
+        if (!effective.enabled()) {
+            return new Judgement(effective, new Verdict.Clear("the rule is switched off here"), Optional.empty());
+        }
+        Duration window = effective.timing().window();
+        return new Judgement(
+                effective,
+                compiled(rule).judge(effective, window.equals(rule.timing().window()) ? first : views.apply(window)),
+                Optional.empty());
+    }
+
+    /** Asks one rule about one subject. Never throws for what is in the facts: an error of the rule is an Unknown that
      * says so.
      *
      * @throws IllegalArgumentException if the rule is not one of {@link #rules()} */
-    public Verdict judge(Rule rule, JobFacts facts) {
+    public Verdict judge(Rule rule, SubjectFacts facts) {
+        Views views = Views.of(facts);
+        CompiledRule compiled = compiled(rule);
+        Rule effective = rule.effective(views);
+        return effective.enabled()
+                ? compiled.judge(effective, views)
+                : new Verdict.Clear("the rule is switched off here");
+    }
+
+    private CompiledRule compiled(Rule rule) {
         Loaded loaded = byName.get(rule.name());
         if (loaded == null || !rule.equals(enabled.get(rule.name()))) {
             throw new IllegalArgumentException("rule: " + rule.name() + " (expected: one of this set)");
         }
-        return loaded.compiled().judge(rule, facts);
+        return loaded.compiled();
     }
 
     /** Runs the cases of every rule, against the rule as its file has it, without the overrides. */
@@ -139,11 +295,17 @@ public final class RuleSet {
         List<CaseFailure> failures = new ArrayList<>();
         for (Loaded loaded : byName.values()) {
             for (RuleCase one : loaded.cases()) {
-                one.complaint(loaded.compiled().judge(loaded.rule(), one.facts()))
+                one.complaint(verdict(loaded, one.facts()))
                         .ifPresent(got -> failures.add(new CaseFailure(
                                 loaded.rule().name(), one.name(), loaded.file(), one.line(), one.expectation(), got)));
             }
         }
         return failures;
+    }
+
+    private static Verdict verdict(Loaded loaded, SubjectFacts facts) {
+        Views views = Views.of(facts);
+        Rule rule = loaded.rule().effective(views);
+        return loaded.compiled().judge(rule, views);
     }
 }

@@ -15,23 +15,34 @@ final class Suggestion {
     private Suggestion() {}
 
     /** Says what was expected, given the message of CEL; {@code otherwise} if it is not about a name. */
-    static String of(String message, String otherwise, Set<String> parameters) {
+    static String of(String message, String otherwise, Words words, Set<String> parameters) {
         Matcher matcher = UNKNOWN_NAME.matcher(message);
         if (!matcher.find()) {
             return otherwise;
         }
         String wrong = matcher.group(1) == null ? matcher.group(2) : matcher.group(1);
         Set<String> known = new HashSet<>();
-        Vocabulary.JOB.facts().keySet().forEach(name -> known.add("job." + name));
-        Vocabulary.GPU.facts().keySet().forEach(name -> known.add("gpu." + name));
+        add(known, words.subject());
+        if (words.queue()) {
+            add(known, Vocabulary.QUEUE);
+        }
+        for (Words.Members members : words.lists()) {
+            add(known, members.thing());
+            known.add(members.plural());
+        }
         parameters.forEach(name -> known.add("params." + name));
-        known.addAll(List.of("job", "gpu", "gpus", "selected", "params", "window_seconds", "coverage"));
+        known.addAll(List.of("selected", "params", "window_seconds", "coverage"));
         String nearest = known.stream()
                 .min(Comparator.comparingInt((String name) -> distance(wrong, lastWord(name)))
                         .thenComparing(Comparator.naturalOrder()))
                 .orElseThrow();
         String expected = "a fact or parameter that exists";
         return distance(wrong, lastWord(nearest)) <= wrong.length() / 2 ? expected + "; " + nearest + "?" : expected;
+    }
+
+    private static void add(Set<String> known, Vocabulary.Thing thing) {
+        known.add(thing.variable());
+        thing.facts().keySet().forEach(name -> known.add(thing.variable() + "." + name));
     }
 
     private static String lastWord(String name) {

@@ -45,7 +45,7 @@ final class Template {
                 return new Template(List.of());
             }
             try {
-                parts.add(new Part.Insert(compiler.perJob(text.substring(open + 2, close), PRINTABLE)));
+                parts.add(new Part.Insert(compiler.perSubject(text.substring(open + 2, close), PRINTABLE)));
             } catch (ExpressionException e) {
                 onProblem.problem(
                         inserts,

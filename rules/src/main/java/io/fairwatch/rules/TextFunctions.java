@@ -9,6 +9,7 @@ import dev.cel.common.types.SimpleType;
 import dev.cel.runtime.CelFunctionBinding;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.DoubleStream;
 
 /** Functions that rules have besides CEL's own. All are strict: an unknown argument makes an unknown result. */
 final class TextFunctions {
@@ -19,6 +20,7 @@ final class TextFunctions {
     static void addTo(CelBuilder builder) {
         ListType ints = ListType.create(SimpleType.INT);
         ListType strings = ListType.create(SimpleType.STRING);
+        ListType doubles = ListType.create(SimpleType.DOUBLE);
         declare(builder, "duration_text", SimpleType.STRING, SimpleType.INT);
         declare(builder, "bytes_text", SimpleType.STRING, SimpleType.INT);
         declare(builder, "percent_text", SimpleType.STRING, SimpleType.DOUBLE);
@@ -27,6 +29,14 @@ final class TextFunctions {
         declare(builder, "least", SimpleType.INT, ints);
         declare(builder, "greatest", SimpleType.INT, ints);
         declare(builder, "sum", SimpleType.INT, ints);
+        declare(builder, "lowest", SimpleType.DOUBLE, doubles);
+        declare(builder, "highest", SimpleType.DOUBLE, doubles);
+        declare(builder, "total", SimpleType.DOUBLE, doubles);
+        declare(builder, "mean", SimpleType.DOUBLE, doubles);
+        declare(builder, "round_up", SimpleType.INT, SimpleType.DOUBLE);
+        declare(builder, "hours_text", SimpleType.STRING, SimpleType.DOUBLE);
+        declare(builder, "slurm_memory", SimpleType.STRING, SimpleType.INT);
+        declare(builder, "slurm_time", SimpleType.STRING, SimpleType.INT);
         builder.addFunctionBindings(
                 CelFunctionBinding.from("duration_text", Long.class, TextFunctions::durationText),
                 CelFunctionBinding.from("bytes_text", Long.class, TextFunctions::bytesText),
@@ -43,7 +53,22 @@ final class TextFunctions {
                         .max(Long::compare)
                         .orElseThrow(() -> new IllegalArgumentException("greatest of nothing"))),
                 CelFunctionBinding.from(
-                        "sum", List.class, list -> longs(list).stream().reduce(0L, Math::addExact)));
+                        "sum", List.class, list -> longs(list).stream().reduce(0L, Math::addExact)),
+                CelFunctionBinding.from("lowest", List.class, list -> doubles(list)
+                        .min()
+                        .orElseThrow(() -> new IllegalArgumentException("lowest of nothing"))),
+                CelFunctionBinding.from("highest", List.class, list -> doubles(list)
+                        .max()
+                        .orElseThrow(() -> new IllegalArgumentException("highest of nothing"))),
+                CelFunctionBinding.from(
+                        "total", List.class, list -> doubles(list).sum()),
+                CelFunctionBinding.from("mean", List.class, list -> doubles(list)
+                        .average()
+                        .orElseThrow(() -> new IllegalArgumentException("mean of nothing"))),
+                CelFunctionBinding.from("round_up", Double.class, TextFunctions::roundUp),
+                CelFunctionBinding.from("hours_text", Double.class, TextFunctions::hoursText),
+                CelFunctionBinding.from("slurm_memory", Long.class, TextFunctions::slurmMemory),
+                CelFunctionBinding.from("slurm_time", Long.class, TextFunctions::slurmTime));
     }
 
     private static void declare(CelBuilder builder, String name, CelType result, CelType... arguments) {
@@ -93,6 +118,37 @@ final class TextFunctions {
         return last < 1
                 ? String.join("", words)
                 : String.join(", ", words.subList(0, last)) + " and " + words.get(last);
+    }
+
+    /** The next whole number. */
+    private static long roundUp(double value) {
+        if (!(Math.abs(value) < Long.MAX_VALUE / 2.0)) {
+            throw new IllegalArgumentException("round_up of " + value);
+        }
+        return (long) Math.ceil(value);
+    }
+
+    /** Says 3600.0 seconds as "1.0 hours" of something. */
+    static String hoursText(double seconds) {
+        double hours = seconds / 3600;
+        return String.format(Locale.ROOT, hours < 100 ? "%.1f" : "%,.0f", hours);
+    }
+
+    /** Says bytes as an {@code --mem} of Slurm, rounded up to whole gigabytes: "65G". */
+    static String slurmMemory(long bytes) {
+        return Math.max(1, Math.floorDiv(bytes + (1L << 30) - 1, 1L << 30)) + "G";
+    }
+
+    /** Says seconds as a {@code --time} of Slurm, rounded up to whole minutes: "1-02:30:00". */
+    static String slurmTime(long seconds) {
+        long minutes = Math.max(1, Math.floorDiv(seconds + 59, 60L));
+        long days = minutes / (24 * 60);
+        return (days > 0 ? days + "-" : "")
+                + String.format(Locale.ROOT, "%02d:%02d:00", minutes / 60 % 24, minutes % 60);
+    }
+
+    private static DoubleStream doubles(List<?> list) {
+        return list.stream().mapToDouble(Double.class::cast);
     }
 
     private static List<Long> longs(List<?> list) {

@@ -5,7 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** What one rule says of one job. Missing data never makes a {@link Finding}. */
+/** What one rule says of one job, node or user. Missing data never makes a {@link Finding}. */
 public sealed interface Verdict {
     /** Nothing to complain of.
      *
@@ -14,12 +14,14 @@ public sealed interface Verdict {
 
     /** Something that its owner should hear of, if it lasts.
      *
-     * @param selected the GPUs that are meant, never empty for a rule that selects GPUs and requires one
+     * @param selected the parts that are meant, never empty for a rule that selects some and requires one
      * @param evidence the numbers behind it, by name: what the rule's {@code evidence} computed (what was not known is
      *     left out) and the rule's parameters. Values are Long, Double, Boolean, String, or List of String
      * @param summary one paragraph for the owner; plain text, not escaped for any markup
-     * @param fix what the owner can do about it; plain text, may have several lines */
-    record Finding(List<GpuFacts> selected, Map<String, Object> evidence, String summary, String fix)
+     * @param fix what the owner can do about it; plain text, may have several lines
+     * @param cancellable whether the rule allows that the job is ended because of it; false unless the rule says when */
+    record Finding(
+            List<Selected> selected, Map<String, Object> evidence, String summary, String fix, boolean cancellable)
             implements Verdict {
         /** Copies the collections, keeping the order. */
         public Finding {
@@ -27,6 +29,13 @@ public sealed interface Verdict {
             evidence = Collections.unmodifiableMap(new LinkedHashMap<>(evidence));
         }
     }
+
+    /** A part that a finding means.
+     *
+     * @param kind what rules call one of it, e.g. {@code gpu}
+     * @param name what people know it by: a GPU's UUID, a job's number, a path; empty if it is not known
+     * @param facts what is known of it */
+    record Selected(String kind, String name, Record facts) {}
 
     /** Not enough is known to say either.
      *

@@ -5,17 +5,19 @@ import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import dev.cel.common.types.CelType;
 import dev.cel.common.types.CelTypeProvider;
+import dev.cel.common.types.ListType;
 import dev.cel.common.types.SimpleType;
 import dev.cel.common.types.StructType;
 import dev.cel.common.types.StructTypeReference;
 import dev.cel.common.values.SelectableValue;
 import dev.cel.runtime.AccumulatedUnknowns;
 import dev.cel.runtime.CelAttribute;
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.MethodType;
 import java.lang.reflect.Constructor;
-import java.lang.reflect.Method;
 import java.lang.reflect.ParameterizedType;
 import java.lang.reflect.RecordComponent;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -29,14 +31,45 @@ import java.util.OptionalInt;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
-/** What rules can speak of: the types of {@code job} and {@code gpu}, taken from the records of this package, so that a
- * new fact is a new record component and nothing else. Immutable. */
+/** What rules can speak of: the types of {@code job}, {@code gpu} and so on, taken from the records of this package, so
+ * that a new fact is a new record component and nothing else. Immutable. */
 final class Vocabulary {
-    /** A job as a rule sees it. */
+    /** A running or finished job as a rule sees it. */
     static final Thing JOB = Thing.of("Job", "job", List.of(JobAllocation.class, JobUse.class));
 
-    /** A GPU as a rule sees it. */
+    /** A GPU of a job. */
     static final Thing GPU = Thing.of("Gpu", "gpu", List.of(GpuFacts.class));
+
+    /** A node of a job. */
+    static final Thing JOB_NODE = Thing.of("JobNode", "node", List.of(JobNode.class));
+
+    /** Who waits for GPUs of a kind. */
+    static final Thing QUEUE = Thing.of("Queue", "queue", List.of(QueueFacts.class));
+
+    /** A job that waits. */
+    static final Thing PENDING_JOB = Thing.of("PendingJob", "job", List.of(PendingFacts.Job.class));
+
+    /** A node that a waiting job could run on. */
+    static final Thing PLACE = Thing.of("Place", "place", List.of(PendingFacts.Place.class));
+
+    /** A node. */
+    static final Thing NODE = Thing.of("Node", "node", List.of(NodeFacts.Node.class));
+
+    /** A GPU of a node. */
+    static final Thing NODE_GPU = Thing.of("NodeGpu", "gpu", List.of(NodeFacts.Gpu.class));
+
+    /** A directory of a scratch mount. */
+    static final Thing DIRECTORY = Thing.of("Directory", "directory", List.of(DirectoryFacts.class));
+
+    /** A user over a period. */
+    static final Thing USER = Thing.of("User", "user", List.of(UserFacts.User.class, UserFacts.Now.class));
+
+    /** A run of a user. */
+    static final Thing USER_JOB = Thing.of("UserJob", "job", List.of(UserFacts.Job.class));
+
+    /** All of them. */
+    static final List<Thing> THINGS =
+            List.of(JOB, GPU, JOB_NODE, QUEUE, PENDING_JOB, PLACE, NODE, NODE_GPU, DIRECTORY, USER, USER_JOB);
 
     private Vocabulary() {}
 
@@ -45,7 +78,10 @@ final class Vocabulary {
      * @param parameters types of the rule's parameters by name */
     static CelTypeProvider types(Map<String, CelType> parameters) {
         StructType params = structType("Params", ImmutableMap.copyOf(parameters));
-        ImmutableList<CelType> all = ImmutableList.of(JOB.type(), GPU.type(), params);
+        ImmutableList<CelType> all = ImmutableList.<CelType>builder()
+                .addAll(THINGS.stream().map(Thing::type).toList())
+                .add(params)
+                .build();
         return new CelTypeProvider() {
             @Override
             public ImmutableCollection<CelType> types() {
@@ -68,20 +104,21 @@ final class Vocabulary {
      * @param name as rules say it
      * @param type as CEL knows it
      * @param optional whether it may be absent
+     * @param number its place among the thing's facts
      * @param record which of the thing's records it is in
-     * @param path accessors that lead from that record to it */
-    record Fact(String name, CelType type, boolean optional, int record, List<Method> path) {}
+     * @param reader takes it out of that record */
+    record Fact(String name, CelType type, boolean optional, int number, int record, MethodHandle reader) {}
 
     /** Something that has facts.
      *
      * @param type its type in CEL
      * @param variable what rules call one of it
-     * @param facts its facts by name: the components of its records, those of nested records included */
+     * @param facts its facts by name, in order: the components of its records, those of nested records included */
     record Thing(StructType type, String variable, Map<String, Fact> facts) {
         static Thing of(String typeName, String variable, List<Class<? extends Record>> records) {
             Map<String, Fact> facts = new LinkedHashMap<>();
             for (int i = 0; i < records.size(); i++) {
-                collect(records.get(i), i, List.of(), facts);
+                collect(records.get(i), i, MethodHandles.identity(records.get(i)), facts);
             }
             ImmutableMap.Builder<String, CelType> types = ImmutableMap.builder();
             facts.forEach((name, fact) -> types.put(name, fact.type()));
@@ -93,22 +130,37 @@ final class Vocabulary {
             return StructTypeReference.create(type.name());
         }
 
-        View view(Record... values) {
-            return new View(this, List.of(values));
+        /** Reads all facts out of the records, once. */
+        View view(Record... records) {
+            @Nullable Object[] values = new @Nullable Object[facts.size()];
+            for (Fact fact : facts.values()) {
+                try {
+                    values[fact.number()] = toCel((Object) fact.reader().invoke(records[fact.record()]));
+                } catch (Throwable e) {
+                    throw new IllegalStateException("cannot read " + fact.name(), e);
+                }
+            }
+            return new View(this, values);
         }
 
         private static void collect(
-                Class<? extends Record> record, int number, List<Method> path, Map<String, Fact> facts) {
+                Class<? extends Record> record, int number, MethodHandle path, Map<String, Fact> facts) {
             for (RecordComponent component : record.getRecordComponents()) {
-                List<Method> longer = new ArrayList<>(path);
-                longer.add(component.getAccessor());
+                MethodHandle longer;
+                try {
+                    longer = MethodHandles.filterReturnValue(
+                            path, MethodHandles.lookup().unreflect(component.getAccessor()));
+                } catch (IllegalAccessException e) {
+                    throw new IllegalStateException("cannot read " + component, e);
+                }
                 Class<?> type = component.getType();
                 if (type.isRecord()) {
                     collect(type.asSubclass(Record.class), number, longer, facts);
                     continue;
                 }
                 String name = snakeCase(component.getName());
-                Fact fact = new Fact(name, celType(component), isOptional(type), number, List.copyOf(longer));
+                MethodHandle reader = longer.asType(MethodType.methodType(Object.class, Record.class));
+                Fact fact = new Fact(name, celType(component), isOptional(type), facts.size(), number, reader);
                 if (facts.put(name, fact) != null) {
                     throw new IllegalStateException("two facts are called " + name);
                 }
@@ -116,30 +168,37 @@ final class Vocabulary {
         }
     }
 
-    /** One thing's facts as CEL reads them. A fact that is absent is unknown, and CEL's logic takes it from there. */
-    record View(Thing thing, List<Record> records) implements SelectableValue<String> {
+    /** One thing's facts as CEL reads them. A fact that is absent is unknown, and CEL's logic takes it from there.
+     * Immutable. */
+    static final class View implements SelectableValue<String> {
+        private final Thing thing;
+        private final @Nullable Object[] values;
+
+        private View(Thing thing, @Nullable Object[] values) {
+            this.thing = thing;
+            this.values = values;
+        }
+
         @Override
         public Object select(String name) {
-            return find(name)
-                    .orElseGet(() -> AccumulatedUnknowns.create(
-                            List.of(), List.of(CelAttribute.fromQualifiedIdentifier(thing.variable() + "." + name))));
+            Object value = value(name);
+            return value == null
+                    ? AccumulatedUnknowns.create(
+                            List.of(), List.of(CelAttribute.fromQualifiedIdentifier(thing.variable() + "." + name)))
+                    : value;
         }
 
         @Override
         public Optional<Object> find(String name) {
+            return Optional.ofNullable(value(name));
+        }
+
+        private @Nullable Object value(String name) {
             Fact fact = thing.facts().get(name);
             if (fact == null) {
                 throw new IllegalArgumentException("unknown fact " + thing.variable() + "." + name);
             }
-            Object value = records.get(fact.record());
-            try {
-                for (Method accessor : fact.path()) {
-                    value = Objects.requireNonNull(accessor.invoke(value));
-                }
-            } catch (ReflectiveOperationException e) {
-                throw new IllegalStateException("cannot read " + name, e);
-            }
-            return toCel(value);
+            return values[fact.number()];
         }
     }
 
@@ -197,23 +256,26 @@ final class Vocabulary {
         if (type == String.class) {
             return SimpleType.STRING;
         }
+        if (type == List.class) {
+            return ListType.create(SimpleType.STRING);
+        }
         throw new IllegalStateException(component + ": a fact cannot be of this type");
     }
 
-    private static Optional<Object> toCel(Object value) {
+    private static @Nullable Object toCel(Object value) {
         if (value instanceof Optional<?> optional) {
-            return optional.map(inner -> inner);
+            return optional.isPresent() ? optional.get() : null;
         }
         if (value instanceof OptionalInt optional) {
-            return optional.isPresent() ? Optional.of((long) optional.getAsInt()) : Optional.empty();
+            return optional.isPresent() ? (Object) (long) optional.getAsInt() : null;
         }
         if (value instanceof OptionalLong optional) {
-            return optional.isPresent() ? Optional.of(optional.getAsLong()) : Optional.empty();
+            return optional.isPresent() ? (Object) optional.getAsLong() : null;
         }
         if (value instanceof OptionalDouble optional) {
-            return optional.isPresent() ? Optional.of(optional.getAsDouble()) : Optional.empty();
+            return optional.isPresent() ? (Object) optional.getAsDouble() : null;
         }
-        return Optional.of(value instanceof Integer number ? number.longValue() : value);
+        return value instanceof Integer number ? (Object) number.longValue() : value;
     }
 
     private static Object toJava(Class<?> type, @Nullable Object value) {
@@ -228,6 +290,9 @@ final class Vocabulary {
         }
         if (type == OptionalDouble.class) {
             return value == null ? OptionalDouble.empty() : OptionalDouble.of((double) value);
+        }
+        if (type == List.class && value == null) {
+            return List.of();
         }
         Objects.requireNonNull(value, "a fact that cannot be absent is");
         return type == int.class ? (Object) Math.toIntExact((long) value) : value;

@@ -288,6 +288,36 @@ final class YamlBlock {
         return tag.equals(Tag.STR) ? Optional.of(text) : Optional.empty();
     }
 
+    /** A value with mappings and dates too, as data binding would have it; empty if anything in it is null or odd. */
+    Optional<Object> tree(Node node) {
+        if (node instanceof MappingNode mapping) {
+            Map<String, Object> map = new LinkedHashMap<>();
+            for (NodeTuple tuple : mapping.getValue()) {
+                Optional<Object> value = tree(tuple.getValueNode());
+                if (!(tuple.getKeyNode() instanceof ScalarNode key) || value.isEmpty()) {
+                    return Optional.empty();
+                }
+                map.put(key.getValue(), value.get());
+            }
+            return Optional.of(map);
+        }
+        if (node instanceof SequenceNode sequence) {
+            List<Object> list = new ArrayList<>();
+            for (Node item : sequence.getValue()) {
+                tree(item).ifPresent(list::add);
+            }
+            return list.size() == sequence.getValue().size() ? Optional.of(list) : Optional.empty();
+        }
+        return node instanceof ScalarNode scalar && scalar.getTag().equals(Tag.TIMESTAMP)
+                ? Optional.of(scalar.getValue())
+                : value(node);
+    }
+
+    /** Line on which a node starts, from 1. */
+    static int line(Node node) {
+        return lineOf(node);
+    }
+
     /** Whether a value is an explicit null. */
     static boolean isNull(Node node) {
         return node.getTag().equals(Tag.NULL);

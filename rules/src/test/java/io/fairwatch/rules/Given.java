@@ -81,10 +81,25 @@ final class Given {
                 42,
                 "42",
                 new JobAllocation.Submission(
-                        user, Optional.of("lab"), Optional.of("batch"), Optional.empty(), Optional.of("train")),
-                new JobAllocation.Resources(1, OptionalInt.of(gpus), OptionalInt.of(8), OptionalLong.empty()),
+                        user,
+                        Optional.of("lab"),
+                        Optional.of("batch"),
+                        Optional.empty(),
+                        Optional.of("train"),
+                        Optional.of(""),
+                        Optional.of("")),
+                new JobAllocation.Resources(
+                        1,
+                        OptionalInt.of(gpus),
+                        OptionalInt.of(8),
+                        OptionalLong.empty(),
+                        Optional.empty(),
+                        List.of("node1"),
+                        JobAllocation.Shape.NOT_KNOWN),
                 7200,
                 OptionalLong.empty(),
+                false,
+                "RUNNING",
                 false,
                 fresh);
     }
@@ -108,6 +123,7 @@ final class Given {
                         OptionalLong.empty(),
                         OptionalInt.empty(),
                         OptionalLong.empty(),
-                        Optional.empty()));
+                        Optional.empty(),
+                        GpuFacts.Load.NOT_KNOWN));
     }
 }

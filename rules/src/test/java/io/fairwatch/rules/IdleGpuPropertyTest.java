@@ -70,7 +70,9 @@ class IdleGpuPropertyTest {
                     !wasFinding && now instanceof Verdict.Finding,
                     () -> "seed " + seed + "\nbefore: " + before + "\nafter: " + after + "\n" + now);
             if (now instanceof Verdict.Finding finding) {
-                assertTrue(finding.selected().stream().allMatch(gpu -> gpu.coverage() >= 0.9), "seed " + seed);
+                assertTrue(
+                        finding.selected().stream().allMatch(gpu -> ((GpuFacts) gpu.facts()).coverage() >= 0.9),
+                        "seed " + seed);
             }
         }
         assertTrue(findings > JOBS / 20 && findings < JOBS, "the generator makes too few or too many: " + findings);
@@ -102,7 +104,8 @@ class IdleGpuPropertyTest {
                         OptionalLong.empty(),
                         random.nextInt(4) == 0 ? OptionalInt.empty() : OptionalInt.of(processes),
                         random.nextBoolean() ? OptionalLong.empty() : OptionalLong.of(random.nextLong(100_000)),
-                        random.nextBoolean() ? Optional.empty() : Optional.of(random.nextBoolean())));
+                        random.nextBoolean() ? Optional.empty() : Optional.of(random.nextBoolean()),
+                        GpuFacts.Load.NOT_KNOWN));
     }
 
     private static GpuFacts with(
@@ -122,6 +125,7 @@ class IdleGpuPropertyTest {
                         use.memoryTotalBytes(),
                         processesMax,
                         use.idleSeconds(),
-                        use.busyBefore()));
+                        use.busyBefore(),
+                        use.load()));
     }
 }

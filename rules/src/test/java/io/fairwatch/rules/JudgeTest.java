@@ -92,7 +92,7 @@ class JudgeTest {
                 "evidence: {idle: size(selected), longest: 'selected[0].idle_seconds', all: size(gpus)}\nsummary:"));
         Verdict.Finding finding = assertInstanceOf(
                 Verdict.Finding.class, judge(rules, job(gpu("GPU-1", 0.5), gpu("GPU-2", 0), gpu("GPU-3", 1, ABSENT))));
-        assertEquals(List.of(gpu("GPU-2", 0)), finding.selected());
+        assertEquals(List.of(new Verdict.Selected("gpu", "GPU-2", gpu("GPU-2", 0))), finding.selected());
         assertEquals(Map.of("idle", 1L, "all", 3L, "busy_above_ratio", 0.01), finding.evidence());
         assertEquals("Job 42 is idle.", finding.summary());
     }

@@ -14,6 +14,7 @@ import io.fairwatch.rules.RuleSet.RuleFile;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -36,7 +37,7 @@ class LoadErrorTest {
                 wrong("a bad choice", with("severity: info", "severity: loud"), 4, "severity: loud"),
                 wrong("a bad ratio", with("_coverage: 0.9", "_coverage: 90"), 9, "minimum_coverage: 90"),
                 wrong("a percentage", with("_ratio: 0.01", "_ratio: 1.5"), 11, "busy_above_ratio: 1.5"),
-                wrong("a number as user", with("users: []", "users: [17]"), 13, "exempt: users: a list"),
+                wrong("a number as user", with("users: []", "users: [17]"), 13, "exempt: users: 17"),
                 wrong(
                         "a parameter named like a setting",
                         with("_ratio: 0.01", "_ratio: 0.01\n  window: 3"),
@@ -182,7 +183,11 @@ class LoadErrorTest {
         assertEquals(Duration.ZERO, rule.timing().hold());
         assertEquals(Map.of("busy_above_ratio", 0.0), rule.parameters());
         assertEquals(Rule.Severity.CRITICAL, rule.severity());
-        assertEquals(List.of("root"), rule.exemptions().users());
+        assertEquals(
+                Map.of(
+                        Rule.Exemptions.By.USERS,
+                        List.of(new Rule.Exemptions.Exemption("root", Optional.empty(), Optional.empty()))),
+                rule.exemptions().by());
     }
 
     @Test

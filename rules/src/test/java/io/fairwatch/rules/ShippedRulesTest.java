@@ -32,8 +32,12 @@ class ShippedRulesTest {
                             .toList(),
                     Shipped.files().stream().map(RuleSet.RuleFile::name).toList());
         }
+        // user-over-limits is off until a site says what is fair
         assertEquals(
-                Shipped.files().stream().map(RuleSet.RuleFile::name).toList(),
+                Shipped.files().stream()
+                        .map(RuleSet.RuleFile::name)
+                        .filter(name -> !name.equals("user-over-limits.yaml"))
+                        .toList(),
                 RuleSet.read(Shipped.files()).rules().stream()
                         .map(rule -> rule.name() + ".yaml")
                         .toList());

@@ -17,7 +17,7 @@ class VocabularyTest {
     void documented() throws Exception {
         String documentation = Files.readString(Path.of("src/main/java/io/fairwatch/rules/package-info.java"));
         List<String> missing = new ArrayList<>();
-        for (Vocabulary.Thing thing : List.of(Vocabulary.JOB, Vocabulary.GPU)) {
+        for (Vocabulary.Thing thing : Vocabulary.THINGS) {
             for (String fact : thing.facts().keySet()) {
                 if (!documentation.contains("{@code " + thing.variable() + "." + fact + "}")) {
                     missing.add(thing.variable() + "." + fact);

@@ -1,0 +1,38 @@
+package io.fairwatch.rules;
+
+import java.util.Objects;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+
+/** What one node saw of a job in the window. In a rule every component is a fact of {@code node}, in the list {@code
+ * nodes}. Immutable.
+ *
+ * @param name the node's name in Slurm
+ * @param gpus GPUs of it that the job holds. Absent: Slurm does not name them
+ * @param cpuSeconds CPU time used there in the window; seconds. Absent: the node reported nothing of the job. Source:
+ *     cpu.stat or cpuacct.usage of the job's cgroup
+ * @param memoryUsedMaxBytes most memory needed there at one time, anonymous and shared; bytes. Absent: as before
+ * @param processesMax most processes there at one time. Absent: as before
+ * @param coverage samples of the job's cgroup received divided by samples expected; ratio 0..1 */
+public record JobNode(
+        String name,
+        OptionalInt gpus,
+        OptionalDouble cpuSeconds,
+        OptionalLong memoryUsedMaxBytes,
+        OptionalInt processesMax,
+        double coverage) {
+    /** Checks the ranges. */
+    public JobNode {
+        Objects.requireNonNull(name, "name");
+        gpus.ifPresent(value -> Facts.notNegative("gpus", value));
+        cpuSeconds.ifPresent(value -> Facts.notNegative("cpuSeconds", value));
+        memoryUsedMaxBytes.ifPresent(value -> Facts.notNegative("memoryUsedMaxBytes", value));
+        processesMax.ifPresent(value -> Facts.notNegative("processesMax", value));
+        Facts.ratio("coverage", coverage);
+    }
+
+    JobNode withoutUse() {
+        return new JobNode(name, gpus, OptionalDouble.empty(), OptionalLong.empty(), OptionalInt.empty(), coverage);
+    }
+}
