@@ -171,7 +171,7 @@ class MainTest {
                 "idle-gpu: unknown key windwo (expected: one of ",
                 "idle-gpu: warm_up: soon (expected: ",
                 "idle-gpu: busy_above_ratio: 2.0 (expected: 0..1",
-                "unknown rule idle-gpus (expected: one of idle-gpu")) {
+                "unknown rule idle-gpus (expected: one of ")) {
             assertTrue(lines.stream().anyMatch(line -> line.startsWith(where + what)), ended.err());
         }
     }

@@ -3,7 +3,7 @@ package io.fairwatch.collector.judge;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.fairwatch.collector.run.Run;
-import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.run.Subject;
 import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.Notice;
 import io.fairwatch.collector.store.Store.StoreException;
@@ -20,13 +20,14 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
+import java.util.function.Predicate;
 
 /** What comes of verdicts: episodes, and the notices that are due in them. Immutable; blocks on the store when it plans. */
 public final class Episodes {
+    private static final JsonMapper JSON = JsonMapper.builder().build();
+
     private final Planner planner;
     private final Ladder siteLadder;
-    private final JsonMapper json = JsonMapper.builder().build();
 
     /** Makes the notices of a step. */
     @FunctionalInterface
@@ -57,19 +58,39 @@ public final class Episodes {
     /** @param paused whether somebody said that nothing shall come of findings about this run for now */
     Decision decide(Run run, Rule rule, Verdict verdict, Optional<FindingRow> before, boolean paused, Instant now)
             throws StoreException {
+        return decide(run.key(), run.owner().user(), Optional.of(run), rule, verdict, before, paused, now);
+    }
+
+    /**
+     * @param user whose the subject is; empty for a node
+     * @param run the run that it is about; steps of a finding about anything else are passed over
+     * @param paused as before
+     */
+    Decision decide(
+            Subject subject,
+            String user,
+            Optional<Run> run,
+            Rule rule,
+            Verdict verdict,
+            Optional<FindingRow> before,
+            boolean paused,
+            Instant now)
+            throws StoreException {
         Ladder ladder = rule.escalation().orElse(siteLadder);
         Escalation.Move move =
                 Escalation.step(before.map(Episodes::episode), verdict, rule.timing(), ladder, paused, now);
         if (move.episode().isEmpty()) {
             return Decision.NOTHING;
         }
-        FindingRow row = row(run, rule, move.episode().get(), verdict, before);
+        FindingRow row = row(subject, user, rule, move.episode().get(), verdict, before);
         if (move.due().isEmpty()) {
             return new Decision(Optional.of(row), List.of());
         }
         int step = move.due().get();
-        Optional<List<Notice>> notices =
-                planner.plan(row, run, aim(step, ladder.steps().get(step - 1).target()));
+        Optional<List<Notice>> notices = run.isEmpty()
+                ? Optional.empty()
+                : planner.plan(
+                        row, run.get(), aim(step, ladder.steps().get(step - 1).target()));
         return new Decision(
                 Optional.of(notices.isPresent() ? row : row.delivered(step, false, now)), notices.orElse(List.of()));
     }
@@ -90,10 +111,10 @@ public final class Episodes {
                 target.isDeed() ? target.name().toLowerCase(Locale.ROOT) : "");
     }
 
-    /** Episodes of runs that are over are over themselves. */
-    static List<FindingRow> ofEndedRuns(Collection<FindingRow> open, Set<RunKey> alive, Instant now) {
+    /** Episodes of what is not there any more are over themselves. */
+    static List<FindingRow> ofEnded(Collection<FindingRow> open, Predicate<Subject> alive, Instant now) {
         return open.stream()
-                .filter(row -> !alive.contains(row.run()))
+                .filter(row -> !alive.test(row.subject()))
                 .map(row -> row.resolved(now))
                 .toList();
     }
@@ -116,11 +137,12 @@ public final class Episodes {
                         row.progress().doneAt()));
     }
 
-    private FindingRow row(Run run, Rule rule, Episode episode, Verdict verdict, Optional<FindingRow> before) {
+    private FindingRow row(
+            Subject subject, String user, Rule rule, Episode episode, Verdict verdict, Optional<FindingRow> before) {
         Optional<Verdict.Finding> finding =
                 verdict instanceof Verdict.Finding now ? Optional.of(now) : Optional.empty();
         return new FindingRow(
-                run.key(),
+                subject,
                 rule.name(),
                 episode.since(),
                 switch (episode.state()) {
@@ -132,14 +154,14 @@ public final class Episodes {
                 episode.lastSeen(),
                 episode.clearSince(),
                 episode.toldAt(),
-                run.owner().user(),
+                user,
                 finding.map(Verdict.Finding::summary)
                         .or(() -> before.map(FindingRow::summary))
                         .orElse(""),
                 finding.map(Verdict.Finding::fix)
                         .or(() -> before.map(FindingRow::fix))
                         .orElse(""),
-                finding.map(this::evidence)
+                finding.map(Episodes::evidence)
                         .or(() -> before.map(FindingRow::evidence))
                         .orElse("{}"),
                 new FindingRow.Progress(
@@ -148,14 +170,38 @@ public final class Episodes {
                         episode.climb().doneAt()));
     }
 
-    /** The numbers behind a finding, and which GPUs it means. */
-    private String evidence(Verdict.Finding finding) {
+    /** A note on a run that is over: there is nothing left to climb, and nothing to resolve. */
+    static FindingRow note(Run run, Rule rule, Verdict.Finding finding) {
+        Instant end = run.end().orElse(run.asOf());
+        return new FindingRow(
+                run.key(),
+                rule.name(),
+                end,
+                FindingRow.State.RESOLVED,
+                end,
+                Optional.of(end),
+                Optional.empty(),
+                run.owner().user(),
+                finding.summary(),
+                finding.fix(),
+                evidence(finding),
+                FindingRow.Progress.NONE);
+    }
+
+    /** The numbers behind a finding, which parts it means, and whether it may end the job. */
+    private static String evidence(Verdict.Finding finding) {
         Map<String, Object> evidence = new LinkedHashMap<>(finding.evidence());
         evidence.put(
                 "selected",
-                finding.selected().stream().flatMap(gpu -> gpu.uuid().stream()).toList());
+                finding.selected().stream()
+                        .map(Verdict.Selected::name)
+                        .filter(name -> !name.isEmpty())
+                        .toList());
+        if (finding.cancellable()) {
+            evidence.put("cancellable", true);
+        }
         try {
-            return json.writeValueAsString(evidence);
+            return JSON.writeValueAsString(evidence);
         } catch (JsonProcessingException e) {
             throw new IllegalStateException("evidence of plain values cannot be written", e);
         }

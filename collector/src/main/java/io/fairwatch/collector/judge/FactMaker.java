@@ -2,19 +2,24 @@ package io.fairwatch.collector.judge;
 
 import io.fairwatch.agent.wire.GpuDevice;
 import io.fairwatch.collector.run.AllocatedGpu;
+import io.fairwatch.collector.run.PendingJob;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.store.GpuUse;
 import io.fairwatch.rules.GpuFacts;
 import io.fairwatch.rules.JobAllocation;
 import io.fairwatch.rules.JobFacts;
+import io.fairwatch.rules.JobNode;
 import io.fairwatch.rules.JobUse;
+import io.fairwatch.rules.PendingFacts;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
 
-/** Says what is known of a run in the words that rules know. Pure. */
+/** Says what is known of a run, or of a waiting job, in the words that rules know. Pure. */
 final class FactMaker {
     /** Coverage of a run's past from which it can be said that something never happened in it. */
     private static final double SEEN_WELL = 0.9;
@@ -29,6 +34,8 @@ final class FactMaker {
      * @param window what the run did with each GPU in it
      * @param whole the same since the run began; empty where the past does not matter
      * @param job what the run did with CPU and memory in the window; absent: no node saw it
+     * @param together most of its GPUs that were busy at one time; absent: not asked
+     * @param cluster what Slurm says of the cluster as a whole
      */
     static JobFacts facts(
             Run run,
@@ -36,36 +43,94 @@ final class FactMaker {
             Instant to,
             List<GpuUse> window,
             List<GpuUse> whole,
-            Optional<io.fairwatch.collector.store.JobUse> job) {
+            Optional<io.fairwatch.collector.store.JobUse> job,
+            OptionalInt together,
+            Cluster cluster) {
         JobAllocation allocation = new JobAllocation(
                 run.key().jobId(),
                 run.displayId(),
-                new JobAllocation.Submission(
-                        run.owner().user(),
-                        said(run.owner().account()),
-                        said(run.owner().partition()),
-                        said(run.owner().qos()),
-                        Optional.of(run.name())),
+                submission(run.owner(), run.name()),
                 new JobAllocation.Resources(
                         run.allocation().nodes().size(),
                         run.allocation().gpus(),
                         run.allocation().cpus(),
-                        run.allocation().memoryBytes()),
+                        run.allocation().memoryBytes(),
+                        Cluster.gpuModel(run),
+                        run.allocation().nodes(),
+                        cluster.shapeOf(run)),
                 run.heldWithin(run.key().start(), to).toSeconds(),
                 run.timeLimit().map(limit -> OptionalLong.of(limit.toSeconds())).orElse(OptionalLong.empty()),
                 run.interactive(),
+                run.state().name(),
+                run.ids().arrayJobId().isPresent(),
                 // how long it has been running since it was resumed is not known, and idleness while suspended is no
                 // fault
-                run.suspended().isZero());
+                run.suspended().isZero() || run.end().isPresent());
         List<GpuFacts> gpus = window.stream()
                 .map(use -> gpuFacts(run, use, sameGpu(use, whole), isDoubtful(use, window)))
                 .toList();
+        Instant from = to.minus(length).isAfter(run.key().start())
+                ? to.minus(length)
+                : run.key().start();
         return new JobFacts(
                 allocation,
-                job.map(use -> new JobUse(use.processesMax(), use.cpuSeconds())).orElse(JobUse.NOT_KNOWN),
+                use(run, job, together, Duration.between(from, to)),
                 to.minus(length),
                 to,
-                gpus);
+                gpus,
+                nodes(run, job),
+                cluster.queue(Cluster.gpuModel(run)));
+    }
+
+    private static JobAllocation.Submission submission(Run.Owner owner, String name) {
+        return new JobAllocation.Submission(
+                owner.user(),
+                said(owner.account()),
+                said(owner.partition()),
+                said(owner.qos()),
+                Optional.of(name),
+                Optional.empty(),
+                Optional.empty());
+    }
+
+    /** CPU time and memory of a job are those of all its nodes, or not known: what one node does not tell is not 0. */
+    private static JobUse use(
+            Run run, Optional<io.fairwatch.collector.store.JobUse> job, OptionalInt together, Duration lived) {
+        boolean whole = job.filter(
+                        use -> use.nodesSeen() == run.allocation().nodes().size())
+                .isPresent();
+        return new JobUse(
+                job.map(io.fairwatch.collector.store.JobUse::processesMax).orElse(OptionalInt.empty()),
+                whole ? job.get().cpuSeconds() : OptionalDouble.empty(),
+                whole ? job.get().memoryUsedMaxBytes() : OptionalLong.empty(),
+                together,
+                OptionalLong.of(Math.max(0, lived.toSeconds())));
+    }
+
+    private static List<JobNode> nodes(Run run, Optional<io.fairwatch.collector.store.JobUse> job) {
+        return List.of();
+    }
+
+    /** The facts of a waiting job. */
+    static PendingFacts facts(PendingJob job, Duration window, Instant now, Cluster cluster) {
+        Asked asked = Asked.parse(job.request());
+        return new PendingFacts(
+                new PendingFacts.Job(
+                        job.jobId(),
+                        job.displayId(),
+                        submission(job.owner(), job.name()),
+                        Math.max(0, Duration.between(job.submit(), now).toSeconds()),
+                        job.reason(),
+                        asked.nodes(),
+                        asked.cpus(),
+                        asked.memoryBytes(),
+                        asked.gpus(),
+                        asked.gpuModel(),
+                        true),
+                now.minus(window),
+                now,
+                asked.gpus().orElse(0) > 0 ? cluster.places(job.owner().partition(), asked.gpuModel()) : List.of(),
+                cluster.queue(asked.gpuModel()));
     }
 
     private static Optional<GpuUse> sameGpu(GpuUse use, List<GpuUse> whole) {
@@ -123,7 +188,24 @@ final class FactMaker {
                                 use.device().map(GpuDevice::memoryTotalBytes).orElse(OptionalLong.empty()),
                                 use.processesMax(),
                                 idleSeconds,
-                                lastBusy.isPresent() ? Optional.of(true) : neverBusy(whole)));
+                                lastBusy.isPresent() ? Optional.of(true) : neverBusy(whole),
+                                load(use)));
+    }
+
+    private static GpuFacts.Load load(GpuUse use) {
+        double measured = use.busySeconds() + use.idleSeconds();
+        return new GpuFacts.Load(
+                measured > 0 ? OptionalDouble.of(Math.min(1, use.busySeconds() / measured)) : OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                use.energyJoules(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty());
     }
 
     /** Coverage by readings that tell how busy the GPU was; by all of them where the product never tells. */

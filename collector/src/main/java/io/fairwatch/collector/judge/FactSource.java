@@ -13,10 +13,13 @@ import io.fairwatch.rules.JobFacts;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 
 /** Asks the store for what rules need: a few questions for each length of window, whatever the number of rules and runs.
@@ -31,21 +34,52 @@ final class FactSource {
     }
 
     /** Begins a round of judging. */
-    Round round(List<Run> running, Map<String, NodeState> nodes, Instant now) {
-        return new Round(running, nodes, now);
+    Round round(List<Run> running, Map<String, NodeState> nodes, Cluster cluster, Instant now) {
+        return new Round(running, nodes, cluster, now);
+    }
+
+    /** The facts of runs that are over, over all of their time; by what they did, in a few questions for all of them. */
+    Map<RunKey, Supplier<JobFacts>> ofFinished(List<Run> runs, Cluster cluster) throws StoreException {
+        List<RunSpan> spans = runs.stream()
+                .map(run -> new RunSpan(run, run.key().start(), run.end().orElse(run.asOf())))
+                .filter(span -> span.from().isBefore(span.to()))
+                .toList();
+        Map<RunKey, List<GpuUse>> gpus =
+                store.gpuUse(spans, busyAboveRatio).stream().collect(Collectors.groupingBy(GpuUse::run));
+        Map<RunKey, JobUse> jobs =
+                store.jobUse(spans).stream().collect(Collectors.toMap(JobUse::run, Function.identity()));
+        Map<RunKey, Supplier<JobFacts>> facts = new LinkedHashMap<>();
+        for (RunSpan span : spans) {
+            RunKey key = span.run().key();
+            List<GpuUse> uses = gpus.getOrDefault(key, List.of());
+            facts.put(
+                    key,
+                    () -> FactMaker.facts(
+                            span.run(),
+                            Duration.between(span.from(), span.to()),
+                            span.to(),
+                            uses,
+                            uses,
+                            Optional.ofNullable(jobs.get(key)),
+                            OptionalInt.empty(),
+                            cluster));
+        }
+        return facts;
     }
 
     /** Facts of one moment. Confined to one thread; asks when it must. */
     final class Round {
         private final List<Run> running;
         private final Map<String, NodeState> nodes;
+        private final Cluster cluster;
         private final Instant now;
         private final Map<Duration, Window> windows = new HashMap<>();
         private final Map<RunKey, List<GpuUse>> whole = new HashMap<>();
 
-        private Round(List<Run> running, Map<String, NodeState> nodes, Instant now) {
+        private Round(List<Run> running, Map<String, NodeState> nodes, Cluster cluster, Instant now) {
             this.running = running;
             this.nodes = nodes;
+            this.cluster = cluster;
             this.now = now;
         }
 
@@ -65,7 +99,12 @@ final class FactSource {
                             .anyMatch(use -> use.lastBusyAt().isEmpty()))
                     .toList();
             whole.putAll(gpuUse(idle, Optional.empty()));
-            Window window = new Window(this, length, gpus, jobs);
+            // how many worked at one time matters only to who holds several, and is not asked for short windows
+            List<Run> several = length.compareTo(Duration.ofHours(1)) <= 0
+                    ? List.of()
+                    : running.stream().filter(run -> run.gpus().size() > 1).toList();
+            Window window = new Window(
+                    this, length, gpus, jobs, store.gpusTogether(spans(several, Optional.of(length)), busyAboveRatio));
             windows.put(length, window);
             return window;
         }
@@ -95,12 +134,19 @@ final class FactSource {
         private final Duration length;
         private final Map<RunKey, List<GpuUse>> gpus;
         private final Map<RunKey, JobUse> jobs;
+        private final Map<RunKey, Integer> together;
 
-        private Window(Round round, Duration length, Map<RunKey, List<GpuUse>> gpus, Map<RunKey, JobUse> jobs) {
+        private Window(
+                Round round,
+                Duration length,
+                Map<RunKey, List<GpuUse>> gpus,
+                Map<RunKey, JobUse> jobs,
+                Map<RunKey, Integer> together) {
             this.round = round;
             this.length = length;
             this.gpus = gpus;
             this.jobs = jobs;
+            this.together = together;
         }
 
         /** The facts of one run.
@@ -113,7 +159,9 @@ final class FactSource {
                     Horizon.of(run, round.nodes, round.now),
                     gpus.getOrDefault(run.key(), List.of()),
                     round.whole.getOrDefault(run.key(), List.of()),
-                    Optional.ofNullable(jobs.get(run.key())));
+                    Optional.ofNullable(jobs.get(run.key())),
+                    together.containsKey(run.key()) ? OptionalInt.of(together.get(run.key())) : OptionalInt.empty(),
+                    round.cluster);
         }
     }
 }

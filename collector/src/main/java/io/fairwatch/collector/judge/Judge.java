@@ -1,8 +1,10 @@
 package io.fairwatch.collector.judge;
 
 import io.fairwatch.collector.run.JobState;
+import io.fairwatch.collector.run.PendingJob;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.run.Subject;
 import io.fairwatch.collector.store.Exemptions;
 import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.NodeState;
@@ -10,6 +12,7 @@ import io.fairwatch.collector.store.Notice;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.SlurmView;
 import io.fairwatch.collector.store.Store.StoreException;
+import io.fairwatch.rules.JobFacts;
 import io.fairwatch.rules.Ladder;
 import io.fairwatch.rules.Rule;
 import io.fairwatch.rules.RuleSet;
@@ -18,12 +21,16 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
+import java.util.function.Predicate;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -32,15 +39,28 @@ import org.slf4j.LoggerFactory;
 public final class Judge {
     private static final Logger LOG = LoggerFactory.getLogger(Judge.class);
 
+    /** Rules with longer windows than this are asked every {@link #LONG_EVERY}: a mean over hours changes slowly. */
+    private static final Duration SHORT = Duration.ofHours(1);
+
+    private static final Duration LONG_EVERY = Duration.ofMinutes(10);
+
+    /** Until when ended runs have been judged. */
+    private static final String FINISHED = "finished_judged_until";
+
+    private static final Duration SETTLED = Duration.ofMinutes(2);
+    private static final Duration FIRST_LOOK = Duration.ofHours(1);
+    private static final Duration LONGEST_STEP = Duration.ofHours(6);
+
     private final Store store;
     private final FactSource source;
     private final RuleSet rules;
     private final Episodes episodes;
     private final InstantSource clock;
     private final Settings settings;
+    private Instant lastLong = Instant.MIN;
 
     /** Runs of which it was said that they cannot be judged. */
-    private final Set<RunKey> complained = new HashSet<>();
+    private final Set<Subject> complained = new HashSet<>();
 
     /**
      * How to judge.
@@ -61,8 +81,51 @@ public final class Judge {
      */
     public record Cycle(int judged, int findings, int unknown, Optional<String> skipped) {}
 
-    /** A run under a rule. */
-    private record Subject(RunKey run, String rule) {}
+    /** A subject under a rule. */
+    private record Place(Subject subject, String rule) {}
+
+    /** What a cycle gathers. Confined to it. */
+    private final class Gathering {
+        private final Instant now;
+        private final Map<Place, FindingRow> open;
+        private final Exemptions exempt;
+        private final List<FindingRow> findings = new ArrayList<>();
+        private final List<Notice> notices = new ArrayList<>();
+        private int found;
+        private int unknown;
+
+        Gathering(Instant now) throws StoreException {
+            this.now = now;
+            this.open = store.openFindings().stream()
+                    .collect(Collectors.toMap(row -> new Place(row.subject(), row.rule()), Function.identity()));
+            this.exempt = new Exemptions(store.exemptions(now));
+        }
+
+        void take(Subject subject, String user, String account, Optional<Run> run, RuleSet.Judgement judgement)
+                throws StoreException {
+            judgement.odd().ifPresent(odd -> complain(subject, judgement.rule(), odd));
+            Verdict verdict = judgement.verdict();
+            Rule rule = judgement.rule();
+            Optional<FindingRow> before = Optional.ofNullable(open.get(new Place(subject, rule.name())));
+            if (verdict instanceof Verdict.Clear && before.isEmpty()) {
+                return;
+            }
+            Episodes.Decision decision;
+            try {
+                boolean paused = subject instanceof RunKey key
+                        && exempt.of(key, user, account, rule.name()).isPresent();
+                decision = episodes.decide(subject, user, run, rule, verdict, before, paused, now);
+            } catch (RuntimeException odd) {
+                complain(subject, rule, odd);
+                unknown++;
+                return;
+            }
+            found += verdict instanceof Verdict.Finding ? 1 : 0;
+            unknown += verdict instanceof Verdict.Unknown ? 1 : 0;
+            decision.row().ifPresent(findings::add);
+            notices.addAll(decision.notices());
+        }
+    }
 
     /**
      * @param planner makes the notices that are due; they are stored together with their findings
@@ -91,51 +154,116 @@ public final class Judge {
         List<Run> running = live.stream()
                 .filter(run -> run.state() == JobState.RUNNING && !run.asOf().isBefore(asOf))
                 .toList();
+        Cluster cluster = new Cluster(
+                view.get(),
+                live.stream()
+                        .filter(run ->
+                                run.state().holdsAllocation() && !run.asOf().isBefore(asOf))
+                        .toList());
         Map<String, NodeState> nodes =
                 store.nodes().stream().collect(Collectors.toMap(NodeState::node, Function.identity()));
-        Map<Subject, FindingRow> open = store.openFindings().stream()
-                .collect(Collectors.toMap(row -> new Subject(row.run(), row.rule()), Function.identity()));
 
-        Exemptions exempt = new Exemptions(store.exemptions(now));
-
-        List<FindingRow> findings = new ArrayList<>(
-                Episodes.ofEndedRuns(open.values(), live.stream().map(Run::key).collect(Collectors.toSet()), now));
-        List<Notice> notices = new ArrayList<>();
-        int found = 0;
-        int unknown = 0;
-        FactSource.Round facts = source.round(running, nodes, now);
-        for (Rule rule : rules.rules()) {
-            FactSource.Window window = facts.over(rule.timing().window());
-            for (Run run : running) {
-                Optional<FindingRow> before = Optional.ofNullable(open.get(new Subject(run.key(), rule.name())));
-                Verdict verdict;
-                Episodes.Decision decision;
-                try {
-                    verdict = rules.judge(rule, window.of(run));
-                    boolean paused = exempt.of(
-                                    run.key(), run.owner().user(), run.owner().account(), rule.name())
-                            .isPresent();
-                    decision = episodes.decide(run, rule, verdict, before, paused, now);
-                } catch (RuntimeException odd) {
-                    complain(run, rule, odd);
-                    unknown++;
-                    continue;
-                }
-                found += verdict instanceof Verdict.Finding ? 1 : 0;
-                unknown += verdict instanceof Verdict.Unknown ? 1 : 0;
-                decision.row().ifPresent(findings::add);
-                notices.addAll(decision.notices());
-            }
-        }
+        Gathering gathering = new Gathering(now);
+        gathering.findings.addAll(
+                Episodes.ofEnded(gathering.open.values(), alive(live, view.get().pending())::contains, now));
+        judgeRunning(running, nodes, cluster, gathering);
+        judgePending(view.get().pending(), cluster, gathering);
+        Optional<Instant> finishedUntil = judgeFinished(cluster, gathering);
         complained.retainAll(running.stream().map(Run::key).toList());
-        store.saveFindings(findings, notices);
-        return new Cycle(running.size(), found, unknown, Optional.empty());
+        store.saveFindings(gathering.findings, gathering.notices);
+        if (finishedUntil.isPresent()) {
+            // after the notes: when this is lost they are made again, and are the same
+            store.saveMark(FINISHED, finishedUntil.get());
+        }
+        return new Cycle(running.size(), gathering.found, gathering.unknown, Optional.empty());
     }
 
-    /** Says once for each run that it cannot be judged; the other runs are. */
-    private void complain(Run run, Rule rule, RuntimeException odd) {
-        if (complained.add(run.key())) {
-            LOG.warn("job={} is not judged by rule={}: {}", run.key().jobId(), rule.name(), odd.toString(), odd);
+    /** What episodes can be about now; those of users end by their own verdicts. */
+    private static Set<Subject> alive(List<Run> live, List<PendingJob> pending) {
+        Set<Subject> alive = new HashSet<>();
+        live.forEach(run -> alive.add(run.key()));
+        pending.forEach(job -> alive.add(waiting(job)));
+        return alive;
+    }
+
+    private static Subject waiting(PendingJob job) {
+        return new Subject.Waiting(job.cluster(), job.jobId(), job.submit());
+    }
+
+    private void judgeRunning(List<Run> running, Map<String, NodeState> nodes, Cluster cluster, Gathering gathering)
+            throws StoreException {
+        boolean all = lastLong.plus(LONG_EVERY).isBefore(gathering.now) || lastLong.isAfter(gathering.now);
+        Predicate<Rule> due = rule -> all || rule.timing().window().compareTo(SHORT) <= 0;
+        FactSource.Round facts = source.round(running, nodes, cluster, gathering.now);
+        Map<Duration, FactSource.Window> windows = new HashMap<>();
+        for (Duration window : rules.windows(Rule.Scope.RUNNING_JOB, due)) {
+            windows.put(window, facts.over(window));
+        }
+        for (Run run : running) {
+            for (RuleSet.Judgement judgement :
+                    rules.judge(Rule.Scope.RUNNING_JOB, due, window -> Objects.requireNonNull(windows.get(window))
+                            .of(run))) {
+                gathering.take(run.key(), run.owner().user(), run.owner().account(), Optional.of(run), judgement);
+            }
+        }
+        lastLong = all ? gathering.now : lastLong;
+    }
+
+    private void judgePending(List<PendingJob> pending, Cluster cluster, Gathering gathering) throws StoreException {
+        for (PendingJob job : pending) {
+            for (RuleSet.Judgement judgement : rules.judge(
+                    Rule.Scope.PENDING_JOB,
+                    rule -> true,
+                    window -> FactMaker.facts(job, window, gathering.now, cluster))) {
+                gathering.take(waiting(job), job.owner().user(), job.owner().account(), Optional.empty(), judgement);
+            }
+        }
+    }
+
+    /** Makes notes on runs that ended since the last time; returns until when that is done. */
+    private Optional<Instant> judgeFinished(Cluster cluster, Gathering gathering) throws StoreException {
+        Optional<Instant> accounting = store.accountingUntil();
+        if (accounting.isEmpty()
+                || rules.windows(Rule.Scope.FINISHED_JOB, rule -> true).isEmpty()) {
+            return Optional.empty();
+        }
+        // what nodes kept back while they could not reach us should have come
+        Instant until = gathering.now.minus(SETTLED).isBefore(accounting.get())
+                ? gathering.now.minus(SETTLED)
+                : accounting.get();
+        Instant from = store.mark(FINISHED).orElse(until.minus(FIRST_LOOK));
+        if (!from.isBefore(until)) {
+            return Optional.empty();
+        }
+        if (from.isBefore(until.minus(LONGEST_STEP))) {
+            until = from.plus(LONGEST_STEP); // a long absence is made good in steps
+        }
+        Instant last = until;
+        List<Run> ended = store.runsWithin(from, until).stream()
+                .filter(run -> run.end()
+                        .filter(end -> !end.isBefore(from) && end.isBefore(last))
+                        .isPresent())
+                .toList();
+        Map<RunKey, Supplier<JobFacts>> facts = source.ofFinished(ended, cluster);
+        for (Run run : ended) {
+            Supplier<JobFacts> known = facts.get(run.key());
+            if (known == null) {
+                continue; // it took no time at all
+            }
+            for (RuleSet.Judgement judgement :
+                    rules.judge(Rule.Scope.FINISHED_JOB, rule -> true, window -> known.get())) {
+                if (judgement.verdict() instanceof Verdict.Finding finding) {
+                    gathering.findings.add(Episodes.note(run, judgement.rule(), finding));
+                }
+            }
+        }
+        return Optional.of(until);
+    }
+
+    /** Says once for each subject that it cannot be judged; the others are. */
+    private void complain(Subject subject, Rule rule, RuntimeException odd) {
+        if (complained.add(subject)) {
+            LOG.warn("subject={} is not judged by rule={}: {}", subject, rule.name(), odd.toString(), odd);
         }
     }
 

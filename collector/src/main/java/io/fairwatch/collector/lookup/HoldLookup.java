@@ -207,7 +207,9 @@ public final class HoldLookup {
     public List<IdleGpu> idle(Holdings holdings) throws StoreException {
         Map<RunKey, Instant> told = new HashMap<>();
         for (FindingRow finding : store.openFindings()) {
-            finding.toldAt().ifPresent(at -> told.merge(finding.run(), at, (a, b) -> a.isAfter(b) ? a : b));
+            if (finding.subject() instanceof RunKey run) {
+                finding.toldAt().ifPresent(at -> told.merge(run, at, (a, b) -> a.isAfter(b) ? a : b));
+            }
         }
         List<IdleGpu> idle = new ArrayList<>();
         for (Held held : holdings.running()) {

@@ -9,7 +9,7 @@ import java.time.Instant;
  * @param jobId raw job id: an array task's or a het component's own number. Source: {@code job_id}, {@code JobIDRaw}
  * @param start when this run started, whole seconds
  */
-public record RunKey(String cluster, long jobId, Instant start) {
+public record RunKey(String cluster, long jobId, Instant start) implements Subject {
     public RunKey {
         if (jobId <= 0) {
             throw new IllegalArgumentException("jobId: " + jobId + " (expected: 1 or more)");

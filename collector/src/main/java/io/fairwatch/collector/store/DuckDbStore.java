@@ -3,6 +3,7 @@ package io.fairwatch.collector.store;
 import io.fairwatch.agent.wire.NodeSnapshot;
 import io.fairwatch.collector.run.AccountTree;
 import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.run.RunKey;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
@@ -19,6 +20,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
 import java.util.Set;
@@ -334,7 +336,25 @@ public final class DuckDbStore implements Store {
         return read("jobUse", session -> UseQueries.jobUse(session, List.copyOf(spans)));
     }
 
+    @Override
+    public Map<RunKey, Integer> gpusTogether(Collection<RunSpan> spans, double busyAboveRatio) throws StoreException {
+        return read("gpusTogether", session -> UseQueries.gpusTogether(session, List.copyOf(spans), busyAboveRatio));
+    }
+
     // ---- findings and notices
+
+    @Override
+    public Optional<Instant> mark(String name) throws StoreException {
+        return read("mark", session -> RunTables.mark(session, name));
+    }
+
+    @Override
+    public void saveMark(String name, Instant at) throws StoreException {
+        write("saveMark", (session, received, inventory) -> {
+            RunTables.saveMark(session, name, at);
+            return true;
+        });
+    }
 
     @Override
     public List<FindingRow> openFindings() throws StoreException {

@@ -1,27 +1,28 @@
 package io.fairwatch.collector.store;
 
 import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.run.Subject;
 import java.time.Instant;
 import java.util.Optional;
 
 /**
- * One episode of one rule on one run. Immutable. Identity: run, rule and {@code since}.
+ * One episode of one rule on one run, waiting job, node or user. Immutable. Identity: subject, rule and {@code since}.
  *
- * @param run which run
+ * @param subject what it is about
  * @param rule name of the rule
  * @param since when the condition was first seen to hold
  * @param state where the episode stands
  * @param lastSeen when the condition was last seen to hold
  * @param clearSince since when the condition is seen not to hold; absent while it holds
  * @param toldAt when a mail was first delivered to the owner; absent before
- * @param user whose run it is
+ * @param user whose it is; empty for a node
  * @param summary what the owner reads
  * @param fix what the owner can do
  * @param evidence the numbers behind it, as a JSON object
  * @param progress how far up the rule's ladder it has got
  */
 public record FindingRow(
-        RunKey run,
+        Subject subject,
         String rule,
         Instant since,
         State state,
@@ -33,6 +34,18 @@ public record FindingRow(
         String fix,
         String evidence,
         Progress progress) {
+
+    /**
+     * The run that it is about.
+     *
+     * @throws IllegalStateException if it is about something else
+     */
+    public RunKey run() {
+        if (subject instanceof RunKey run) {
+            return run;
+        }
+        throw new IllegalStateException("the finding is about " + subject + ", not about a run");
+    }
 
     /** Where an episode stands. */
     public enum State {
@@ -66,7 +79,7 @@ public record FindingRow(
             return this;
         }
         return new FindingRow(
-                run,
+                subject,
                 rule,
                 since,
                 toOwner && state == State.FOUND ? State.TOLD : state,
@@ -83,7 +96,7 @@ public record FindingRow(
     /** The same episode, over; it ended when the condition did, or now. */
     public FindingRow resolved(Instant now) {
         return new FindingRow(
-                run,
+                subject,
                 rule,
                 since,
                 State.RESOLVED,

@@ -1,5 +1,7 @@
 package io.fairwatch.collector.store;
 
+import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.run.Subject;
 import java.sql.SQLException;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -7,34 +9,35 @@ import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** Findings and notices into tables and back. Immutable; every method works within the given session. */
 final class FindingTables {
     private static final String FINDING = """
             SELECT cluster, job_id, start_ms, rule, since_ms, state, last_seen_ms, clear_since_ms, told_ms, user_name,
-            summary, fix, evidence, step_planned, step_done, step_done_ms FROM finding""";
+            summary, fix, evidence, step_planned, step_done, step_done_ms, subject_kind, subject_name FROM finding""";
 
     private static final String NOTICE = """
             SELECT id, cluster, job_id, start_ms, rule, since_ms, step, channel, topic, recipient, user_name, address,
-            state, mail, created_ms, changed_ms, attempts, detail FROM notice""";
+            state, mail, created_ms, changed_ms, attempts, detail, subject_kind, subject_name FROM notice""";
 
     private FindingTables() {}
 
     static void save(Session session, Collection<FindingRow> findings, Collection<Notice> notices) throws SQLException {
-        record Episode(Object run, String rule, Instant since) {}
+        record Episode(Subject subject, String rule, Instant since) {}
         if (!findings.isEmpty()) {
             Map<Episode, FindingRow> newest = new LinkedHashMap<>();
             for (FindingRow finding : findings) {
                 newest.put(
                         new Episode(
-                                RunTables.stored(finding.run()),
+                                stored(finding.subject()),
                                 Rows.clean(finding.rule()),
                                 Instant.ofEpochMilli(finding.since().toEpochMilli())),
                         finding);
             }
             try (Rows rows = Schema.stage(session, "finding")) {
                 for (FindingRow finding : newest.values()) {
-                    RunTables.key(rows, finding.run());
+                    place(rows, finding.subject());
                     rows.text(finding.rule())
                             .time(finding.since())
                             .word(finding.state())
@@ -47,11 +50,20 @@ final class FindingTables {
                             .text(finding.evidence())
                             .number(finding.progress().planned())
                             .number(finding.progress().done())
-                            .time(finding.progress().doneAt())
-                            .end();
+                            .time(finding.progress().doneAt());
+                    kind(rows, finding.subject()).end();
                 }
             }
-            Schema.replace(session, "finding", "cluster", "job_id", "start_ms", "rule", "since_ms");
+            Schema.replace(
+                    session,
+                    "finding",
+                    "cluster",
+                    "job_id",
+                    "start_ms",
+                    "subject_kind",
+                    "subject_name",
+                    "rule",
+                    "since_ms");
         }
         if (!notices.isEmpty()) {
             Map<String, Notice> newest = new LinkedHashMap<>();
@@ -59,7 +71,7 @@ final class FindingTables {
             try (Rows rows = Schema.stage(session, "notice")) {
                 for (Notice notice : newest.values()) {
                     rows.text(notice.id());
-                    RunTables.key(rows, notice.run());
+                    place(rows, notice.subject());
                     rows.text(notice.rule())
                             .time(notice.since())
                             .number(notice.aim().step())
@@ -73,8 +85,8 @@ final class FindingTables {
                             .time(notice.createdAt())
                             .time(notice.changedAt())
                             .number(notice.attempts())
-                            .text(notice.detail())
-                            .end();
+                            .text(notice.detail());
+                    kind(rows, notice.subject()).end();
                 }
             }
             Schema.replace(session, "notice", "id");
@@ -88,7 +100,7 @@ final class FindingTables {
 
     static List<FindingRow> of(Session session, long jobId) throws SQLException {
         return session.query(
-                FINDING + " WHERE job_id = ? ORDER BY since_ms DESC, start_ms DESC, rule",
+                FINDING + " WHERE job_id = ? AND subject_kind = 'RUN' ORDER BY since_ms DESC, start_ms DESC, rule",
                 FindingTables::finding,
                 jobId);
     }
@@ -121,40 +133,121 @@ final class FindingTables {
                 values.toArray());
     }
 
+    // ---- what they are about: cluster, number and time first, kind and name last
+
+    private static Subject stored(Subject subject) {
+        if (subject instanceof RunKey run) {
+            return RunTables.stored(run);
+        }
+        String cluster = Rows.clean(subject.cluster());
+        if (subject instanceof Subject.Waiting job) {
+            return new Subject.Waiting(
+                    cluster, job.jobId(), Instant.ofEpochMilli(job.submit().toEpochMilli()));
+        }
+        return subject instanceof Subject.OnNode node
+                ? new Subject.OnNode(cluster, Rows.clean(node.node()))
+                : new Subject.Person(cluster, Rows.clean(((Subject.Person) subject).user()));
+    }
+
+    private static void place(Rows rows, Subject subject) throws SQLException {
+        if (subject instanceof RunKey run) {
+            RunTables.key(rows, run);
+        } else if (subject instanceof Subject.Waiting job) {
+            rows.text(job.cluster()).number(job.jobId()).time(job.submit());
+        } else {
+            rows.text(subject.cluster()).number(0L).time(Instant.EPOCH);
+        }
+    }
+
+    private static Rows kind(Rows rows, Subject subject) throws SQLException {
+        if (subject instanceof Subject.OnNode node) {
+            return rows.word(Kind.NODE).text(node.node());
+        }
+        return subject instanceof Subject.Person person
+                ? rows.word(Kind.USER).text(person.user())
+                : rows.word(subject instanceof RunKey ? Kind.RUN : Kind.PENDING).text("");
+    }
+
+    /** Words of the column {@code subject_kind}. */
+    private enum Kind {
+        RUN,
+        PENDING,
+        NODE,
+        USER
+    }
+
+    /** The first columns, until the last two say what they mean. */
+    private record Place(String cluster, long jobId, Instant at) {
+        static Place read(Cells cells) throws SQLException {
+            return new Place(cells.text(), cells.number(), cells.time());
+        }
+
+        Subject with(Kind kind, String name) {
+            return switch (kind) {
+                case RUN -> new RunKey(cluster, jobId, at);
+                case PENDING -> new Subject.Waiting(cluster, jobId, at);
+                case NODE -> new Subject.OnNode(cluster, name);
+                case USER -> new Subject.Person(cluster, name);
+            };
+        }
+    }
+
     private static FindingRow finding(Cells cells) throws SQLException {
+        Place place = Place.read(cells);
+        String rule = cells.text();
+        Instant since = cells.time();
+        FindingRow.State state = cells.word(FindingRow.State.class);
+        Instant lastSeen = cells.time();
+        Optional<Instant> clearSince = cells.maybeTime();
+        Optional<Instant> toldAt = cells.maybeTime();
+        String user = cells.text();
+        String summary = cells.text();
+        String fix = cells.text();
+        String evidence = cells.text();
+        FindingRow.Progress progress = new FindingRow.Progress(cells.integer(), cells.integer(), cells.maybeTime());
         return new FindingRow(
-                RunTables.key(cells),
-                cells.text(),
-                cells.time(),
-                cells.word(FindingRow.State.class),
-                cells.time(),
-                cells.maybeTime(),
-                cells.maybeTime(),
-                cells.text(),
-                cells.text(),
-                cells.text(),
-                cells.text(),
-                new FindingRow.Progress(cells.integer(), cells.integer(), cells.maybeTime()));
+                place.with(cells.word(Kind.class), cells.text()),
+                rule,
+                since,
+                state,
+                lastSeen,
+                clearSince,
+                toldAt,
+                user,
+                summary,
+                fix,
+                evidence,
+                progress);
     }
 
     private static Notice notice(Cells cells) throws SQLException {
+        String id = cells.text();
+        Place place = Place.read(cells);
+        String rule = cells.text();
+        Instant since = cells.time();
+        Notice.Aim aim = new Notice.Aim(
+                cells.integer(), cells.word(Notice.Channel.class), cells.word(Notice.Topic.class), cells.text());
+        String user = cells.text();
+        Optional<String> address = cells.maybeText();
+        Notice.State state = cells.word(Notice.State.class);
+        Optional<String> mail = cells.maybeText();
+        Instant createdAt = cells.time();
+        Instant changedAt = cells.time();
+        int attempts = cells.integer();
+        String detail = cells.text();
         return new Notice(
-                cells.text(),
-                RunTables.key(cells),
-                cells.text(),
-                cells.time(),
-                new Notice.Aim(
-                        cells.integer(),
-                        cells.word(Notice.Channel.class),
-                        cells.word(Notice.Topic.class),
-                        cells.text()),
-                cells.text(),
-                cells.maybeText(),
-                cells.word(Notice.State.class),
-                cells.maybeText(),
-                cells.time(),
-                cells.time(),
-                cells.integer(),
-                cells.text());
+                id,
+                place.with(cells.word(Kind.class), cells.text()),
+                rule,
+                since,
+                aim,
+                user,
+                address,
+                state,
+                mail,
+                createdAt,
+                changedAt,
+                attempts,
+                detail);
     }
 }

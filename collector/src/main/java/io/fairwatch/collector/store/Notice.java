@@ -1,6 +1,7 @@
 package io.fairwatch.collector.store;
 
 import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.run.Subject;
 import java.time.Instant;
 import java.util.Optional;
 
@@ -9,11 +10,11 @@ import java.util.Optional;
  * program, or a deed in Slurm. Immutable.
  *
  * @param id identity, the same whenever the same is decided again
- * @param run which run it is about
+ * @param subject what it is about
  * @param rule which rule
  * @param since which episode
  * @param aim whom it tells of what, or what it does
- * @param user whose run it is
+ * @param user whose it is
  * @param address where it goes; absent when no address is known, and for deeds
  * @param state what became of it
  * @param mail left part of the Message-ID of the mail that brought it; several notices may share one. Absent: none yet
@@ -24,7 +25,7 @@ import java.util.Optional;
  */
 public record Notice(
         String id,
-        RunKey run,
+        Subject subject,
         String rule,
         Instant since,
         Aim aim,
@@ -36,6 +37,18 @@ public record Notice(
         Instant changedAt,
         int attempts,
         String detail) {
+
+    /**
+     * The run that it is about.
+     *
+     * @throws IllegalStateException if it is about something else
+     */
+    public RunKey run() {
+        if (subject instanceof RunKey run) {
+            return run;
+        }
+        throw new IllegalStateException("the notice is about " + subject + ", not about a run");
+    }
 
     /**
      * Whom a notice tells of what, or what it does. Immutable.
@@ -90,14 +103,14 @@ public record Notice(
 
     /** The same notice in another state. */
     public Notice with(State next, int tries, String why, Instant at) {
-        return new Notice(id, run, rule, since, aim, user, address, next, mail, createdAt, at, tries, why);
+        return new Notice(id, subject, rule, since, aim, user, address, next, mail, createdAt, at, tries, why);
     }
 
     /** The same notice, to go there in that mail. */
     public Notice in(Optional<String> otherMail, Optional<String> otherAddress) {
         return new Notice(
                 id,
-                run,
+                subject,
                 rule,
                 since,
                 aim,

@@ -363,6 +363,14 @@ final class RunTables {
         saveValue(session, ACCOUNTING_FROM, Long.toString(from.toEpochMilli()));
     }
 
+    static Optional<Instant> mark(Session session, String name) throws SQLException {
+        return instant(session, "mark " + name);
+    }
+
+    static void saveMark(Session session, String name, Instant at) throws SQLException {
+        saveValue(session, "mark " + name, Long.toString(at.toEpochMilli()));
+    }
+
     static Optional<Instant> instant(Session session, String name) throws SQLException {
         return value(session, name).map(ms -> Instant.ofEpochMilli(Long.parseLong(ms)));
     }

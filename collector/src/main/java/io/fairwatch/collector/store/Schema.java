@@ -144,14 +144,15 @@ final class Schema {
               since_ms BIGINT NOT NULL, state VARCHAR NOT NULL, last_seen_ms BIGINT NOT NULL, clear_since_ms BIGINT,
               told_ms BIGINT, user_name VARCHAR NOT NULL, summary VARCHAR NOT NULL, fix VARCHAR NOT NULL,
               evidence VARCHAR NOT NULL, step_planned INTEGER NOT NULL, step_done INTEGER NOT NULL,
-              step_done_ms BIGINT)""",
+              step_done_ms BIGINT, subject_kind VARCHAR DEFAULT 'RUN', subject_name VARCHAR DEFAULT '')""",
             """
             CREATE TABLE IF NOT EXISTS notice (
               id VARCHAR NOT NULL, cluster VARCHAR NOT NULL, job_id BIGINT NOT NULL, start_ms BIGINT NOT NULL,
               rule VARCHAR NOT NULL, since_ms BIGINT NOT NULL, step INTEGER NOT NULL, channel VARCHAR NOT NULL,
               topic VARCHAR NOT NULL, recipient VARCHAR NOT NULL, user_name VARCHAR NOT NULL, address VARCHAR,
               state VARCHAR NOT NULL, mail VARCHAR, created_ms BIGINT NOT NULL, changed_ms BIGINT NOT NULL,
-              attempts INTEGER NOT NULL, detail VARCHAR NOT NULL)""",
+              attempts INTEGER NOT NULL, detail VARCHAR NOT NULL, subject_kind VARCHAR DEFAULT 'RUN',
+              subject_name VARCHAR DEFAULT '')""",
             AuditTables.EXEMPTION_TABLE,
             AuditTables.AUDIT_TABLE);
 

@@ -4,11 +4,13 @@ import io.fairwatch.agent.wire.NodeSnapshot;
 import io.fairwatch.collector.run.AccountTree;
 import io.fairwatch.collector.run.PendingJob;
 import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.run.SlurmNode;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -114,7 +116,19 @@ public interface Store extends AutoCloseable {
     /** What each run did with CPU and memory, by its cgroups, in one interval each; one for each run that was seen. */
     List<JobUse> jobUse(Collection<RunSpan> spans) throws StoreException;
 
+    /**
+     * Most GPUs of each run that were busy in the same minutes, of its given ones; runs of which nothing is known are left
+     * out. A set-wise query.
+     */
+    Map<RunKey, Integer> gpusTogether(Collection<RunSpan> spans, double busyAboveRatio) throws StoreException;
+
     // ---- findings and notices
+
+    /** A time that was remembered under a name; empty if none was. */
+    Optional<Instant> mark(String name) throws StoreException;
+
+    /** Remembers a time under a name. */
+    void saveMark(String name, Instant at) throws StoreException;
 
     /** Episodes that have not ended. */
     List<FindingRow> openFindings() throws StoreException;

@@ -3,6 +3,7 @@ package io.fairwatch.collector.store;
 import io.fairwatch.agent.wire.GpuDevice;
 import io.fairwatch.collector.run.AllocatedGpu;
 import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.store.Store.RunSpan;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -117,6 +118,16 @@ final class UseQueries {
             )
             SELECT w.no, CAST(w.nodes AS INTEGER), w.cpu_seconds, CAST(m.memory AS BIGINT), CAST(m.processes AS INTEGER)
             FROM whole w JOIN most m ON m.no = w.no ORDER BY w.no""";
+
+    /** Snapshots of nodes are not taken at one time: within these minutes they count as together. */
+    private static final String TOGETHER = """
+            SELECT no, CAST(max(busy) AS INTEGER) FROM (
+              SELECT p.no, count(DISTINCT r.uuid) AS busy FROM span_gpu p
+              JOIN span s ON s.no = p.no
+              JOIN gpu_reading r ON r.uuid = p.uuid AND r.at_ms > s.from_ms AND r.at_ms <= s.to_ms
+              WHERE r.at_ms > ? AND r.at_ms <= ? AND r.utilization_max > ?
+              GROUP BY p.no, r.at_ms - r.at_ms % 120000) x
+            GROUP BY no""";
 
     /** The longest period that a snapshot may have. */
     private static final long LONGEST_PERIOD_MS = Duration.ofDays(1).toMillis();
@@ -270,6 +281,22 @@ final class UseQueries {
                 earliest,
                 latest);
         return energy;
+    }
+
+    static Map<RunKey, Integer> gpusTogether(Session session, List<RunSpan> spans, double busyAboveRatio)
+            throws SQLException {
+        Map<RunKey, Integer> together = new HashMap<>();
+        if (spans.isEmpty()) {
+            return together;
+        }
+        stage(session, spans);
+        session.query(
+                TOGETHER,
+                cells -> together.put(spans.get(cells.integer()).run().key(), cells.integer()) == null,
+                earliest(spans),
+                latest(spans),
+                busyAboveRatio);
+        return together;
     }
 
     static List<JobUse> jobUse(Session session, List<RunSpan> spans) throws SQLException {

@@ -210,7 +210,8 @@ class JudgeTest {
         assertEquals(
                 "{\"idle_gpus\":1,\"allocated_gpus\":2,\"idle_seconds\":600,\"idle_gpu_seconds\":600,"
                         + "\"memory_held_bytes\":1073741824,\"lowest_coverage\":1.0,\"busy_above_ratio\":0.01,"
-                        + "\"memory_held_above_bytes\":1073741824,\"selected\":[\"GPU-a\"]}",
+                        + "\"memory_held_above_bytes\":1073741824,\"loaded_model_memory_ratio\":0.5,"
+                        + "\"selected\":[\"GPU-a\"]}",
                 only(1).evidence());
     }
 

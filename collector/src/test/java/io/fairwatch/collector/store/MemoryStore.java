@@ -23,6 +23,7 @@ import org.jspecify.annotations.Nullable;
 public final class MemoryStore implements Store {
     private final Map<RunKey, Run> runs = new LinkedHashMap<>();
     private final List<Run> saved = new ArrayList<>();
+    private final Map<String, Instant> marks = new LinkedHashMap<>();
     private final Map<Object, FindingRow> findings = new LinkedHashMap<>();
     private final Map<String, Notice> notices = new LinkedHashMap<>();
     private final Map<String, Exemption> exemptions = new LinkedHashMap<>();
@@ -187,7 +188,22 @@ public final class MemoryStore implements Store {
         return Optional.ofNullable(accounts);
     }
 
+    @Override
+    public Map<RunKey, Integer> gpusTogether(Collection<RunSpan> spans, double busyAboveRatio) {
+        throw noReadings();
+    }
+
     // ---- findings and notices
+
+    @Override
+    public synchronized Optional<Instant> mark(String name) {
+        return Optional.ofNullable(marks.get(name));
+    }
+
+    @Override
+    public synchronized void saveMark(String name, Instant at) {
+        marks.put(name, at);
+    }
 
     @Override
     public synchronized List<FindingRow> openFindings() {
@@ -230,7 +246,7 @@ public final class MemoryStore implements Store {
         if (decisions.notices().stream().anyMatch(failing)) {
             throw new StoreException("failing, as told");
         }
-        decisions.findings().forEach(row -> findings.put(List.of(row.run(), row.rule(), row.since()), row));
+        decisions.findings().forEach(row -> findings.put(List.of(row.subject(), row.rule(), row.since()), row));
         decisions.notices().forEach(notice -> {
             notices.put(notice.id(), notice);
             history.add(notice.state());
