@@ -19,6 +19,7 @@ import java.util.Optional;
  * @param period from one snapshot to the next
  * @param spool what waits for the collector
  * @param nvml the GPUs
+ * @param jobs how processes are told to be in jobs
  * @param scratch the file systems to account for
  * @param users what is told of each user beside CPU time and resident memory
  * @param metrics the agent's own figures
@@ -30,6 +31,7 @@ record AgentConfig(
         @Default("30s") @Range(from = "5s", to = "5m") Duration period,
         Waiting spool,
         Gpus nvml,
+        Jobs jobs,
         Scratch scratch,
         Users users,
         Metrics metrics,
@@ -104,6 +106,13 @@ record AgentConfig(
      * @param library file name or path of NVML; absent: the driver's own
      */
     record Gpus(@Default("true") boolean enabled, Optional<String> library) {}
+
+    /**
+     * How processes are told to be in jobs.
+     *
+     * @param environ whether by their environment where neither a cgroup nor a slurmstepd tells; needs privileges
+     */
+    record Jobs(@Default("false") boolean environ) {}
 
     /**
      * The file systems to account for.

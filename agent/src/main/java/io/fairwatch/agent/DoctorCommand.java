@@ -63,7 +63,8 @@ final class DoctorCommand implements Callable<Integer> {
                 config.nvml().library(),
                 config.scratch().mounts(),
                 config.names(),
-                config.users().pss());
+                config.users().pss(),
+                config.jobs().environ());
         Vertx vertx = Main.vertx();
         Report report = new Report(
                 Main.Version.number(),

@@ -136,12 +136,14 @@ public final class Main implements Callable<Integer> {
         private final AgentMetrics metrics;
         private final ThisNode node;
         private final NodeReader reader;
+        private final ProcTree processes;
 
         Running(AgentConfig config) throws IOException {
             this.config = config;
             this.node = ThisNode.read(config.node(), clock.instant());
-            ProcTree processes = new ProcTree(Path.of("/proc"), Path.of("/sys/fs/cgroup"));
-            JobCgroupProbe jobs = new JobCgroupProbe(processes);
+            this.processes = new ProcTree(
+                    Path.of("/proc"), Path.of("/sys/fs/cgroup"), config.jobs().environ());
+            JobCgroupProbe jobs = new JobCgroupProbe(processes, System::nanoTime);
             this.metrics = new AgentMetrics(
                     clock,
                     new AgentMetrics.Switches(
@@ -168,7 +170,7 @@ public final class Main implements Callable<Integer> {
             Optional<ProportionalMemory> memory = config.users().pss()
                     ? Optional.of(ProportionalMemory.ofSystem(Path.of("/proc")))
                     : Optional.empty();
-            sources.add(new Source<>(new UserProbe(processes, names, memory), SnapshotDraft::users));
+            sources.add(new Source<>(new UserProbe(processes, jobs, names, memory), SnapshotDraft::users));
             sources.add(new Source<>(new HostProbe(), SnapshotDraft::host));
             if (config.nvml().enabled()) {
                 sources.add(new Source<>(new NvmlGpuProbe(config.nvml().library(), processes), SnapshotDraft::gpus));
@@ -270,6 +272,7 @@ public final class Main implements Callable<Integer> {
             ServiceNotice systemd =
                     ServiceNotice.of(System.getenv(), ProcessHandle.current().pid());
             take(Integer.getInteger("fairwatch.warmUp", 0), sampler); // for the benchmark, which has no hours to wait
+            processes.lookAtAll();
             onLoop(() -> {
                         sampler.start();
                         shipper.wake();

@@ -35,6 +35,7 @@ class AgentConfigTest {
                                 Duration.ofDays(7),
                                 new Size(16 << 20)),
                         new AgentConfig.Gpus(true, Optional.empty()),
+                        new AgentConfig.Jobs(false),
                         new AgentConfig.Scratch(
                                 List.of(), Duration.ofHours(6), Path.of("/var/lib/fairwatch-agent/scratch")),
                         new AgentConfig.Users(false),
@@ -61,6 +62,7 @@ class AgentConfigTest {
                         new AgentConfig.Waiting(
                                 Path.of("/tmp/spool"), new Size(1 << 20), Duration.ofHours(36), new Size(0)),
                         new AgentConfig.Gpus(false, Optional.of("/lib/x.so")),
+                        new AgentConfig.Jobs(true),
                         new AgentConfig.Scratch(
                                 List.of(Path.of("/raid")), Duration.ofMinutes(1), Path.of("/tmp/scratch")),
                         new AgentConfig.Users(true),
@@ -79,6 +81,7 @@ class AgentConfigTest {
                         period: 5s
                         spool: {directory: /tmp/spool, maxBytes: 1MiB, maxAge: 36h, maxRejectedBytes: 0}
                         nvml: {enabled: false, library: /lib/x.so}
+                        jobs: {environ: true}
                         scratch: {mounts: [/raid], recountEvery: 1m, directory: /tmp/scratch}
                         users: {pss: true}
                         metrics: {address: 0.0.0.0, port: 9100, jobstats: true, nodeExporter: true}

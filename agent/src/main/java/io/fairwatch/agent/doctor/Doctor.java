@@ -35,6 +35,7 @@ public final class Doctor {
      * @param scratch mounts to account for
      * @param names whether users have names
      * @param pss whether users' memory is told with what processes share split among them
+     * @param environ whether the environment of processes is asked for their job
      */
     public record Configured(
             Optional<String> node,
@@ -45,7 +46,8 @@ public final class Doctor {
             Optional<String> library,
             List<Path> scratch,
             boolean names,
-            boolean pss) {}
+            boolean pss,
+            boolean environ) {}
 
     private final List<Check> checks;
     private final Duration deadline;
@@ -111,6 +113,13 @@ public final class Doctor {
                     List.of(Capability.CAP_SYS_PTRACE),
                     "it is told of nobody but the agent",
                     "pss.conf"));
+        }
+        if (configured.environ()) {
+            features.add(new Feature(
+                    "jobs by the environment of processes",
+                    List.of(Capability.CAP_SYS_PTRACE, Capability.CAP_DAC_READ_SEARCH),
+                    "processes that neither a cgroup nor a slurmstepd tells the job of are in none",
+                    "environ.conf"));
         }
         return features;
     }

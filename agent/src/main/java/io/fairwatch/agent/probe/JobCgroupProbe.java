@@ -15,10 +15,10 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -32,24 +32,50 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
     private static final long NO_LIMIT = 1L << 60;
 
     private static final int DEEPEST_STEP = 5;
-    /** Well below the limit that a service has for open files, beside those of processes. */
-    private static final int MOST_FILES = 4096;
+    /** What the ticks of many processes may hide together, and how much of it may be beyond what was seen of them. */
+    private static final double UNSEEN_SECONDS = 0.3;
+
+    private static final double UNSEEN_SHARE = 0.05;
 
     private final ProcTree tree;
     private final JobDirectories directories;
-    private final KeptFiles files = new KeptFiles(MOST_FILES);
+    private final KernelFile.Buffer buffer = new KernelFile.Buffer();
     private final Map<String, Integer> uids = new HashMap<>();
-    private final JobDetails details = new JobDetails(files);
+    private final JobDetails details;
+    private final Map<String, Double> cpuSeconds = new HashMap<>();
+    private final Map<Path, KernelFile> limitFiles = new HashMap<>();
     private final Set<String> nameless = new HashSet<>();
     /** Of the directories above jobs, which they share; for one read. */
     private final Map<Path, Long> limits = new HashMap<>();
     /** By name, as the last read found them. */
     private volatile Map<String, JobDirectory> lastRead = Map.of();
 
-    /** The tree is to be refreshed before each read. */
-    public JobCgroupProbe(ProcTree tree) {
+    private volatile CpuTimes cpuTimes = new CpuTimes(Instant.MIN, Map.of());
+
+    /**
+     * CPU time that the kernel accounts to a job since the read before, of processes that ended too.
+     *
+     * @param uid whose job it is
+     */
+    record JobCpu(int uid, double seconds) {}
+
+    private record CpuTimes(Instant at, Map<Long, JobCpu> byJob) {}
+
+    /**
+     * The tree is to be refreshed before each read.
+     *
+     * @param nanoTime a clock that nobody sets
+     */
+    public JobCgroupProbe(ProcTree tree, LongSupplier nanoTime) {
         this.tree = tree;
-        this.directories = new JobDirectories(tree.cgroupRoot());
+        this.directories = new JobDirectories(tree.cgroupRoot(), nanoTime);
+        this.details = new JobDetails(tree.procRoot(), buffer);
+    }
+
+    /** By job, where the read at that instant knows it: of whose jobs the kernel counts the time. Thread-safe. */
+    Map<Long, JobCpu> cpuAt(Instant at) {
+        CpuTimes last = cpuTimes;
+        return last.at.equals(at) ? last.byJob : Map.of();
     }
 
     @Override
@@ -60,27 +86,33 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
     @Override
     public List<JobCgroup> read(Instant at) throws ProbeException {
         Map<Long, List<Proc>> processes = processesByJob();
-        List<JobDirectory> standing = directories.list(at);
+        List<JobDirectory> standing = directories.list();
         Set<Long> found = new HashSet<>();
         standing.forEach(job -> tree.jobIdOf(job.name()).ifPresent(found::add));
         if (!found.containsAll(processes.keySet())) {
-            directories.searchAgain(at);
-            standing = directories.list(at);
+            directories.searchAgain();
+            standing = directories.list();
         }
         if (!directories.anyRoot()) {
             throw new NothingToReadException("no cgroup of Slurm stands below " + tree.cgroupRoot()
                     + ": no job has run here since boot, or Slurm uses no cgroups");
         }
         limits.clear();
-        files.begin();
+        details.begin();
+        Map<Long, JobCpu> cpu = new HashMap<>();
+        Set<Long> stirred = new HashSet<>();
         List<JobCgroup> jobs = new ArrayList<>();
         Map<String, JobDirectory> byName = new HashMap<>();
         for (JobDirectory directory : standing) {
             byName.put(directory.name(), directory);
             OptionalLong jobId = tree.jobIdOf(directory.name());
             if (jobId.isPresent()) {
-                read(directory, jobId.getAsLong(), processes.getOrDefault(jobId.getAsLong(), List.of()))
-                        .ifPresent(jobs::add);
+                List<Proc> members = processes.getOrDefault(jobId.getAsLong(), List.of());
+                Optional<JobCgroup> job = read(directory, jobId.getAsLong(), members);
+                if (job.isPresent()) {
+                    jobs.add(job.get());
+                    account(directory, job.get(), members, cpu, stirred);
+                }
             } else if (nameless.add(directory.name())) {
                 log.warn("job left out, no slurmstepd tells its id: cgroup={}", directory.name());
             }
@@ -88,10 +120,40 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
         Set<String> names = byName.keySet();
         lastRead = Map.copyOf(byName);
         details.retain(names);
-        files.end();
         uids.keySet().retainAll(names);
         nameless.retainAll(names);
+        cpuSeconds.keySet().retainAll(names);
+        closeLimitFiles();
+        cpuTimes = new CpuTimes(at, Map.copyOf(cpu));
+        tree.stirred(stirred);
         return List.copyOf(jobs);
+    }
+
+    /** Notes what the kernel counted since the read before, and whether that is more than was seen of the processes. */
+    private void account(
+            JobDirectory directory, JobCgroup job, List<Proc> members, Map<Long, JobCpu> cpu, Set<Long> stirred) {
+        if (job.cpuSeconds().isEmpty()) {
+            return;
+        }
+        double now = job.cpuSeconds().getAsDouble();
+        Double before = cpuSeconds.put(directory.name(), now);
+        if (before == null) {
+            return; // when it used that is not known; its processes tell what they used lately
+        }
+        double seconds = now < before ? now : now - before; // less: another run took its name
+        if (job.uid().isPresent()) {
+            cpu.merge(
+                    job.jobId(),
+                    new JobCpu(job.uid().getAsInt(), seconds),
+                    (a, b) -> new JobCpu(a.uid, a.seconds + b.seconds));
+        }
+        double seen = 0;
+        for (Proc process : members) {
+            seen += process.cpuSeconds().orElse(0);
+        }
+        if (seconds - seen > UNSEEN_SECONDS + UNSEEN_SHARE * seconds) {
+            stirred.add(job.jobId());
+        }
     }
 
     /**
@@ -119,11 +181,8 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
     }
 
     private Optional<JobCgroup> read(JobDirectory job, long jobId, List<Proc> processes) {
-        Optional<String> memoryStat =
-                job.file("memory", "memory.stat", "memory.stat").flatMap(files::readText);
-        String cpuStat = job.file("cpuacct", "cpuacct.usage", "cpu.stat")
-                .flatMap(files::readText)
-                .orElse("");
+        MemoryStat memoryStat = MemoryStat.read(job, buffer);
+        CpuStat cpuStat = CpuStat.read(job, buffer);
         OptionalLong memoryCurrent = readNumber(job, "memory.usage_in_bytes", "memory.current");
         // none in the listing: it may be younger than that, or hidden from us, so the kernel is asked before we say so
         int count = processes.isEmpty() ? countMembers(job.members(), 0) : processes.size();
@@ -133,13 +192,13 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
                         .filter(name -> CgroupPath.SLUID.matcher(name).matches()),
                 uidOf(job, processes),
                 OptionalInt.of(count),
-                parseCpuSeconds(cpuStat),
-                memoryStat.isPresent() ? parseUnreclaimable(memoryStat.get()) : OptionalLong.empty(),
+                cpuStat.total(),
+                memoryStat.unreclaimable(),
                 memoryCurrent,
                 readNumber(job, "memory.max_usage_in_bytes", "memory.peak"),
-                readLimit(job),
-                Optional.of(details.read(job, cpuStat, memoryStat.orElse(""), memoryCurrent, threads(processes))));
-        return memoryStat.isPresent() || job.stands() ? Optional.of(reading) : Optional.empty();
+                readLimit(job, memoryStat),
+                Optional.of(details.read(job, cpuStat, memoryStat, memoryCurrent, threads(processes))));
+        return memoryStat.isThere() || job.stands() ? Optional.of(reading) : Optional.empty();
     }
 
     private OptionalInt uidOf(JobDirectory job, List<Proc> processes) {
@@ -188,36 +247,21 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
         return count;
     }
 
-    /** v1 counts nanoseconds in a file of its own, v2 microseconds in one of several lines. */
-    private static OptionalDouble parseCpuSeconds(String text) {
-        OptionalLong micros = KernelFiles.parseValue(text, "usage_usec");
-        if (micros.isPresent()) {
-            return OptionalDouble.of(micros.getAsLong() / 1e6);
-        }
-        OptionalLong nanos = KernelFiles.parseNumber(text.strip());
-        return nanos.isPresent() ? OptionalDouble.of(nanos.getAsLong() / 1e9) : OptionalDouble.empty();
-    }
-
     private OptionalLong readNumber(JobDirectory job, String v1, String v2) {
-        Optional<Path> file = job.file("memory", v1, v2);
-        return file.isPresent() ? files.readNumber(file.get()) : OptionalLong.empty();
+        Optional<KernelFile> file = job.kept("memory", v1, v2);
+        return file.isPresent() ? file.get().readNumber(buffer) : OptionalLong.empty();
     }
 
     /**
-     * Anonymous and shared memory. v2 calls them {@code anon} and {@code shmem}; v1 {@code total_rss}, which has no
-     * shared memory in it, and {@code total_shmem}, which older kernels lack.
+     * The lowest limit from the job's directory upwards; {@code max} and v1's huge number are none. v1 tells it among the
+     * job's figures.
      */
-    static OptionalLong parseUnreclaimable(String memoryStat) {
-        OptionalLong v2 = KernelFiles.parseValue(memoryStat, "anon");
-        OptionalLong anon = v2.isPresent() ? v2 : KernelFiles.parseValue(memoryStat, "total_rss");
-        OptionalLong shared = KernelFiles.parseValue(memoryStat, v2.isPresent() ? "shmem" : "total_shmem");
-        return anon.isPresent() ? OptionalLong.of(anon.getAsLong() + shared.orElse(0)) : OptionalLong.empty();
-    }
-
-    /** The lowest limit from the job's directory upwards; {@code max} and v1's huge number are none. */
-    private OptionalLong readLimit(JobDirectory job) {
-        Optional<Path> file = job.file("memory", "memory.limit_in_bytes", "memory.max");
-        long lowest = file.isPresent() ? lowestLimit(file.get()) : NO_LIMIT;
+    private OptionalLong readLimit(JobDirectory job, MemoryStat memoryStat) {
+        long lowest = memoryStat.lowestLimit().orElse(-1);
+        if (lowest < 0) {
+            Optional<Path> file = job.file("memory", "memory.limit_in_bytes", "memory.max");
+            lowest = file.isPresent() ? lowestLimit(file.get()) : NO_LIMIT;
+        }
         return lowest < NO_LIMIT ? OptionalLong.of(lowest) : OptionalLong.empty();
     }
 
@@ -229,9 +273,24 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
         }
         Long known = limits.get(directory);
         if (known == null) {
-            known = Math.min(files.readNumber(file).orElse(NO_LIMIT), lowestLimit(parent.resolve(file.getFileName())));
+            long own = limitFiles
+                    .computeIfAbsent(file, path -> new KernelFile(path.toString()))
+                    .readNumber(buffer)
+                    .orElse(NO_LIMIT);
+            known = Math.min(own, lowestLimit(parent.resolve(file.getFileName())));
             limits.put(directory, known);
         }
         return known;
+    }
+
+    /** Of those that were not asked for in this read. */
+    private void closeLimitFiles() {
+        limitFiles.entrySet().removeIf(each -> {
+            boolean asked = limits.containsKey(each.getKey().getParent());
+            if (!asked) {
+                each.getValue().close();
+            }
+            return !asked;
+        });
     }
 }

@@ -39,19 +39,29 @@ final class JobDetails {
     private static final int DEEPEST_STEP = 3;
     private static final int KILLS_EVERY = 4;
 
-    private final KeptFiles files;
+    private final KernelFile.Buffer buffer;
+    private final KernelFile nodeFigures;
     private final Map<String, Fixed> fixed = new HashMap<>();
     private final Map<String, Kills> kills = new HashMap<>();
+    /** Processes that the node has killed for want of memory since boot; absent where the kernel does not tell. */
+    private OptionalLong killedOnNode = OptionalLong.empty();
+
+    private boolean nodeAsked;
 
     /** What does not change. */
     private record Fixed(OptionalInt cpus, Optional<List<Integer>> gpuMinors) {}
 
-    /** Processes killed, and when that was looked at, in reads of this job. */
-    private record Kills(OptionalLong count, int readsAgo) {}
+    /** Processes killed, how many the node had killed by then, and when that was looked at, in reads of this job. */
+    private record Kills(OptionalLong count, OptionalLong onNode, int readsAgo) {}
 
-    /** Reads what changes through files that stay open. */
-    JobDetails(KeptFiles files) {
-        this.files = files;
+    JobDetails(Path procRoot, KernelFile.Buffer buffer) {
+        this.buffer = buffer;
+        this.nodeFigures = new KernelFile(procRoot + "/vmstat");
+    }
+
+    /** Begins a read of all jobs. */
+    void begin() {
+        nodeAsked = false;
     }
 
     /** Forgets jobs that are gone. */
@@ -63,17 +73,12 @@ final class JobDetails {
     /**
      * Reads one job.
      *
-     * @param cpuStat text of {@code cpu.stat} or {@code cpuacct.usage}, which the caller has read
-     * @param memoryStat text of {@code memory.stat}; likewise
      * @param memoryCurrent what the limit counts
      * @param threads threads of its processes
      */
     JobDetail read(
-            JobDirectory job, String cpuStat, String memoryStat, OptionalLong memoryCurrent, OptionalInt threads) {
-        boolean v2 = job.file("memory", "v1", "v2")
-                .map(Path::getFileName)
-                .map(Path::toString)
-                .equals(Optional.of("v2"));
+            JobDirectory job, CpuStat cpuStat, MemoryStat memoryStat, OptionalLong memoryCurrent, OptionalInt threads) {
+        boolean v2 = job.isV2();
         Fixed same = fixed.get(job.name());
         if (same == null) {
             same = new Fixed(readCpus(job), readGpuMinors(job));
@@ -86,13 +91,13 @@ final class JobDetails {
         return new JobDetail(
                 same.cpus,
                 threads,
-                cpuPart(job, cpuStat, "user_usec", "cpuacct.usage_user"),
-                cpuPart(job, cpuStat, "system_usec", "cpuacct.usage_sys"),
-                either(memoryStat, "anon", "total_rss"),
-                either(memoryStat, "shmem", "total_shmem"),
-                either(memoryStat, "file", "total_cache"),
-                either(memoryStat, v2 ? "inactive_file" : "total_inactive_file", "total_inactive_file"),
-                swap(job, memoryCurrent),
+                cpuStat.user(),
+                cpuStat.system(),
+                memoryStat.anonymous(),
+                memoryStat.shared(),
+                memoryStat.cached(),
+                memoryStat.inactiveFile(),
+                swap(job, memoryStat, memoryCurrent),
                 v2 ? KernelFiles.parseValue(events, "oom_kill") : killedLately(job),
                 v2 ? KernelFiles.parseValue(events, "max") : KernelFiles.parseNumber(events.strip()),
                 v2 ? sum(io, READ) : lines(io, " Read "),
@@ -104,30 +109,19 @@ final class JobDetails {
     }
 
     private String text(JobDirectory job, String controller, String v1, String v2) {
-        return job.file(controller, v1, v2).flatMap(files::readText).orElse("");
+        return job.kept(controller, v1, v2)
+                .flatMap(file -> file.readText(buffer))
+                .orElse("");
     }
 
-    /** v2 has them in the text that was read already, in microseconds; v1 in files of their own, in nanoseconds. */
-    private OptionalDouble cpuPart(JobDirectory job, String cpuStat, String v2, String v1) {
-        OptionalLong micros = KernelFiles.parseValue(cpuStat, v2);
-        if (micros.isPresent()) {
-            return OptionalDouble.of(micros.getAsLong() / 1e6);
+    /** v1 tells it where swap is accounted for, kernels differ in where. */
+    private OptionalLong swap(JobDirectory job, MemoryStat memoryStat, OptionalLong memoryCurrent) {
+        if (memoryStat.swap().isPresent()) {
+            return memoryStat.swap();
         }
-        OptionalLong nanos =
-                KernelFiles.parseNumber(text(job, "cpuacct", v1, v1).strip());
-        return nanos.isPresent() ? OptionalDouble.of(nanos.getAsLong() / 1e9) : OptionalDouble.empty();
-    }
-
-    private static OptionalLong either(String memoryStat, String v2, String v1) {
-        OptionalLong value = KernelFiles.parseValue(memoryStat, v1);
-        return value.isPresent() ? value : KernelFiles.parseValue(memoryStat, v2);
-    }
-
-    /** v1 counts memory and swap together, and has the file only where swap is accounted for. */
-    private OptionalLong swap(JobDirectory job, OptionalLong memoryCurrent) {
-        Optional<Path> file = job.file("memory", "memory.memsw.usage_in_bytes", "memory.swap.current");
-        OptionalLong value = file.isPresent() ? files.readNumber(file.get()) : OptionalLong.empty();
-        if (value.isEmpty() || file.get().endsWith("memory.swap.current")) {
+        Optional<KernelFile> file = job.kept("memory", "memory.memsw.usage_in_bytes", "memory.swap.current");
+        OptionalLong value = file.isPresent() ? file.get().readNumber(buffer) : OptionalLong.empty();
+        if (value.isEmpty() || job.isV2()) {
             return value;
         }
         return memoryCurrent.isPresent()
@@ -135,12 +129,24 @@ final class JobDetails {
                 : OptionalLong.empty();
     }
 
-    /** The directories of all steps are listed for it, which costs more than all else of a job: not at each read. */
+    /**
+     * The directories of all steps are listed for it, which costs more than all else of a job: only when the node killed
+     * something since, and where the kernel does not tell that, not at each read.
+     */
     private OptionalLong killedLately(JobDirectory job) {
+        if (!nodeAsked) {
+            nodeAsked = true;
+            killedOnNode = nodeFigures
+                    .readText(buffer)
+                    .map(text -> KernelFiles.parseValue(text, "oom_kill"))
+                    .orElse(OptionalLong.empty());
+        }
         Kills last = kills.get(job.name());
-        Kills now = last == null || last.readsAgo() >= KILLS_EVERY
-                ? new Kills(killed(job), 1)
-                : new Kills(last.count(), last.readsAgo() + 1);
+        boolean due = last == null
+                || (killedOnNode.isPresent() ? !killedOnNode.equals(last.onNode()) : last.readsAgo() >= KILLS_EVERY);
+        Kills now = due
+                ? new Kills(killed(job), killedOnNode, 1)
+                : new Kills(last.count(), last.onNode(), last.readsAgo() + 1);
         kills.put(job.name(), now);
         return now.count();
     }
@@ -154,7 +160,7 @@ final class JobDetails {
 
     private OptionalLong killed(Path directory, int depth) {
         OptionalLong own = KernelFiles.parseValue(
-                files.readText(directory.resolve("memory.oom_control")).orElse(""), "oom_kill");
+                KernelFiles.readText(directory.resolve("memory.oom_control")).orElse(""), "oom_kill");
         if (own.isEmpty() || depth == DEEPEST_STEP) {
             return own;
         }
@@ -196,9 +202,9 @@ final class JobDetails {
 
     /** Only v2 has it, and only where the kernel was started with it. */
     private OptionalDouble stalled(JobDirectory job, String name) {
-        Optional<Path> file = job.file("none", name, name);
+        Optional<KernelFile> file = job.kept("none", name, name);
         OptionalLong micros =
-                file.isPresent() ? sum(files.readText(file.get()).orElse(""), STALLED) : OptionalLong.empty();
+                file.isPresent() ? sum(file.get().readText(buffer).orElse(""), STALLED) : OptionalLong.empty();
         return micros.isPresent() ? OptionalDouble.of(micros.getAsLong() / 1e6) : OptionalDouble.empty();
     }
 
@@ -236,7 +242,7 @@ final class JobDetails {
 
     private static Optional<List<Integer>> readGpuMinors(JobDirectory job) {
         return job.file("devices", "devices.list", "devices.list")
-                .filter(file -> job.paths().containsKey("devices"))
+                .filter(file -> job.path("devices").isPresent())
                 .flatMap(KernelFiles::readText)
                 .flatMap(JobDetails::parseGpuMinors);
     }

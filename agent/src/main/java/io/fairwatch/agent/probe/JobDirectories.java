@@ -4,16 +4,19 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
+import java.util.HashMap;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,7 +27,12 @@ import org.jspecify.annotations.Nullable;
 final class JobDirectories {
     private static final int DEEPEST = 6;
     private static final Duration SEARCH_EVERY = Duration.ofMinutes(5);
-    private static final Duration SEARCH_AT_MOST_EVERY = Duration.ofMinutes(1);
+    /** A search costs about as much as a snapshot's listing where there is little, ten times that on a desktop. */
+    private static final Duration SEARCH_AT_MOST_EVERY = Duration.ofSeconds(10);
+
+    /** A job that has a directory only where others of its kind are not listed shows that much later. */
+    private static final int LIST_ALL_EVERY = 8;
+
     /** In this order: where processes sit most reliably first. */
     private static final List<String> V1_CONTROLLERS =
             List.of("freezer", "memory", "cpuacct", "devices", "cpuset", "blkio");
@@ -35,8 +43,11 @@ final class JobDirectories {
     private static final Set<String> NOT_A_JOB = Set.of("system", "slurmd");
 
     private final Path cgroupRoot;
+    private final LongSupplier nanoTime;
     private List<Root> roots = List.of();
-    private @Nullable Instant searchedAt;
+    private @Nullable Long searchedAt;
+    private final Map<String, JobDirectory> jobs = new LinkedHashMap<>();
+    private int listings;
 
     /** A mounted hierarchy and the controllers that it is for; {@link #V2} is for all. */
     private record Hierarchy(Path mount, List<String> controllers) {
@@ -50,17 +61,44 @@ final class JobDirectories {
     }
 
     /** A directory of Slurm's below which jobs lie: v1 {@code slurm}, with users between, or v2 {@code slurmstepd.scope}. */
-    private record Root(Path path, List<String> controllers, boolean scope) {}
+    private record Root(String name, Path path, List<String> controllers, boolean scope) {}
 
-    /**
-     * A job's directories.
-     *
-     * @param name e.g. {@code job_4711} or a SLUID
-     * @param uid whose job it is; absent in v2
-     * @param paths by controller; in v2 the only one
-     */
-    record JobDirectory(String name, OptionalInt uid, Map<String, Path> paths) {
-        /** The file that tells something: in v1 under its controller, in v2 under another name. */
+    /** A job's directories, from one listing to the next, with the files in them that are read each time. */
+    static final class JobDirectory {
+        private final String name;
+        private final OptionalInt uid;
+        private volatile Map<String, Path> paths = Map.of();
+        private final Map<String, KernelFile> files = new HashMap<>();
+        private final int firstListedIn;
+        private int listedIn;
+
+        private JobDirectory(String name, OptionalInt uid, int listing) {
+            this.name = name;
+            this.uid = uid;
+            this.firstListedIn = listing;
+        }
+
+        /** E.g. {@code job_4711} or a SLUID. */
+        String name() {
+            return name;
+        }
+
+        /** Whose job it is; absent in v2. */
+        OptionalInt uid() {
+            return uid;
+        }
+
+        /** Whether v2 accounts for its memory. */
+        boolean isV2() {
+            return paths.containsKey(V2) && !paths.containsKey("memory");
+        }
+
+        /** Where a controller accounts for it; absent where none does, and in v2. */
+        Optional<Path> path(String controller) {
+            return Optional.ofNullable(paths.get(controller));
+        }
+
+        /** The path of what tells something: in v1 under its controller, in v2 under another name. */
         Optional<Path> file(String controller, String v1, String v2) {
             Path directory = paths.get(controller);
             if (directory != null) {
@@ -70,44 +108,120 @@ final class JobDirectories {
             return directory == null ? Optional.empty() : Optional.of(directory.resolve(v2));
         }
 
-        /** The directory that tells best which processes are in the job. */
-        Path members() {
-            return paths.values().iterator().next();
+        /** The same, opened once; absent where no hierarchy is for it. */
+        Optional<KernelFile> kept(String controller, String v1, String v2) {
+            boolean own = paths.containsKey(controller);
+            if (!own && !paths.containsKey(V2)) {
+                return Optional.empty();
+            }
+            String file = own ? v1 : v2;
+            KernelFile kept = files.get(file);
+            if (kept == null) {
+                kept = new KernelFile(paths.get(own ? controller : V2) + "/" + file);
+                files.put(file, kept);
+            }
+            return Optional.of(kept);
         }
 
+        /** The directory that tells best which processes are in the job. */
+        Path members() {
+            return V1_CONTROLLERS.stream()
+                    .map(paths::get)
+                    .filter(Objects::nonNull)
+                    .findFirst()
+                    .orElseGet(() -> paths.values().iterator().next());
+        }
+
+        /** Thread-safe. */
         boolean stands() {
             return paths.values().stream().anyMatch(Files::exists);
         }
+
+        private void add(String controller, Path path) {
+            Map<String, Path> more = new HashMap<>(paths);
+            more.putIfAbsent(controller, path);
+            paths = Map.copyOf(more);
+        }
+
+        private void close() {
+            files.values().forEach(KernelFile::close);
+            files.clear();
+        }
     }
 
-    JobDirectories(Path cgroupRoot) {
+    /** @param nanoTime a clock that nobody sets */
+    JobDirectories(Path cgroupRoot, LongSupplier nanoTime) {
         this.cgroupRoot = cgroupRoot;
+        this.nanoTime = nanoTime;
     }
 
     /** Lists every job that has a directory now. */
-    List<JobDirectory> list(Instant at) {
-        if (roots.isEmpty() || olderThan(SEARCH_EVERY, at)) {
-            search(at);
+    List<JobDirectory> list() {
+        if (roots.isEmpty() || olderThan(SEARCH_EVERY)) {
+            search();
         }
-        Map<String, JobDirectory> jobs = new LinkedHashMap<>();
+        boolean all = listings++ % LIST_ALL_EVERY == 0;
+        List<String> listed = new ArrayList<>();
         for (Root root : roots) {
-            if (root.scope) {
-                children(root.path).stream()
-                        .filter(child -> isJob(root.path.resolve(child)))
-                        .forEach(child -> merge(jobs, root, root.path.resolve(child), OptionalInt.empty()));
-            } else {
-                for (String user : children(root.path)) {
-                    OptionalInt uid = CgroupPath.uidIn(user);
-                    if (uid.isPresent()) {
-                        Path directory = root.path.resolve(user);
-                        children(directory).stream()
-                                .filter(child -> CgroupPath.jobIdIn(child).isPresent())
-                                .forEach(child -> merge(jobs, root, directory.resolve(child), uid));
+            // a job has directories of the same name in all hierarchies, and listing them costs more than reading them
+            if (all || !listed.contains(root.name)) {
+                listed.add(root.name);
+                list(root);
+            }
+        }
+        for (Iterator<JobDirectory> each = jobs.values().iterator(); each.hasNext(); ) {
+            JobDirectory job = each.next();
+            if (job.listedIn != listings) {
+                job.close();
+                each.remove();
+            }
+        }
+        return List.copyOf(jobs.values());
+    }
+
+    private void list(Root root) {
+        if (root.scope) {
+            for (String child : children(root.path)) {
+                if (jobs.containsKey(child) || isJob(root.path.resolve(child))) {
+                    found(root, child, OptionalInt.empty(), child);
+                }
+            }
+            return;
+        }
+        for (String user : children(root.path)) {
+            OptionalInt uid = CgroupPath.uidIn(user);
+            if (uid.isPresent()) {
+                for (String child : children(root.path.resolve(user))) {
+                    if (CgroupPath.jobIdIn(child).isPresent()) {
+                        found(root, child, uid, user + "/" + child);
                     }
                 }
             }
         }
-        return List.copyOf(jobs.values());
+    }
+
+    private void found(Root root, String name, OptionalInt uid, String below) {
+        JobDirectory job = jobs.get(name);
+        if (job == null) {
+            job = new JobDirectory(name, uid, listings);
+            jobs.put(name, job);
+        }
+        job.listedIn = listings;
+        for (String controller : root.controllers) {
+            if (!job.paths.containsKey(controller)) {
+                job.add(controller, root.path.resolve(below));
+            }
+        }
+        if (listings - job.firstListedIn < 2) { // slurmstepd makes one after the other
+            for (Root other : roots) {
+                Path path = other.path.resolve(below);
+                if (other.name.equals(root.name) && Files.isDirectory(path)) {
+                    for (String controller : other.controllers) {
+                        job.add(controller, path);
+                    }
+                }
+            }
+        }
     }
 
     /** Whether Slurm's own directories stand anywhere. */
@@ -116,14 +230,8 @@ final class JobDirectories {
     }
 
     /** Searches for Slurm's directories again, because a job was seen that is in none of those that are known. */
-    void searchAgain(Instant at) {
-        search(at);
-    }
-
-    private static void merge(Map<String, JobDirectory> jobs, Root root, Path path, OptionalInt uid) {
-        String name = path.getFileName().toString();
-        JobDirectory job = jobs.computeIfAbsent(name, first -> new JobDirectory(name, uid, new LinkedHashMap<>()));
-        root.controllers.forEach(controller -> job.paths.putIfAbsent(controller, path));
+    void searchAgain() {
+        search();
     }
 
     private static boolean isJob(Path path) {
@@ -137,15 +245,15 @@ final class JobDirectories {
                 && children(path).stream().anyMatch(child -> child.startsWith("step_"));
     }
 
-    private boolean olderThan(Duration age, Instant at) {
-        return searchedAt == null || searchedAt.plus(age).isBefore(at);
+    private boolean olderThan(Duration age) {
+        return searchedAt == null || nanoTime.getAsLong() - searchedAt > age.toNanos();
     }
 
-    private void search(Instant at) {
-        if (!olderThan(SEARCH_AT_MOST_EVERY, at)) {
+    private void search() {
+        if (!olderThan(SEARCH_AT_MOST_EVERY)) {
             return;
         }
-        searchedAt = at;
+        searchedAt = nanoTime.getAsLong();
         List<Root> found = new ArrayList<>();
         for (Hierarchy hierarchy : hierarchies()) {
             search(hierarchy, hierarchy.mount, 1, found);
@@ -161,7 +269,7 @@ final class JobDirectories {
                 continue;
             }
             if (scope || CgroupPath.isSlurm(name)) {
-                found.add(new Root(child, hierarchy.controllers, scope));
+                found.add(new Root(hierarchy.mount.relativize(child).toString(), child, hierarchy.controllers, scope));
             } else if (depth < DEEPEST
                     && !name.endsWith(".service")
                     && !name.endsWith(".scope")

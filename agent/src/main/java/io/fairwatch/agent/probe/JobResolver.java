@@ -15,7 +15,8 @@ import java.util.regex.Pattern;
 
 /**
  * Finds whose a process is and which job it belongs to: by its cgroup, else by an ancestor that is a job's slurmstepd
- * (sites without cgroups). The environment is not asked: it needs privilege to read and none to forge.
+ * (sites without cgroups), else, where that is switched on, by its environment, which needs privilege to read and none to
+ * forge ({@link JobEnvironment}).
  *
  * <p>From Slurm 26.05 a job's cgroup is named by a SLUID, which does not contain the job id. The title of the job's
  * slurmstepd does ({@code slurmstepd: [3385.batch]}); it is believed only of a process of root, named slurmstepd, in the
@@ -46,6 +47,7 @@ final class JobResolver {
 
     private final Path procRoot;
     private final Owners owners;
+    private final boolean environ;
     private final Map<String, Long> jobIdBySluid = new LinkedHashMap<>() {
         @Override
         protected boolean removeEldestEntry(Map.Entry<String, Long> eldest) {
@@ -53,9 +55,11 @@ final class JobResolver {
         }
     };
 
-    JobResolver(Path procRoot, Owners owners) {
+    /** @param environ whether to ask the environment where nothing else tells */
+    JobResolver(Path procRoot, Owners owners, boolean environ) {
         this.procRoot = procRoot;
         this.owners = owners;
+        this.environ = environ;
     }
 
     /**
@@ -82,10 +86,17 @@ final class JobResolver {
         if (stepd) {
             return new Identity(uid, readTitle(process.pid()), true);
         }
-        return new Identity(
-                uid,
-                jobOfAncestor(process, stats),
-                place.isPresent() && place.get().slurmsOwn());
+        Optional<JobRef> job = jobOfAncestor(process, stats);
+        if (job.isEmpty() && place.isEmpty() && uid.isPresent()) {
+            job = jobInEnvironment(process.pid(), uid.getAsInt());
+        }
+        return new Identity(uid, job, place.isPresent() && place.get().slurmsOwn());
+    }
+
+    private Optional<JobRef> jobInEnvironment(int pid, int uid) {
+        return environ && uid > 0
+                ? readFile(pid, "environ").flatMap(text -> JobEnvironment.parse(text, uid))
+                : Optional.empty();
     }
 
     /** The job whose cgroup has this name, when its slurmstepd was seen. */

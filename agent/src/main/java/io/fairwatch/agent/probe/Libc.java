@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 
@@ -41,6 +42,7 @@ final class Libc {
     private static final long FS_IOC_FSGETXATTR = 0x801c_581fL;
     private static final int AT_STATX_OWN = 0x100 | 0x800 | 0x4000; // no symlinks, no automounts, no asking a server
     private static final int STATX_BASIC = 0x7ff;
+    private static final int STATX_UID = 0x8;
     private static final int STATX_BYTES = 256;
     private static final long STATX_ATTR_MOUNT_ROOT = 0x2000;
     private static final int S_IFMT = 0xf000;
@@ -50,7 +52,6 @@ final class Libc {
     /** Numbers of system calls, and the flags that differ, on one kind of processor. */
     private record Abi(
             int openat,
-            int close,
             int getdents64,
             int statx,
             int statfs,
@@ -61,11 +62,15 @@ final class Libc {
             int ioctl,
             int directory,
             int noFollow) {
+        static boolean known() {
+            return List.of("amd64", "aarch64").contains(System.getProperty("os.arch", ""));
+        }
+
         static Abi ofThisProcessor() {
             String processor = System.getProperty("os.arch", "");
             return switch (processor) {
-                case "amd64" -> new Abi(257, 3, 217, 332, 137, 251, 141, 179, 192, 16, 0x1_0000, 0x2_0000);
-                case "aarch64" -> new Abi(56, 57, 61, 291, 43, 30, 140, 60, 9, 29, 0x4000, 0x8000);
+                case "amd64" -> new Abi(257, 217, 332, 137, 251, 141, 179, 192, 16, 0x1_0000, 0x2_0000);
+                case "aarch64" -> new Abi(56, 61, 291, 43, 30, 140, 60, 9, 29, 0x4000, 0x8000);
                 default -> throw new UnsupportedOperationException("no system calls known for processor " + processor);
             };
         }
@@ -75,6 +80,8 @@ final class Libc {
     private static final class Calls {
         static final Abi ABI = Abi.ofThisProcessor();
     }
+
+    private static final boolean CAN_LIST = Abi.known();
 
     static {
         Native.register(Libc.class, NativeLibrary.getProcess());
@@ -86,7 +93,54 @@ final class Libc {
 
     private static native int getpagesize();
 
+    private static native int open(String path, int flags);
+
+    private static native long pread(int fd, long into, long length, long offset);
+
     private static native int getpwuid_r(int uid, Pointer entry, Pointer buffer, long length, Pointer result);
+
+    /** Opens a file for reading by the C library, which every processor has; negative: it cannot be. */
+    static int openToRead(String path) {
+        return open(path, O_CLOEXEC);
+    }
+
+    /** Reads from a place of an open file to an address; 0: there is no more, negative: it cannot be read. */
+    static int read(int fd, long into, int length, long offset) {
+        return (int) pread(fd, into, length, offset);
+    }
+
+    /** Who owns a file or directory, of a symlink itself; -1: it is not there, or uids are not told on this processor. */
+    static int ownerOf(String path) {
+        if (!CAN_LIST) {
+            return -1;
+        }
+        try (Memory name = text(path);
+                Memory status = new Memory(STATX_BYTES)) {
+            int result = call(
+                    Calls.ABI.statx,
+                    AT_FDCWD,
+                    Pointer.nativeValue(name),
+                    AT_STATX_OWN,
+                    STATX_UID,
+                    Pointer.nativeValue(status));
+            return result < 0 ? -1 : status.getInt(20);
+        }
+    }
+
+    /** Whether directories can be listed by {@link Entries} and {@link PidList} on this processor. */
+    static boolean listsDirectories() {
+        return CAN_LIST;
+    }
+
+    /** Reads the next entries of an open directory, as {@code struct linux_dirent64}; 0: there are no more. */
+    static int listDirectory(int fd, long into, int length) {
+        return call(Calls.ABI.getdents64, fd, into, length, 0, 0);
+    }
+
+    /** Where a direct buffer lies. */
+    static long address(ByteBuffer direct) {
+        return Pointer.nativeValue(Native.getDirectBufferPointer(direct));
+    }
 
     /** Bytes in a page of memory. */
     static long pageBytes() {
@@ -209,10 +263,6 @@ final class Libc {
         }
     }
 
-    private static long address(ByteBuffer direct) {
-        return Pointer.nativeValue(Native.getDirectBufferPointer(direct));
-    }
-
     /** Opens a directory within another; not through a symlink. Negative: minus the error. */
     static int openDirectory(int parent, long nameAddress) {
         return open(parent, nameAddress, Calls.ABI.noFollow);
@@ -225,9 +275,7 @@ final class Libc {
         return fd == -EPERM ? call(Calls.ABI.openat, parent, nameAddress, flags, 0, 0) : fd;
     }
 
-    static void close(int fd) {
-        call(Calls.ABI.close, fd, 0, 0, 0, 0);
-    }
+    static native int close(int fd);
 
     private static int call(int number, long a, long b, long c, long d, long e) {
         long result = syscall(number, a, b, c, d, e);

@@ -102,7 +102,7 @@ public final class ProportionalMemory {
             if (last != null && last.bytes.isPresent()) {
                 sum += last.bytes.getAsLong();
                 any = true;
-            } else if (last != null || process.sights() > 1) {
+            } else if (last != null || process.seenBefore()) {
                 return OptionalLong.empty();
             }
         }

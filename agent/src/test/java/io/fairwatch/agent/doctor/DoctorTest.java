@@ -100,6 +100,7 @@ class DoctorTest {
                 Optional.empty(),
                 scratch,
                 names,
+                false,
                 false);
         Doctor doctor = new Doctor(
                 Doctor.checks(

@@ -24,12 +24,20 @@ final class FakeNode {
     }
 
     ProcTree tree() {
-        return new ProcTree(proc, cgroup, directory -> {
-            if (!Files.exists(directory)) {
-                throw new NoSuchFileException(directory.toString());
-            }
-            return uids.getOrDefault(directory.getFileName().toString(), 0);
-        });
+        return tree(false);
+    }
+
+    ProcTree tree(boolean environ) {
+        return new ProcTree(
+                proc,
+                cgroup,
+                directory -> {
+                    if (!Files.exists(directory)) {
+                        throw new NoSuchFileException(directory.toString());
+                    }
+                    return uids.getOrDefault(directory.getFileName().toString(), 0);
+                },
+                environ);
     }
 
     Path proc() {
@@ -46,6 +54,13 @@ final class FakeNode {
 
     /** Adds a process that started at the given tick; or changes the one that is there. */
     FakeProcess process(int pid, String comm) throws IOException {
+        return new FakeProcess(pid, comm).write();
+    }
+
+    /** Ends a process and adds another with its pid, whose directory has another inode, as in {@code /proc}. */
+    FakeProcess takesOver(int pid, String comm) throws IOException {
+        Path gone = proc.resolve("gone" + pid);
+        Files.move(proc.resolve(Integer.toString(pid)), gone);
         return new FakeProcess(pid, comm).write();
     }
 

@@ -47,11 +47,12 @@ class JobCgroupProbeTest {
     private final FakeNode node;
     private final ProcTree tree;
     private final JobCgroupProbe probe;
+    private long nanos;
 
     JobCgroupProbeTest(@TempDir Path directory) throws IOException {
         node = new FakeNode(directory);
         tree = node.tree();
-        probe = new JobCgroupProbe(tree);
+        probe = new JobCgroupProbe(tree, () -> nanos);
     }
 
     @ParameterizedTest
@@ -173,7 +174,7 @@ class JobCgroupProbeTest {
                 .title("slurmstepd: [7.0]");
         JobCgroup job = read().get(0);
         assertTrue(probe.stands(job));
-        assertTrue(new JobCgroupProbe(tree).stands(job));
+        assertTrue(new JobCgroupProbe(tree, () -> nanos).stands(job));
         for (String path : List.of("/step_0/slurm/cgroup.procs", "/step_0/slurm", "/step_0", "")) {
             Files.delete(node.cgroup().resolve(SCOPE + name + path));
         }
@@ -211,8 +212,9 @@ class JobCgroupProbeTest {
     void olderKernel() {
         assertEquals(
                 OptionalLong.of(104857600),
-                JobCgroupProbe.parseUnreclaimable(V1_MEMORY_STAT.replace("total_shmem", "total_other")));
-        assertEquals(OptionalLong.empty(), JobCgroupProbe.parseUnreclaimable("garbage"));
+                MemoryStat.of(V1_MEMORY_STAT.replace("total_shmem", "total_other"))
+                        .unreclaimable());
+        assertEquals(OptionalLong.empty(), MemoryStat.of("garbage").unreclaimable());
     }
 
     @Test
@@ -222,8 +224,8 @@ class JobCgroupProbeTest {
         assertThrows(NothingToReadException.class, this::read);
         String job = "slurm/uid_1000/job_4711/";
         node.cgroupFile("memory/" + job + "memory.stat", V1_MEMORY_STAT);
-        tree.refresh(NOON);
-        assertEquals(1, probe.read(NOON.plusSeconds(90)).size());
+        nanos += 11_000_000_000L;
+        assertEquals(1, read().size(), "in the next snapshot, at the usual period");
     }
 
     @Test
@@ -233,8 +235,8 @@ class JobCgroupProbeTest {
         assertEquals(1, read().size());
         node.cgroupFile("memory/slurm_b/uid_1000/job_2/memory.stat", V1_MEMORY_STAT);
         node.process(40, "python").uid(1000).cgroup("4:memory:/slurm_b/uid_1000/job_2/step_0/task_0");
-        tree.refresh(NOON);
-        assertEquals(2, probe.read(NOON.plusSeconds(90)).size());
+        nanos += 11_000_000_000L;
+        assertEquals(2, read().size());
     }
 
     /** {@code JobDetailsTest} looks at the rest. */

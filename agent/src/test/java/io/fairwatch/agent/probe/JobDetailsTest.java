@@ -30,7 +30,7 @@ class JobDetailsTest {
     JobDetailsTest(@TempDir Path directory) throws IOException {
         node = new FakeNode(directory);
         tree = node.tree();
-        probe = new JobCgroupProbe(tree);
+        probe = new JobCgroupProbe(tree, System::nanoTime);
     }
 
     private JobDetail read() throws Exception {

@@ -96,11 +96,54 @@ class ProcTreeTest {
         node.process(40, "bash");
         tree.refresh(NOON);
         assertEquals(Set.of(40), pids());
-        node.process(2, "python");
-        for (int i = 0; i < 10; i++) {
+        node.takesOver(2, "python");
+        tree.refresh(NOON);
+        assertEquals(Set.of(2, 40), pids());
+    }
+
+    @Test
+    @DisplayName("a pid that came back between two refreshes is another process, though its predecessor was asleep")
+    void reusedAsleep() throws Exception {
+        node.process(40, "python").cpuTicks(100).cgroup(SCOPE + "job_7/step_0/user/task_0");
+        for (int i = 0; i < 100; i++) {
             tree.refresh(NOON);
         }
-        assertEquals(Set.of(2, 40), pids());
+        node.takesOver(40, "bash").startTicks(9900).cpuTicks(30).cgroup(SCOPE + "job_8/step_0/user/task_0");
+        tree.refresh(NOON);
+        assertEquals("bash", proc(40).stat().comm());
+        assertEquals(Optional.of(job(8, "0", Evidence.CGROUP)), proc(40).job());
+    }
+
+    @Test
+    @DisplayName("a process that sleeps for long is looked at less and less often, and in a job that stirs at once")
+    void deepAsleep() throws Exception {
+        node.process(40, "python").cgroup(SCOPE + "job_7/step_0/user/task_0");
+        node.process(41, "python");
+        for (int i = 0; i < 100; i++) {
+            tree.refresh(NOON);
+        }
+        node.process(40, "python").cpuTicks(100);
+        node.process(41, "python").cpuTicks(100);
+        assertTrue(roundsUntilTold(41) <= Watched.OUTSIDE_EVERY);
+        assertTrue(roundsUntilTold(40) <= Watched.IN_JOB_EVERY);
+        for (int i = 0; i < 96; i++) { // a whole number of turns after the look that has just been
+            tree.refresh(NOON);
+        }
+        node.process(40, "python").cpuTicks(300);
+        tree.refresh(NOON);
+        assertEquals(0, proc(40).cpuSeconds().orElseThrow());
+        tree.stirred(Set.of(7L));
+        tree.refresh(NOON);
+        assertEquals(2, proc(40).cpuSeconds().orElseThrow());
+    }
+
+    private int roundsUntilTold(int pid) throws ProbeException {
+        int rounds = 0;
+        while (proc(pid).cpuSeconds().orElseThrow() == 0 && rounds < 1000) {
+            tree.refresh(NOON);
+            rounds++;
+        }
+        return rounds;
     }
 
     @Test
@@ -193,13 +236,13 @@ class ProcTreeTest {
     @DisplayName("a process that sleeps is looked at less often, and nothing that it did is lost")
     void asleep() throws Exception {
         node.process(40, "python").cpuTicks(100);
-        for (int i = 0; i <= StatFiles.ASLEEP_AFTER; i++) {
+        for (int i = 0; i <= Watched.ASLEEP_AFTER; i++) {
             tree.refresh(NOON);
         }
         node.process(40, "python").cpuTicks(250);
         double told = 0;
         int rounds = 0;
-        while (told == 0 && rounds++ < StatFiles.ASLEEP_LOOK_EVERY) {
+        while (told == 0 && rounds++ < Watched.FIRST_EVERY) {
             tree.refresh(NOON);
             told = proc(40).cpuSeconds().orElseThrow();
         }
@@ -215,13 +258,13 @@ class ProcTreeTest {
         for (int pid = 100; pid < 140; pid++) {
             node.process(pid, "python");
         }
-        for (int i = 0; i <= StatFiles.ASLEEP_AFTER; i++) {
+        for (int i = 0; i <= Watched.ASLEEP_AFTER; i++) {
             tree.refresh(NOON);
         }
         for (int pid = 100; pid < 140; pid++) {
             node.process(pid, "python").cpuTicks(100);
         }
-        for (int i = 0; i < StatFiles.ASLEEP_LOOK_EVERY; i++) {
+        for (int i = 0; i < Watched.FIRST_EVERY; i++) {
             tree.refresh(NOON);
             assertEquals(
                     10,
@@ -235,7 +278,7 @@ class ProcTreeTest {
     @DisplayName("a process that sleeps and ends is gone at once")
     void endsAsleep() throws Exception {
         node.process(40, "python");
-        for (int i = 0; i < 2 * StatFiles.ASLEEP_AFTER; i++) {
+        for (int i = 0; i < 2 * Watched.ASLEEP_AFTER; i++) {
             tree.refresh(NOON);
         }
         node.end(40);
@@ -290,7 +333,7 @@ class ProcTreeTest {
     @Test
     @DisplayName("a node whose processes cannot be listed says so")
     void unreadable() {
-        ProcTree nowhere = new ProcTree(directory.resolve("nowhere"), directory);
+        ProcTree nowhere = new ProcTree(directory.resolve("nowhere"), directory, false);
         nowhere.refresh(NOON);
         assertThrows(ProbeException.class, nowhere::processes);
     }
@@ -298,7 +341,7 @@ class ProcTreeTest {
     @Test
     @DisplayName("this very process is found on this machine, with its owner")
     void real() throws Exception {
-        ProcTree real = new ProcTree(Path.of("/proc"), Path.of("/sys/fs/cgroup"));
+        ProcTree real = new ProcTree(Path.of("/proc"), Path.of("/sys/fs/cgroup"), false);
         real.refresh(NOON);
         int self = Math.toIntExact(ProcessHandle.current().pid());
         ProcTree.Proc proc = real.processes().stream()

@@ -32,7 +32,11 @@ class ProportionalMemoryTest {
     ProportionalMemoryTest(@TempDir Path directory) throws IOException {
         node = new FakeNode(directory);
         tree = node.tree();
-        probe = new UserProbe(tree, UserNames.off(), Optional.of(new ProportionalMemory(node.proc(), background::add)));
+        probe = new UserProbe(
+                tree,
+                new JobCgroupProbe(tree, System::nanoTime),
+                UserNames.off(),
+                Optional.of(new ProportionalMemory(node.proc(), background::add)));
     }
 
     @Test
@@ -129,7 +133,7 @@ class ProportionalMemoryTest {
     @Test
     @DisplayName("this very process has a share of its memory that is no more than what is resident")
     void real() throws Exception {
-        ProcTree real = new ProcTree(Path.of("/proc"), Path.of("/sys/fs/cgroup"));
+        ProcTree real = new ProcTree(Path.of("/proc"), Path.of("/sys/fs/cgroup"), false);
         real.refresh(NOON);
         long self = ProcessHandle.current().pid();
         List<ProcTree.Proc> me = real.processes().stream()

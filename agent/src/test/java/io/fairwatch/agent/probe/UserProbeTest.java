@@ -27,13 +27,15 @@ class UserProbeTest {
 
     private final FakeNode node;
     private final ProcTree tree;
+    private final JobCgroupProbe jobs;
     private final UserProbe probe;
     private final long page = Libc.pageBytes();
 
     UserProbeTest(@TempDir Path directory) throws IOException {
         node = new FakeNode(directory);
         tree = node.tree();
-        probe = new UserProbe(tree, UserNames.off());
+        jobs = new JobCgroupProbe(tree, System::nanoTime);
+        probe = new UserProbe(tree, jobs, UserNames.off(), Optional.empty());
     }
 
     @Test
@@ -138,7 +140,7 @@ class UserProbeTest {
     @DisplayName("memory and CPU time of this very process are about what OSHI says")
     void likeOshi() throws Exception {
         int self = Math.toIntExact(ProcessHandle.current().pid());
-        ProcTree real = new ProcTree(Path.of("/proc"), Path.of("/sys/fs/cgroup"));
+        ProcTree real = new ProcTree(Path.of("/proc"), Path.of("/sys/fs/cgroup"), false);
         real.refresh(NOON);
         ProcStat stat = real.processes().stream()
                 .map(ProcTree.Proc::stat)
@@ -158,10 +160,12 @@ class UserProbeTest {
     @Test
     @DisplayName("resident memory and processes of each user are about what OSHI's process list adds up to")
     void sumsLikeOshi() throws Exception {
-        ProcTree real = new ProcTree(Path.of("/proc"), Path.of("/sys/fs/cgroup"));
+        ProcTree real = new ProcTree(Path.of("/proc"), Path.of("/sys/fs/cgroup"), false);
         real.refresh(NOON);
         Map<Integer, UserUse> ours = new HashMap<>();
-        new UserProbe(real, UserNames.off()).read(NOON).forEach(use -> ours.put(use.uid(), use));
+        new UserProbe(real, new JobCgroupProbe(real, System::nanoTime), UserNames.off(), Optional.empty())
+                .read(NOON)
+                .forEach(use -> ours.put(use.uid(), use));
         Map<Integer, Long> resident = new HashMap<>();
         Map<Integer, Integer> processes = new HashMap<>();
         for (OSProcess process : new SystemInfo().getOperatingSystem().getProcesses()) {

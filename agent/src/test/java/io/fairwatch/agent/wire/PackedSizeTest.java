@@ -30,7 +30,7 @@ class PackedSizeTest {
     private final WireCodec codec = new WireCodec();
 
     @Test
-    @DisplayName("a snapshot of 16 GPUs, 40 jobs and 20 users takes less than 9 KB at worst")
+    @DisplayName("a snapshot of 16 GPUs, 40 jobs and 20 users takes less than 9.2 KB at worst")
     void large() throws Exception {
         NodeSnapshot snapshot = new NodeSnapshot(
                 NodeSnapshot.VERSION,
@@ -56,7 +56,7 @@ class PackedSizeTest {
                 List.of());
         byte[] packed = codec.pack(snapshot);
         System.out.println("packed snapshot of a large node: " + packed.length + " bytes, seed " + SEED);
-        assertTrue(packed.length < 9_000, packed.length + " bytes, seed " + SEED);
+        assertTrue(packed.length < 9_200, packed.length + " bytes, seed " + SEED);
         assertEquals(40, codec.unpack(packed, 1_000_000).get(0).jobs().size());
     }
 
