@@ -6,6 +6,8 @@ import io.fairwatch.agent.config.ConfigFile.Size;
 import io.fairwatch.collector.notice.Addresses;
 import io.fairwatch.collector.notice.LetterWriter;
 import io.fairwatch.collector.notice.Notifier;
+import io.fairwatch.collector.notice.Person;
+import io.fairwatch.collector.notice.QuietTime;
 import io.fairwatch.collector.notice.SmtpOutbox;
 import io.fairwatch.collector.slurm.SlurmSettings;
 import io.fairwatch.rules.Ladder;
@@ -29,7 +31,8 @@ import java.util.Optional;
  * @param slurm how Slurm is asked
  * @param rules what is judged
  * @param escalation who hears of findings, one after the other
- * @param mail how owners are told
+ * @param mail how mails are sent
+ * @param people how people are written to
  * @param site names of things
  */
 record CollectorConfig(
@@ -40,6 +43,7 @@ record CollectorConfig(
         Rules rules,
         Escalation escalation,
         Mail mail,
+        PeopleConfig people,
         Site site) {
 
     /**
@@ -153,8 +157,10 @@ record CollectorConfig(
      *
      * @param steps one after the other, for rules that do not say so themselves; none given: the owner at once and again
      *     after a day, staff a day later
+     * @param staff addresses for steps that tell staff; none given: the site's support address
+     * @param webhook a program that steps can tell; absent: none
      */
-    record Escalation(List<EscalationStep> steps) {
+    record Escalation(List<EscalationStep> steps, List<String> staff, Optional<Hook> webhook) {
         private static final List<EscalationStep> DEFAULT = List.of(
                 new EscalationStep(Ladder.Target.OWNER, Duration.ZERO),
                 new EscalationStep(Ladder.Target.OWNER, Duration.ofDays(1)),
@@ -163,6 +169,9 @@ record CollectorConfig(
         Escalation {
             steps = steps.isEmpty() ? DEFAULT : steps;
             ladder(steps); // refuses a deed before a warning
+            for (String address : staff) {
+                new Person.Known(Optional.of(address), Optional.empty(), Optional.empty(), Optional.empty());
+            }
         }
 
         Ladder ladder() {
@@ -173,6 +182,26 @@ record CollectorConfig(
             return new Ladder(steps.stream()
                     .map(one -> new Ladder.Step(one.step, one.after))
                     .toList());
+        }
+    }
+
+    /**
+     * A program of the site's, told by HTTP.
+     *
+     * @param url where findings are posted to
+     * @param secretFile file whose first line signs what is posted; absent: unsigned
+     * @param timeout for one answer
+     */
+    record Hook(
+            URI url,
+            Optional<Path> secretFile,
+
+            @Default("10s") @Range(from = "100ms", to = "1m")
+            Duration timeout) {
+        Hook {
+            if (!"http".equals(url.getScheme()) && !"https".equals(url.getScheme())) {
+                throw new IllegalArgumentException("url: " + url + " (expected: http or https)");
+            }
         }
     }
 
@@ -219,7 +248,14 @@ record CollectorConfig(
             }
             // refused here, where a line of the file can be named, and not when the parts are made
             new SmtpOutbox.Settings(host, port, startTls, caFile, username, passwordFile, from, replyTo, timeout);
-            new Notifier.Settings(mode, redirectAllTo, mostPerDay, retryFirst, retryMost, 0, Duration.ZERO);
+            new Notifier.Settings(
+                    mode,
+                    redirectAllTo,
+                    mostPerDay,
+                    retryFirst,
+                    retryMost,
+                    Duration.ZERO,
+                    QuietTime.none(ZoneOffset.UTC));
             try {
                 new Addresses(userTemplate);
             } catch (IllegalArgumentException e) {
@@ -233,9 +269,8 @@ record CollectorConfig(
                     host, port, startTls, caFile, username, passwordFile, from, replyTo, timeout);
         }
 
-        Notifier.Settings notifier(double busyAboveRatio, Duration staleAfter) {
-            return new Notifier.Settings(
-                    mode, redirectAllTo, mostPerDay, retryFirst, retryMost, busyAboveRatio, staleAfter);
+        Notifier.Settings notifier(Duration staleAfter, QuietTime quiet) {
+            return new Notifier.Settings(mode, redirectAllTo, mostPerDay, retryFirst, retryMost, staleAfter, quiet);
         }
     }
 
@@ -261,7 +296,7 @@ record CollectorConfig(
                             "zone: " + zone.get() + " (expected: a name such as Europe/Copenhagen)", e);
                 }
             }
-            new LetterWriter.Site(name, support, url, ZoneOffset.UTC); // refuses what is no address
+            new LetterWriter.Site(name, support, url); // refuses what is no address
         }
 
         ZoneId zoneId() {

@@ -11,9 +11,10 @@ import io.fairwatch.collector.lookup.JobLookup;
 import io.fairwatch.collector.lookup.NodeLookup;
 import io.fairwatch.collector.lookup.ScratchLookup;
 import io.fairwatch.collector.lookup.UserLookup;
-import io.fairwatch.collector.notice.Addresses;
 import io.fairwatch.collector.notice.LetterWriter;
+import io.fairwatch.collector.notice.MatterSource;
 import io.fairwatch.collector.notice.Notifier;
+import io.fairwatch.collector.notice.RuleInfo;
 import io.fairwatch.collector.notice.SmtpOutbox;
 import io.fairwatch.collector.report.ReportMaker;
 import io.fairwatch.collector.slurm.SlurmSync;
@@ -53,7 +54,6 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -107,7 +107,7 @@ public final class Main implements Callable<Integer> {
         Path directory = setup.config().store().directory();
         CountDownLatch closed = new CountDownLatch(1);
         try (Store store = DuckDbStore.open(directory, storeSettings(setup.config()))) {
-            return run(setup.config(), setup.rules(), setup.token(), store, closed);
+            return run(setup, store, closed);
         } catch (StoreException e) {
             log().error("the store in {} cannot be used: {}", directory, e.getMessage());
             return 1;
@@ -117,7 +117,7 @@ public final class Main implements Callable<Integer> {
     }
 
     /** What the files say. */
-    private record Setup(CollectorConfig config, RuleSet rules, Optional<String> token) {}
+    private record Setup(CollectorConfig config, RuleSet rules, Optional<String> token, People people) {}
 
     /** Reads the configuration, then every file that it names, and tells all problems of those together. */
     private static Setup read(Path file) throws ConfigException {
@@ -142,15 +142,17 @@ public final class Main implements Callable<Integer> {
         } catch (IOException | UncheckedIOException unreadable) {
             problems.add("rules cannot be read: " + unreadable);
         }
+        People people = People.read(config, problems);
         if (rules.isEmpty() || !problems.isEmpty()) {
             throw new ConfigException(problems);
         }
-        return new Setup(config, rules.get(), token);
+        return new Setup(config, rules.get(), token, people);
     }
 
-    private static int run(
-            CollectorConfig config, RuleSet rules, Optional<String> token, Store store, CountDownLatch closed)
-            throws Exception {
+    private static int run(Setup setup, Store store, CountDownLatch closed) throws Exception {
+        CollectorConfig config = setup.config();
+        RuleSet rules = setup.rules();
+        Optional<String> token = setup.token();
         CountDownLatch end = new CountDownLatch(1);
         InstantSource clock = Clock.systemUTC();
         ZoneId zone = config.site().zoneId();
@@ -178,7 +180,7 @@ public final class Main implements Callable<Integer> {
         // what is found, and who hears of it
         try (commits;
                 SmtpOutbox outbox = new SmtpOutbox(vertx, config.mail().smtp())) {
-            Notifier notifier = notifier(config, rules, store, outbox, clock);
+            Notifier notifier = notifier(setup, store, outbox, clock);
             Judge judge = new Judge(
                     store,
                     rules,
@@ -306,24 +308,38 @@ public final class Main implements Callable<Integer> {
         return Optional.empty();
     }
 
-    private static Notifier notifier(
-            CollectorConfig config, RuleSet rules, Store store, SmtpOutbox outbox, InstantSource clock) {
-        CollectorConfig.Mail mail = config.mail();
-        Map<String, Duration> windows = rules.rules().stream()
-                .collect(Collectors.toMap(Rule::name, rule -> rule.timing().window()));
+    private static Notifier notifier(Setup setup, Store store, SmtpOutbox outbox, InstantSource clock) {
+        CollectorConfig config = setup.config();
+        People people = setup.people();
+        Map<String, RuleInfo> rules = new LinkedHashMap<>();
+        for (Rule rule : setup.rules().rules()) {
+            rules.put(
+                    rule.name(),
+                    new RuleInfo(
+                            rule.timing().window(), config.people().weekly().contains(rule.severity()), List.of()));
+        }
         return new Notifier(
                 store,
                 outbox,
-                new Addresses(mail.userTemplate()),
-                new LetterWriter(new LetterWriter.Site(
-                        config.site().name(),
-                        config.site().support(),
-                        config.site().url(),
-                        config.site().zoneId())),
-                finding -> windows.getOrDefault(finding.rule(), Duration.ofHours(1)),
+                people.recipients(config, store, clock),
+                new MatterSource(
+                        store,
+                        rule -> rules.getOrDefault(rule, RuleInfo.UNKNOWN),
+                        (finding, now) -> Optional.empty(),
+                        config.rules().busyAboveRatio()),
+                new LetterWriter(
+                        new LetterWriter.Site(
+                                config.site().name(),
+                                config.site().support(),
+                                config.site().url()),
+                        people.languages()),
                 config.mail()
                         .notifier(
-                                config.rules().busyAboveRatio(), config.slurm().staleAfter()),
+                                config.slurm().staleAfter(),
+                                config.people()
+                                        .quiet()
+                                        .quietTime(
+                                                people.holidays(), config.site().zoneId())),
                 clock);
     }
 

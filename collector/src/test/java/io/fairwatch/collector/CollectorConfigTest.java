@@ -11,6 +11,7 @@ import io.fairwatch.collector.notice.Notifier;
 import io.fairwatch.collector.notice.SmtpOutbox;
 import io.fairwatch.collector.slurm.SlurmSettings;
 import io.fairwatch.rules.Ladder;
+import io.fairwatch.rules.Rule;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -56,7 +57,7 @@ class CollectorConfigTest {
                                 new Size(256 << 20),
                                 Duration.ofDays(30)),
                         new CollectorConfig.Rules(Optional.empty(), Duration.ofSeconds(60), 0.01, Map.of()),
-                        new CollectorConfig.Escalation(List.of()),
+                        new CollectorConfig.Escalation(List.of(), List.of(), Optional.empty()),
                         new CollectorConfig.Mail(
                                 Notifier.Mode.RECORD,
                                 "localhost",
@@ -73,6 +74,14 @@ class CollectorConfigTest {
                                 10,
                                 Duration.ofMinutes(1),
                                 Duration.ofHours(1)),
+                        new PeopleConfig(
+                                "en",
+                                Optional.empty(),
+                                Optional.empty(),
+                                Optional.empty(),
+                                List.of(),
+                                new PeopleConfig.Quiet(
+                                        "00:00", "00:00", List.of(), Optional.empty(), PeopleConfig.Day.MON)),
                         new CollectorConfig.Site(
                                 "the cluster", "root@localhost.localdomain", Optional.empty(), Optional.empty())),
                 parse(""));
@@ -113,9 +122,15 @@ class CollectorConfigTest {
                                                 5L,
                                                 "exempt",
                                                 Map.of("qos", List.of("deadline"))))),
-                        new CollectorConfig.Escalation(List.of(
-                                new CollectorConfig.EscalationStep(Ladder.Target.OWNER, Duration.ZERO),
-                                new CollectorConfig.EscalationStep(Ladder.Target.CANCEL, Duration.ofHours(2)))),
+                        new CollectorConfig.Escalation(
+                                List.of(
+                                        new CollectorConfig.EscalationStep(Ladder.Target.OWNER, Duration.ZERO),
+                                        new CollectorConfig.EscalationStep(Ladder.Target.CANCEL, Duration.ofHours(2))),
+                                List.of("helpdesk@example.org"),
+                                Optional.of(new CollectorConfig.Hook(
+                                        URI.create("https://hooks.example.org/f"),
+                                        Optional.of(Path.of("/hook.secret")),
+                                        Duration.ofSeconds(3)))),
                         new CollectorConfig.Mail(
                                 Notifier.Mode.NOTIFY,
                                 "smtp.example.org",
@@ -132,6 +147,30 @@ class CollectorConfigTest {
                                 3,
                                 Duration.ofMinutes(2),
                                 Duration.ofHours(3)),
+                        new PeopleConfig(
+                                "da",
+                                Optional.of(Path.of("/texts")),
+                                Optional.of(Path.of("/people.yml")),
+                                Optional.of(new PeopleConfig.Ldap(
+                                        URI.create("ldaps://ldap.example.org"),
+                                        false,
+                                        Optional.of(Path.of("/ca.pem")),
+                                        Optional.of("cn=reader,dc=example,dc=org"),
+                                        Optional.of(Path.of("/ldap.password")),
+                                        "ou=people,dc=example,dc=org",
+                                        "(userPrincipalName=%u)",
+                                        "proxyMail",
+                                        "givenName",
+                                        "lang",
+                                        Duration.ofSeconds(2),
+                                        Duration.ofHours(4))),
+                                List.of(Rule.Severity.INFO),
+                                new PeopleConfig.Quiet(
+                                        "19:00",
+                                        "07:30",
+                                        List.of(PeopleConfig.Day.TUE, PeopleConfig.Day.WED),
+                                        Optional.of(Path.of("/holidays")),
+                                        PeopleConfig.Day.WED)),
                         new CollectorConfig.Site(
                                 "AI Cloud",
                                 "support@its.aau.dk",
@@ -166,6 +205,27 @@ class CollectorConfigTest {
                           steps:
                             - {step: owner}
                             - {step: cancel, after: 2h}
+                          staff: [helpdesk@example.org]
+                          webhook: {url: "https://hooks.example.org/f", secretFile: /hook.secret, timeout: 3s}
+                        people:
+                          language: da
+                          texts: /texts
+                          file: /people.yml
+                          ldap:
+                            url: ldaps://ldap.example.org
+                            startTls: false
+                            caFile: /ca.pem
+                            bindDn: cn=reader,dc=example,dc=org
+                            passwordFile: /ldap.password
+                            baseDn: ou=people,dc=example,dc=org
+                            filter: (userPrincipalName=%u)
+                            mail: proxyMail
+                            name: givenName
+                            preferredLanguage: lang
+                            timeout: 2s
+                            keep: 4h
+                          weekly: [info]
+                          quiet: {from: "19:00", to: "07:30", workDays: [tue, wed], holidaysFile: /holidays, weeklyDay: wed}
                         mail:
                           mode: notify
                           host: smtp.example.org

@@ -6,8 +6,13 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import io.fairwatch.collector.judge.Judge;
 import io.fairwatch.collector.lookup.Samples;
 import io.fairwatch.collector.notice.Addresses;
+import io.fairwatch.collector.notice.Directory;
 import io.fairwatch.collector.notice.LetterWriter;
+import io.fairwatch.collector.notice.MatterSource;
 import io.fairwatch.collector.notice.Notifier;
+import io.fairwatch.collector.notice.QuietTime;
+import io.fairwatch.collector.notice.RuleInfo;
+import io.fairwatch.collector.notice.Texts;
 import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.StoreException;
@@ -17,6 +22,7 @@ import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -41,18 +47,23 @@ class JudgingRoundTest {
                             mail -> {
                                 throw new AssertionError("nothing is due");
                             },
-                            new Addresses(Optional.empty()),
-                            new LetterWriter(new LetterWriter.Site(
-                                    "lab", "support@its.aau.dk", Optional.empty(), Samples.COPENHAGEN)),
-                            finding -> Duration.ofHours(1),
+                            new Notifier.Recipients(
+                                    new Directory(Map.of(), new Addresses(Optional.empty()), Optional.empty()),
+                                    List.of(),
+                                    account -> List.of(),
+                                    Optional.empty()),
+                            new MatterSource(store, rule -> RuleInfo.UNKNOWN, (finding, at) -> Optional.empty(), 0.01),
+                            new LetterWriter(
+                                    new LetterWriter.Site("lab", "support@its.aau.dk", Optional.empty()),
+                                    Texts.Languages.shippedIn(Samples.COPENHAGEN)),
                             new Notifier.Settings(
                                     Notifier.Mode.RECORD,
                                     Optional.empty(),
                                     10,
                                     Duration.ofMinutes(1),
                                     Duration.ofHours(1),
-                                    0.01,
-                                    Duration.ofSeconds(75)),
+                                    Duration.ofSeconds(75),
+                                    QuietTime.none(Samples.COPENHAGEN)),
                             () -> Samples.NOW),
                     meters);
             assertEquals(List.of("Nobody is judged: nobody has been judged yet."), round.troubles());

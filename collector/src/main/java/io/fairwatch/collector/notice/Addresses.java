@@ -50,8 +50,7 @@ public final class Addresses {
 
     /** The address of a user. */
     public Answer of(String user) {
-        String local = user.substring(0, Math.max(0, user.indexOf('@') < 0 ? user.length() : user.indexOf('@')));
-        if (NOBODYS.contains(local.toLowerCase(Locale.ROOT))) {
+        if (isNobodys(user)) {
             return new Answer.None("nobody's mailbox: " + Plain.line(user, 80));
         }
         if (user.indexOf('@') >= 0) {
@@ -67,6 +66,12 @@ public final class Addresses {
         return LOCAL.matcher(user).matches() && isAddress(address)
                 ? new Answer.Found(address)
                 : new Answer.None("the user name cannot be part of an address: " + Plain.line(user, 80));
+    }
+
+    /** Whether it is an account that is nobody's. */
+    boolean isNobodys(String user) {
+        String local = user.substring(0, user.indexOf('@') < 0 ? user.length() : user.indexOf('@'));
+        return NOBODYS.contains(local.toLowerCase(Locale.ROOT));
     }
 
     /** Whether a text is an address that we would write to. */

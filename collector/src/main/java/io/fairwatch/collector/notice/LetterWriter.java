@@ -3,44 +3,46 @@ package io.fairwatch.collector.notice;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.fairwatch.agent.wire.GpuDevice;
+import io.fairwatch.collector.notice.Matter.Measured;
+import io.fairwatch.collector.run.AllocatedGpu;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.GpuUse;
+import io.fairwatch.collector.store.JobUse;
 import io.fairwatch.collector.text.Plain;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
 import java.net.URI;
 import java.time.Duration;
 import java.time.Instant;
-import java.time.ZoneId;
-import java.time.ZonedDateTime;
-import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalLong;
 
 /**
- * Writes the letter about one finding, as text and as HTML from the same facts. Thread-safe.
+ * Writes one letter to one person about one or several runs, as text and as HTML from the same facts. Thread-safe.
  *
  * <p>What was not measured is called unknown and counts for nothing. Times are exact to the minute and never rounded up.
  */
 public final class LetterWriter {
-    /** Said above the line that ends a job, where the rule itself does not give it. */
-    static final String ENDING_IT = "If you do not need the job any more, this ends it and frees what it holds:";
-
+    private static final int MOST_MATTERS = 10;
     private static final int MOST_GPUS = 16;
+    private static final int MOST_STRIPS = 24;
     private static final int MOST_NODES = 6;
     private static final int MOST_NUMBERS = 8;
+    private static final int MOST_IN_SUBJECT = 3;
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private final Site site;
+    private final Texts.Languages languages;
 
-    public LetterWriter(Site site) {
+    public LetterWriter(Site site, Texts.Languages languages) {
         this.site = site;
+        this.languages = languages;
     }
 
     /**
@@ -49,9 +51,8 @@ public final class LetterWriter {
      * @param name what people call the cluster, e.g. {@code AI Cloud}
      * @param support address of the people who can help
      * @param url where the collector's pages are; absent: not told
-     * @param zone zone of all times
      */
-    public record Site(String name, String support, Optional<URI> url, ZoneId zone) {
+    public record Site(String name, String support, Optional<URI> url) {
         public Site {
             if (!Addresses.isAddress(support)) {
                 throw new IllegalArgumentException("support: " + Plain.line(support, 80) + " (expected: an address)");
@@ -59,48 +60,93 @@ public final class LetterWriter {
         }
     }
 
+    /** Whom a letter is for. */
+    public enum Audience {
+        /** The person whose runs they are. */
+        OWNER,
+        /** A coordinator of the account that they are charged to. */
+        COORDINATOR,
+        /** Support staff. */
+        STAFF
+    }
+
     /**
-     * What a letter is about. Immutable.
+     * A letter to be written. Immutable.
      *
-     * @param run the run
-     * @param finding what was found
-     * @param use what it did with its GPUs, all over the same interval
+     * @param audience whom it is for
+     * @param person how they are written to
+     * @param called by what they are greeted when no name is known
+     * @param matters what it is about, at least one
+     * @param news what else there is to be said than that something was found; absent: nothing
      * @param simulated said at the top when GPUs are not real; absent: they are
-     * @param now when the letter is written
+     * @param now when it is written
      */
-    public record Matter(Run run, FindingRow finding, List<GpuUse> use, Optional<String> simulated, Instant now) {
-        public Matter {
-            use = List.copyOf(use);
+    public record Order(
+            Audience audience,
+            Person person,
+            String called,
+            List<Matter> matters,
+            Optional<News> news,
+            Optional<String> simulated,
+            Instant now) {
+        public Order {
+            matters = List.copyOf(matters);
         }
     }
 
+    /** Something that happened because of a finding. */
+    public sealed interface News {
+        /** Something was done to the run. */
+        record Done(String deed, Instant at) implements News {}
+
+        /** The owner answered: the key of a text, and what is filled in. */
+        record Answered(String answer) implements News {}
+    }
+
     /** Writes the letter. */
-    public Letter write(Matter matter) {
-        Facts facts = facts(matter);
+    public Letter write(Order order) {
+        Facts facts = facts(order);
         return new Letter(facts.subject, TextLetter.write(facts), HtmlLetter.write(facts));
     }
 
     /** What both forms of the letter say; all texts are safe to show, none is escaped for HTML. Immutable. */
     record Facts(
+            Texts texts,
             String subject,
             Optional<String> simulated,
             String greeting,
-            String opening,
+            List<String> opening,
+            List<Block> blocks,
+            Optional<String> more,
+            String help,
+            List<String> small) {}
+
+    /** What is said about one run. */
+    record Block(
+            Optional<String> title,
             List<String> found,
+            String jobTitle,
             List<Line> job,
             String gpusTitle,
             List<Gpu> gpus,
             Optional<String> gpusLeftOut,
+            Optional<String> stripFrom,
+            Optional<String> stripLegend,
             Optional<String> held,
+            Optional<String> doTitle,
             List<String> fix,
-            Optional<String> scancel,
-            String help,
-            String measured,
-            Optional<String> numbers,
-            String closing) {}
+            Optional<Command> scancel,
+            Optional<String> next,
+            Optional<Link> answer) {}
 
     /** A line about the job. */
     record Line(String name, String value) {}
+
+    /** A command with what is said above it. */
+    record Command(String above, String line) {}
+
+    /** A link with what is said above it. */
+    record Link(String above, String label, String url) {}
 
     /** A line about a GPU; empty texts are unknown. */
     record Gpu(
@@ -113,126 +159,403 @@ public final class LetterWriter {
             String memory,
             String processes,
             String idleSince,
-            Duration idleFor) {}
+            Duration idleFor,
+            Optional<Strip> strip) {}
 
-    private Facts facts(Matter matter) {
-        Run run = matter.run;
-        String job = Plain.line(run.displayId(), 40);
+    private Facts facts(Order order) {
+        Texts texts = languages.of(order.person.language());
         String siteName = Plain.line(site.name, 40);
-        List<String> found = Plain.lines(matter.finding.summary(), 500);
-        List<Gpu> gpus = matter.use.stream()
-                .map(use -> gpu(use, matter.now))
+        List<Matter> matters = order.matters.stream()
+                .sorted(Comparator.comparing(Matter::waste).reversed())
+                .toList();
+        List<Matter> shown = matters.stream().limit(MOST_MATTERS).toList();
+        List<Block> blocks = new ArrayList<>();
+        int strips = 0;
+        for (Matter matter : shown) {
+            Block block = block(texts, order, matter, matters.size() > 1 ? blocks.size() + 1 : 0, strips < MOST_STRIPS);
+            strips += (int)
+                    block.gpus.stream().filter(gpu -> gpu.strip.isPresent()).count();
+            blocks.add(block);
+        }
+        return new Facts(
+                texts,
+                subject(texts, siteName, order, matters),
+                order.simulated.map(sentence -> Plain.line(sentence, 300)),
+                texts.say("greeting", "name", Plain.line(order.person.name().orElse(firstPart(order.called)), 60)),
+                opening(texts, siteName, order, matters),
+                blocks,
+                matters.size() > shown.size()
+                        ? Optional.of(texts.say("more.jobs", "count", Integer.toString(matters.size() - shown.size())))
+                        : Optional.empty(),
+                switch (order.audience) {
+                    case OWNER -> texts.say("help", "support", site.support);
+                    case COORDINATOR -> texts.say("help.coordinator", "support", site.support);
+                    case STAFF -> texts.say("help.staff");
+                },
+                small(texts, siteName, shown));
+    }
+
+    private List<String> opening(Texts texts, String siteName, Order order, List<Matter> matters) {
+        Matter first = matters.get(0);
+        String job = job(first.run());
+        String user = Plain.line(first.run().owner().user(), 80);
+        String account = Plain.line(first.run().owner().account(), 80);
+        if (order.news.isPresent() && order.news.get() instanceof News.Done done) {
+            return List.of(texts.say(
+                    order.audience == Audience.OWNER ? "opening.done.owner" : "opening.done.staff",
+                    "job",
+                    job,
+                    "site",
+                    siteName,
+                    "user",
+                    user,
+                    "deed",
+                    texts.say("deed." + done.deed),
+                    "when",
+                    texts.full(done.at)));
+        }
+        if (order.news.isPresent() && order.news.get() instanceof News.Answered answered) {
+            return List.of(
+                    texts.say("opening.answered", "user", user, "job", job, "site", siteName),
+                    texts.say("answer.was", "answer", Plain.line(answered.answer, 500)));
+        }
+        List<String> opening = new ArrayList<>();
+        opening.add(
+                switch (order.audience) {
+                    case OWNER ->
+                        matters.size() == 1
+                                ? texts.say("opening.one", "job", job, "site", siteName)
+                                : texts.say(
+                                        "opening.many", "count", Integer.toString(matters.size()), "site", siteName);
+                    case COORDINATOR -> texts.say("opening.coordinator", "site", siteName, "account", account);
+                    case STAFF -> texts.say("opening.staff", "site", siteName);
+                });
+        if (order.audience == Audience.OWNER && matters.size() == 1) {
+            first.course().toldAt().ifPresent(at -> opening.add(texts.say("opening.again", "when", texts.full(at))));
+        }
+        return opening;
+    }
+
+    private String subject(Texts texts, String siteName, Order order, List<Matter> matters) {
+        Matter first = matters.get(0);
+        String user = Plain.line(first.run().owner().user(), 60);
+        String sentence = sentence(first.findings().get(0));
+        if (order.news.isPresent() && order.news.get() instanceof News.Done done) {
+            return texts.say(
+                    order.audience == Audience.OWNER ? "subject.done.owner" : "subject.done.staff",
+                    "site",
+                    siteName,
+                    "job",
+                    job(first.run()),
+                    "user",
+                    user,
+                    "deed",
+                    texts.say("deed." + done.deed));
+        }
+        if (order.news.isPresent()) {
+            return texts.say("subject.answered", "site", siteName, "user", user, "job", job(first.run()));
+        }
+        List<String> jobs = matters.stream().map(matter -> job(matter.run())).toList();
+        return switch (order.audience) {
+            case OWNER ->
+                jobs.size() == 1
+                        ? texts.say("subject.one", "site", siteName, "job", jobs.get(0), "sentence", sentence)
+                        : texts.say(
+                                "subject.many", "site", siteName, "jobs", listed(texts, jobs), "sentence", sentence);
+            case COORDINATOR ->
+                texts.say(
+                        "subject.coordinator",
+                        "site",
+                        siteName,
+                        "count",
+                        Integer.toString(jobs.size()),
+                        "account",
+                        Plain.line(first.run().owner().account(), 60),
+                        "sentence",
+                        sentence);
+            case STAFF ->
+                texts.say(
+                        "subject.staff",
+                        "site",
+                        siteName,
+                        "users",
+                        listed(
+                                texts,
+                                matters.stream()
+                                        .map(matter ->
+                                                Plain.line(matter.run().owner().user(), 40))
+                                        .distinct()
+                                        .toList()),
+                        "sentence",
+                        sentence);
+        };
+    }
+
+    private static String listed(Texts texts, List<String> names) {
+        String first = String.join(", ", names.stream().limit(MOST_IN_SUBJECT).toList());
+        return names.size() <= MOST_IN_SUBJECT
+                ? first
+                : texts.say("subject.more", "jobs", first, "count", Integer.toString(names.size() - MOST_IN_SUBJECT));
+    }
+
+    /** The first sentence of the summary. */
+    private static String sentence(FindingRow finding) {
+        String first = finding.summary().strip().split("(?<=\\.)\\s", 2)[0];
+        return Plain.line(first.replaceFirst("\\.$", ""), 90);
+    }
+
+    private static String job(Run run) {
+        return Plain.line(run.displayId(), 40);
+    }
+
+    /** {@code tlj} of {@code tlj@its.aau.dk}. */
+    private static String firstPart(String user) {
+        int at = user.indexOf('@');
+        return at > 0 ? user.substring(0, at) : user;
+    }
+
+    private Block block(Texts texts, Order order, Matter matter, int number, boolean withStrips) {
+        Run run = matter.run();
+        String job = job(run);
+        boolean done = order.news.isPresent();
+        boolean owner = order.audience == Audience.OWNER;
+        List<String> found = new ArrayList<>();
+        List<String> fix = new ArrayList<>();
+        for (FindingRow finding : matter.findings()) {
+            found.addAll(Plain.lines(finding.summary(), 500));
+            if (owner && !done) {
+                if (!fix.isEmpty()) {
+                    fix.add("");
+                }
+                fix.addAll(withoutRepeated(Plain.lines(finding.fix(), 500), fix));
+            }
+        }
+        List<Gpu> gpus = matter.use().stream()
+                .map(use -> gpu(texts, matter, use, order.now, withStrips))
                 .sorted(Comparator.comparing(Gpu::idleFor).reversed())
                 .limit(MOST_GPUS)
                 .sorted(Comparator.comparing(Gpu::node)
                         .thenComparing(gpu -> gpu.number.length())
                         .thenComparing(Gpu::number))
                 .toList();
-        int leftOut = matter.use.size() - gpus.size();
-        return new Facts(
-                subject(siteName, job, matter.finding),
-                matter.simulated.map(sentence -> Plain.line(sentence, 300)),
-                "Hello " + firstPart(matter.finding.user()) + ",",
-                "this is about your job " + job + " on " + siteName
-                        + ", which is still running. Nothing has been done to it.",
+        int leftOut = matter.use().size() - gpus.size();
+        boolean strips = gpus.stream().anyMatch(gpu -> gpu.strip.isPresent());
+        boolean running = run.end().isEmpty();
+        String scancel = "scancel " + job;
+        return new Block(
+                number == 0
+                        ? Optional.empty()
+                        : Optional.of(number + ". " + texts.say("page.title", "job", job) + name(run)),
                 found,
-                jobLines(run, matter.now),
-                gpusTitle(matter),
+                texts.say(owner ? "job" : "job.of"),
+                jobLines(texts, order, matter),
+                gpusTitle(texts, matter, order.now),
                 gpus,
                 leftOut > 0
-                        ? Optional.of("and " + leftOut + " more; shown are those that were idle longest")
+                        ? Optional.of(texts.say("gpus.more", "count", Integer.toString(leftOut)))
                         : Optional.empty(),
-                held(matter),
-                Plain.lines(matter.finding.fix(), 500),
-                Optional.of("scancel " + job)
-                        .filter(line -> !matter.finding.fix().contains("scancel ")),
-                "If the job is right as it is, or you are not sure what to change, please write to " + site.support
-                        + ". We are glad to help.",
-                measured(matter),
-                numbers(matter.finding),
-                "You get one mail about this. "
-                        + site.url
-                                .map(url -> "More about Fairwatch: " + Plain.line(url.toString(), 200))
-                                .orElse("It was written by Fairwatch for " + siteName + "."));
+                strips ? Optional.of(stripText(texts, "strip.title", matter, order.now)) : Optional.empty(),
+                strips ? Optional.of(stripText(texts, "strip.legend.colours", matter, order.now)) : Optional.empty(),
+                held(texts, matter),
+                owner && !done ? Optional.of(texts.say("do")) : Optional.empty(),
+                fix,
+                running && !done && !String.join("\n", fix).contains("scancel ")
+                        ? Optional.of(new Command(texts.say(owner ? "do.end" : "do.staff"), scancel))
+                        : Optional.empty(),
+                owner && !done
+                        ? matter.course()
+                                .next()
+                                .map(next -> texts.say("next." + next.deed(), "when", texts.full(next.notBefore())))
+                        : Optional.empty(),
+                owner && !done
+                        ? matter.course()
+                                .answer()
+                                .map(answer -> new Link(
+                                        texts.say("do.answer", "until", texts.full(answer.until())),
+                                        texts.say("do.answer.link"),
+                                        answer.link().toString()))
+                        : Optional.empty());
     }
 
-    /** The first sentence of the summary. */
-    private static String subject(String siteName, String job, FindingRow finding) {
-        String summary = finding.summary().strip().split("(?<=\\.)\\s", 2)[0];
-        String line = Plain.line(summary.replaceFirst("\\.$", ""), 90);
-        return "[" + siteName + "] Job " + job + ": " + line;
+    /** Two rules may give the same advice; it is read once. */
+    private static List<String> withoutRepeated(List<String> lines, List<String> before) {
+        return lines.stream()
+                .filter(line -> line.isBlank() || !before.contains(line))
+                .toList();
     }
 
-    /** {@code tlj} of {@code tlj@its.aau.dk}. */
-    private static String firstPart(String user) {
-        int at = user.indexOf('@');
-        return Plain.line(at > 0 ? user.substring(0, at) : user, 60);
-    }
-
-    private List<Line> jobLines(Run run, Instant now) {
-        List<Line> lines = new ArrayList<>();
+    private static String name(Run run) {
         String name = Plain.line(run.name(), 60);
-        lines.add(new Line("Job", Plain.line(run.displayId(), 40) + (name.isEmpty() ? "" : "  (" + name + ")")));
+        return name.isEmpty() ? "" : "  (" + name + ")";
+    }
+
+    private List<Line> jobLines(Texts texts, Order order, Matter matter) {
+        Run run = matter.run();
+        List<Line> lines = new ArrayList<>();
+        lines.add(new Line(texts.say("job.number"), job(run) + name(run)));
+        if (order.audience != Audience.OWNER) {
+            lines.add(new Line(texts.say("job.user"), Plain.line(run.owner().user(), 80)));
+            lines.add(new Line(texts.say("job.account"), Plain.line(run.owner().account(), 80)));
+        }
+        String partition = Plain.line(run.owner().partition(), 40);
         lines.add(new Line(
-                "Partition",
-                Plain.line(run.owner().partition(), 40)
-                        + (run.owner().qos().isEmpty()
-                                ? ""
-                                : ", QoS " + Plain.line(run.owner().qos(), 40))));
+                texts.say("job.partition"),
+                run.owner().qos().isEmpty()
+                        ? partition
+                        : texts.say(
+                                "job.qos",
+                                "partition",
+                                partition,
+                                "qos",
+                                Plain.line(run.owner().qos(), 40))));
         lines.add(new Line(
-                run.allocation().nodes().size() == 1 ? "Node" : "Nodes",
-                nodes(run.allocation().nodes())));
-        lines.add(new Line(
-                "Running",
-                "since " + full(run.key().start()) + ", so far "
-                        + Plain.duration(Duration.between(run.key().start(), now))));
-        run.timeLimit().ifPresent(limit -> {
-            Instant end = run.key().start().plus(limit).plus(run.suspended());
-            lines.add(new Line("Time limit", Plain.duration(limit) + ", ends by itself " + full(end)));
-        });
+                texts.say(run.allocation().nodes().size() == 1 ? "job.node" : "job.nodes"),
+                nodes(texts, run.allocation().nodes())));
+        if (run.end().isPresent()) {
+            lines.add(new Line(
+                    texts.say("job.ran"),
+                    texts.say(
+                            "job.ran.text",
+                            "start",
+                            texts.full(run.key().start()),
+                            "end",
+                            texts.full(run.end().get()))));
+        } else {
+            lines.add(new Line(
+                    texts.say("job.running"),
+                    texts.say(
+                            "job.running.text",
+                            "start",
+                            texts.full(run.key().start()),
+                            "time",
+                            texts.length(Duration.between(run.key().start(), order.now)))));
+            run.timeLimit().ifPresent(limit -> {
+                Instant end = run.key().start().plus(limit).plus(run.suspended());
+                lines.add(new Line(
+                        texts.say("job.limit"),
+                        texts.say("job.limit.text", "limit", texts.length(limit), "end", texts.full(end))));
+            });
+        }
+        energy(texts, matter).ifPresent(text -> lines.add(new Line(texts.say("job.energy"), text)));
+        rest(texts, matter).ifPresent(text -> lines.add(new Line(texts.say("job.rest"), text)));
+        if (order.audience != Audience.OWNER) {
+            matter.findings().stream()
+                    .flatMap(finding -> finding.toldAt().stream())
+                    .max(Comparator.naturalOrder())
+                    .ifPresent(at -> lines.add(new Line(texts.say("job.told"), texts.full(at))));
+        }
         return lines;
     }
 
-    private static String nodes(List<String> nodes) {
+    private static String nodes(Texts texts, List<String> nodes) {
         String first = String.join(
                 ", ",
                 nodes.stream()
                         .limit(MOST_NODES)
                         .map(node -> Plain.line(node, 64))
                         .toList());
-        return nodes.size() <= MOST_NODES ? first : first + " and " + (nodes.size() - MOST_NODES) + " more";
+        return nodes.size() <= MOST_NODES
+                ? first
+                : texts.say("job.nodes.more", "nodes", first, "count", Integer.toString(nodes.size() - MOST_NODES));
     }
 
-    private String gpusTitle(Matter matter) {
-        if (matter.use.isEmpty()) {
-            return "Nothing is known of what its GPUs did.";
+    /** What its GPUs took since it began. */
+    private static Optional<String> energy(Texts texts, Matter matter) {
+        double joules = 0;
+        boolean all = true;
+        boolean any = false;
+        for (GpuUse use : matter.whole()) {
+            if (use.allocated().isPresent()) {
+                any |= use.energyJoules().isPresent();
+                all &= use.energyJoules().isPresent() && use.coverage() > 0.99;
+                joules += use.energyJoules().orElse(0);
+            }
         }
-        GpuUse first = matter.use.get(0);
-        return "What its GPUs did from " + shortTime(first.from(), matter.now) + " to "
-                + shortTime(first.to(), matter.now)
-                + DateTimeFormatter.ofPattern(" zzz", Locale.ENGLISH)
-                        .format(first.to().atZone(site.zone));
+        double kwh = joules / 3.6e6;
+        return any && kwh >= 0.01
+                ? Optional.of(texts.say(all ? "job.energy.text" : "job.energy.least", "kwh", texts.number(kwh, 2)))
+                : Optional.empty();
     }
 
-    private Gpu gpu(GpuUse use, Instant now) {
+    /** What else it did: CPU and memory. */
+    private static Optional<String> rest(Texts texts, Matter matter) {
+        if (matter.job().isEmpty()) {
+            return Optional.empty();
+        }
+        JobUse job = matter.job().get();
+        Run run = matter.run();
+        List<String> parts = new ArrayList<>();
+        double seconds = matter.whole().stream()
+                .mapToDouble(use -> Duration.between(use.from(), use.to()).toMillis() / 1000.0)
+                .max()
+                .orElse(0);
+        if (job.cpuSeconds().isPresent()
+                && run.allocation().cpus().isPresent()
+                && seconds > 0
+                && job.nodesSeen() == run.allocation().nodes().size()) {
+            parts.add(texts.say(
+                    "job.rest.cpu",
+                    "cores",
+                    texts.number(job.cpuSeconds().getAsDouble() / seconds, 1),
+                    "cpus",
+                    Integer.toString(run.allocation().cpus().getAsInt())));
+        }
+        if (job.memoryUsedMaxBytes().isPresent()) {
+            String used = texts.bytes(job.memoryUsedMaxBytes().getAsLong());
+            parts.add(
+                    run.allocation().memoryBytes().isPresent()
+                            ? texts.say(
+                                    "job.rest.memory",
+                                    "used",
+                                    used,
+                                    "given",
+                                    texts.bytes(run.allocation().memoryBytes().getAsLong()))
+                            : texts.say("job.rest.memory.bare", "used", used));
+        }
+        return parts.isEmpty() ? Optional.empty() : Optional.of(String.join(", ", parts));
+    }
+
+    private static String gpusTitle(Texts texts, Matter matter, Instant now) {
+        if (matter.use().isEmpty()) {
+            return texts.say("gpus.unknown");
+        }
+        GpuUse first = matter.use().get(0);
+        return texts.say(
+                "gpus.title",
+                "from",
+                texts.brief(first.from(), now),
+                "to",
+                texts.brief(first.to(), now) + " " + texts.zoneOf(first.to()));
+    }
+
+    private static String stripText(Texts texts, String key, Matter matter, Instant now) {
+        GpuUse first = matter.use().get(0);
+        return texts.say(key, "from", texts.brief(first.from(), now), "to", texts.brief(first.to(), now));
+    }
+
+    private static Gpu gpu(Texts texts, Matter matter, GpuUse use, Instant now, boolean withStrips) {
         return new Gpu(
                 Plain.line(use.node(), 64),
                 use.allocated().map(gpu -> Integer.toString(gpu.gresIndex())).orElse(""),
                 use.device()
                         .map(device -> model(device.name()))
-                        .or(() -> use.allocated().flatMap(gpu -> gpu.type()).map(type -> Plain.line(type, 30)))
+                        .or(() -> use.allocated().flatMap(AllocatedGpu::type).map(type -> Plain.line(type, 30)))
                         .orElse(""),
                 use.utilizationMeanRatio(),
                 percent(use.utilizationMeanRatio()),
                 percent(use.utilizationMaxRatio()),
                 memory(
+                        texts,
                         use.memoryUsedMaxBytes(),
-                        use.device().map(device -> device.memoryTotalBytes()).orElse(OptionalLong.empty())),
+                        use.device().map(GpuDevice::memoryTotalBytes).orElse(OptionalLong.empty())),
                 use.processesMax().isPresent()
                         ? Integer.toString(use.processesMax().getAsInt())
                         : "",
-                idleSince(use, now),
-                idleFor(use));
+                idleSince(texts, use, now),
+                Measured.idleFor(use),
+                withStrips
+                        ? use.device().map(device -> matter.strips().get(new Matter.Gpu(use.node(), device.uuid())))
+                        : Optional.empty());
     }
 
     private static String model(String name) {
@@ -243,101 +566,99 @@ public final class LetterWriter {
         return ratio.isPresent() ? Plain.percent(ratio.getAsDouble()) : "";
     }
 
-    private static String memory(OptionalLong used, OptionalLong total) {
+    private static String memory(Texts texts, OptionalLong used, OptionalLong total) {
         if (used.isEmpty()) {
             return "";
         }
-        String text = gibibytes(used.getAsLong());
-        return total.isPresent() ? text + " of " + gibibytes(total.getAsLong()) + " GiB" : text + " GiB";
+        String text = gibibytes(texts, used.getAsLong());
+        return total.isPresent() ? text + " / " + gibibytes(texts, total.getAsLong()) + " GiB" : text + " GiB";
     }
 
-    private static String gibibytes(long bytes) {
-        return String.format(Locale.ROOT, "%.1f", bytes / (double) (1L << 30));
+    private static String gibibytes(Texts texts, long bytes) {
+        // rounded as everywhere: 31.7 GiB of a card that has 31.748
+        return texts.number(Math.round(bytes * 10 / (double) (1L << 30)) / 10.0 + 1e-9, 1);
     }
 
-    private static boolean measuredAtAll(GpuUse use) {
-        return use.samples() > 0 && use.utilizationMaxRatio().isPresent();
-    }
-
-    /** How long a GPU has been idle, as far as was seen; zero if nothing is known. */
-    private static Duration idleFor(GpuUse use) {
-        return measuredAtAll(use) ? Duration.between(use.lastBusyAt().orElse(use.from()), use.to()) : Duration.ZERO;
-    }
-
-    /** Within two readings nobody can tell whether something still runs. */
-    private static boolean isInUse(GpuUse use) {
-        double spacing = use.samples() == 0 ? 0 : use.coveredSeconds() / use.samples();
-        return use.lastBusyAt().isPresent() && idleFor(use).toMillis() < 2000 * spacing;
-    }
-
-    private String idleSince(GpuUse use, Instant now) {
-        if (!measuredAtAll(use)) {
+    private static String idleSince(Texts texts, GpuUse use, Instant now) {
+        if (!Measured.atAll(use)) {
             return "";
         }
         if (use.lastBusyAt().isPresent()) {
-            return isInUse(use) ? "in use" : shortTime(use.lastBusyAt().get(), now);
+            return Measured.isInUse(use)
+                    ? texts.say("gpu.in_use")
+                    : texts.brief(use.lastBusyAt().get(), now);
         }
         boolean wholeRun = !use.from().isAfter(use.run().start());
-        return wholeRun ? "its start" : "before " + shortTime(use.from(), now);
+        return wholeRun
+                ? texts.say("gpu.idle.start")
+                : texts.say("gpu.idle.before", "when", texts.brief(use.from(), now));
     }
 
     /** GPU-hours that the run held and did not use; only GPUs that Slurm gave it and that were measured count. */
-    private Optional<String> held(Matter matter) {
-        Duration idle = Duration.ZERO;
-        boolean more = false;
-        for (GpuUse use : matter.use) {
-            if (use.allocated().isPresent() && measuredAtAll(use) && !isInUse(use)) {
-                idle = idle.plus(idleFor(use));
-                more |= use.lastBusyAt().isEmpty()
-                        && use.from().isAfter(use.run().start());
-            }
-        }
-        // cut, not rounded: nobody is told of more than there was
-        double hours = Math.floor(idle.toMinutes() / 6.0) / 10;
-        if (hours == 0) {
-            return Optional.empty();
-        }
-        return Optional.of("So far the job has held GPUs without using them for "
-                + (more ? "at least " : "")
-                + String.format(Locale.ROOT, "%.1f", hours)
-                + " GPU-hours. Others may be waiting for them.");
+    private static Optional<String> held(Texts texts, Matter matter) {
+        boolean more = matter.use().stream()
+                .anyMatch(use -> use.allocated().isPresent()
+                        && Measured.atAll(use)
+                        && use.lastBusyAt().isEmpty()
+                        && use.from().isAfter(use.run().start()));
+        double hours = matter.waste().toMinutes() / 60.0;
+        return hours < 0.1
+                ? Optional.empty()
+                : Optional.of(texts.say(more ? "held.least" : "held", "hours", texts.number(hours, 1)));
     }
 
-    private static String measured(Matter matter) {
-        int samples = matter.use.stream().mapToInt(GpuUse::samples).sum();
-        double covered = matter.use.stream().mapToDouble(GpuUse::coveredSeconds).sum();
+    private List<String> small(Texts texts, String siteName, List<Matter> matters) {
+        List<GpuUse> all =
+                matters.stream().flatMap(matter -> matter.use().stream()).toList();
+        int samples = all.stream().mapToInt(GpuUse::samples).sum();
+        List<String> small = new ArrayList<>();
         if (samples == 0) {
-            return "How this was measured: Slurm tells which GPUs a job holds. What they did is not known.";
+            small.add(texts.say("measured.nothing"));
+        } else {
+            double covered = all.stream().mapToDouble(GpuUse::coveredSeconds).sum();
+            double coverage =
+                    all.stream().mapToDouble(GpuUse::coverage).average().orElse(0);
+            small.add(texts.say(
+                            "measured",
+                            "seconds",
+                            Long.toString(Math.max(1, Math.round(covered / samples))),
+                            "coverage",
+                            Plain.coverage(coverage))
+                    + doubtful(texts, all));
         }
-        double coverage =
-                matter.use.stream().mapToDouble(GpuUse::coverage).average().orElse(0);
-        return "How this was measured: Slurm tells which GPUs a job holds; an agent on the node reads them about every "
-                + Math.max(1, Math.round(covered / samples)) + " s. The readings cover "
-                + Plain.coverage(coverage)
-                + " of the time in the table. \"Mean\" and \"max\" are the share of time in which a GPU computed"
-                + " anything, not how full it was."
-                + unconfirmed(matter);
+        for (Matter matter : matters) {
+            for (FindingRow finding : matter.findings()) {
+                numbers(texts, finding, matters.size() > 1 ? Optional.of(job(matter.run())) : Optional.empty())
+                        .ifPresent(small::add);
+            }
+        }
+        small.add(site.url
+                .map(url -> texts.say("closing", "url", Plain.line(url.toString(), 200)))
+                .orElseGet(() -> texts.say("closing.bare", "site", siteName)));
+        return small;
     }
 
     /** Says for which GPUs the way from Slurm's number to the device is doubtful. */
-    private static String unconfirmed(Matter matter) {
-        List<String> doubtful = matter.use.stream()
+    private static String doubtful(Texts texts, List<GpuUse> all) {
+        List<String> doubtful = all.stream()
                 .flatMap(use -> use.allocated().stream())
                 .filter(gpu -> switch (gpu.confidence()) {
                     case UNKNOWN, ASSUMED, CONTRADICTED -> true;
                     case CERTAIN, CONFIRMED -> false;
                 })
                 .limit(MOST_GPUS)
-                .map(gpu -> gpu.gresIndex() + " on " + Plain.line(gpu.node(), 64))
+                .map(gpu -> texts.say(
+                        "measured.doubtful.one",
+                        "gpu",
+                        Integer.toString(gpu.gresIndex()),
+                        "node",
+                        Plain.line(gpu.node(), 64)))
                 .toList();
-        return doubtful.isEmpty()
-                ? ""
-                : " It is not confirmed which device is behind Slurm's number for GPU " + String.join(", ", doubtful)
-                        + ".";
+        return doubtful.isEmpty() ? "" : " " + texts.say("measured.doubtful", "gpus", String.join(", ", doubtful));
     }
 
     /** The plain numbers of the evidence; nothing if there are none. */
-    private static Optional<String> numbers(FindingRow finding) {
+    private static Optional<String> numbers(Texts texts, FindingRow finding, Optional<String> job) {
         List<String> numbers = new ArrayList<>();
         try {
             JSON.readTree(finding.evidence()).properties().forEach(field -> {
@@ -351,7 +672,13 @@ public final class LetterWriter {
         }
         return numbers.isEmpty()
                 ? Optional.empty()
-                : Optional.of("Rule " + Plain.line(finding.rule(), 60) + ": " + String.join(", ", numbers) + ".");
+                : Optional.of(texts.say(
+                        "rule",
+                        "rule",
+                        Plain.line(finding.rule(), 60)
+                                + job.map(id -> " (" + id + ")").orElse(""),
+                        "numbers",
+                        String.join(", ", numbers)));
     }
 
     private static String number(JsonNode value) {
@@ -361,19 +688,5 @@ public final class LetterWriter {
                         .stripTrailingZeros()
                         .toPlainString()
                 : value.asText();
-    }
-
-    /** E.g. {@code Mon 23 Nov 2026 08:12 CET}. */
-    private String full(Instant at) {
-        return DateTimeFormatter.ofPattern("EEE d MMM yyyy HH:mm zzz", Locale.ENGLISH)
-                .format(at.atZone(site.zone));
-    }
-
-    /** {@code 08:12}, or {@code 22 Nov 08:12} on another day than the letter's. */
-    private String shortTime(Instant at, Instant now) {
-        ZonedDateTime local = at.atZone(site.zone);
-        boolean today = local.toLocalDate().equals(now.atZone(site.zone).toLocalDate());
-        return DateTimeFormatter.ofPattern(today ? "HH:mm" : "d MMM HH:mm", Locale.ENGLISH)
-                .format(local);
     }
 }

@@ -2,13 +2,14 @@ package io.fairwatch.collector.notice;
 
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.store.Exemptions;
 import io.fairwatch.collector.store.FindingRow;
-import io.fairwatch.collector.store.GpuUse;
-import io.fairwatch.collector.store.NodeState;
 import io.fairwatch.collector.store.Notice;
+import io.fairwatch.collector.store.Notice.Channel;
+import io.fairwatch.collector.store.Notice.State;
+import io.fairwatch.collector.store.Notice.Topic;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.text.Plain;
-import io.fairwatch.collector.usage.Horizon;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -16,8 +17,11 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.HexFormat;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -29,13 +33,15 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Plans one notice for each episode and sees it delivered at most once. Thread-safe; blocks, so it is called from a worker.
+ * Plans the notices of a step and sees each delivered at most once; what is due to one person goes out in one mail.
+ * Thread-safe; blocks, so it is called from a worker.
  *
- * <p>It reads a finding and writes it back when its owner was told. Whoever else writes findings must not do so between,
+ * <p>It reads findings and writes them back when a step was delivered. Whoever else writes findings must not do so between,
  * or the mark is lost (the notice is not, so nobody is told twice): call {@link #deliverDue} from the same single worker.
  */
 public final class Notifier {
     private static final Logger LOG = LoggerFactory.getLogger(Notifier.class);
+    private static final String WEBHOOK = "webhook";
 
     /** Whether mails are sent. */
     public enum Mode {
@@ -49,12 +55,12 @@ public final class Notifier {
      * How to notify. Immutable.
      *
      * @param mode whether mails are sent
-     * @param redirectAllTo all mails go there and owners get none: for rehearsals; absent: owners get them
-     * @param mostPerDay most mails to one person within 24 hours; what exceeds it is withheld for good
+     * @param redirectAllTo all mails go there and nobody else gets any: for rehearsals; absent: people get theirs
+     * @param mostPerDay most mails to one person within 24 hours; what exceeds it waits
      * @param retryFirst wait before the second attempt; doubled from one attempt to the next
      * @param retryMost longest wait between attempts
-     * @param busyAboveRatio a reading counts as busy when its largest sample is above this
      * @param staleAfter nothing is sent while Slurm's newest answer is older than this
+     * @param quiet when people are left in peace
      */
     public record Settings(
             Mode mode,
@@ -62,8 +68,8 @@ public final class Notifier {
             int mostPerDay,
             Duration retryFirst,
             Duration retryMost,
-            double busyAboveRatio,
-            Duration staleAfter) {
+            Duration staleAfter,
+            QuietTime quiet) {
 
         public Settings {
             redirectAllTo.ifPresent(to -> {
@@ -91,7 +97,25 @@ public final class Notifier {
     }
 
     /**
-     * What one call of {@link #deliverDue} did.
+     * Who there is to be told. Immutable.
+     *
+     * @param directory how to write to users
+     * @param staff addresses of support staff
+     * @param coordinators user names of an account's coordinators
+     * @param webhook the site's program; absent: none
+     */
+    public record Recipients(
+            Directory directory,
+            List<String> staff,
+            Function<String, List<String>> coordinators,
+            Optional<Webhook> webhook) {
+        public Recipients {
+            staff = List.copyOf(staff);
+        }
+    }
+
+    /**
+     * What one call of {@link #deliverDue} did, in notices.
      *
      * @param delivered taken by the mail server
      * @param refused never to be taken
@@ -103,90 +127,122 @@ public final class Notifier {
 
     private final Store store;
     private final Outbox outbox;
-    private final Addresses addresses;
+    private final Recipients recipients;
+    private final MatterSource matters;
     private final LetterWriter writer;
-    private final Function<FindingRow, Duration> windowOf;
     private final Settings settings;
     private final InstantSource clock;
     private final ReentrantLock oneAtATime = new ReentrantLock();
 
-    /**
-     * @param windowOf the window of the rule behind a finding: letters look back that far before the episode began
-     */
     public Notifier(
             Store store,
             Outbox outbox,
-            Addresses addresses,
+            Recipients recipients,
+            MatterSource matters,
             LetterWriter writer,
-            Function<FindingRow, Duration> windowOf,
             Settings settings,
             InstantSource clock) {
         this.store = store;
         this.outbox = outbox;
-        this.addresses = addresses;
+        this.recipients = recipients;
+        this.matters = matters;
         this.writer = writer;
-        this.windowOf = windowOf;
         this.settings = settings;
         this.clock = clock;
     }
+
+    // ---- planning
 
     /**
      * Notices for a step of an episode, to be saved by the caller in one transaction with the finding; those that are
      * there already, whatever became of them, are left out.
      *
+     * @param aim the step and its channel; its recipient is empty, but for a deed its word
      * @return empty if there is nobody to tell
      */
     public Optional<List<Notice>> plan(FindingRow finding, Run run, Notice.Aim aim) throws Store.StoreException {
+        List<String> people = people(run, aim);
+        if (people.isEmpty()) {
+            return Optional.empty();
+        }
         Set<String> known =
                 store.noticesOf(finding.run().jobId()).stream().map(Notice::id).collect(Collectors.toSet());
         Instant now = clock.instant();
-        List<String> recipients = recipients(finding, aim);
-        return recipients.isEmpty()
-                ? Optional.empty()
-                : Optional.of(recipients.stream()
-                        .map(to -> planned(finding, new Notice.Aim(aim.step(), aim.channel(), aim.topic(), to), now))
-                        .filter(notice -> !known.contains(notice.id()))
-                        .toList());
+        return Optional.of(people.stream()
+                .map(to -> planned(finding, new Notice.Aim(aim.step(), aim.channel(), aim.topic(), to), now, ""))
+                .filter(notice -> !known.contains(notice.id()))
+                .toList());
     }
 
-    private static List<String> recipients(FindingRow finding, Notice.Aim aim) {
+    private List<String> people(Run run, Notice.Aim aim) {
         return switch (aim.channel()) {
-            case OWNER -> List.of(finding.user());
+            case OWNER -> List.of(run.owner().user());
+            case COORDINATOR ->
+                recipients.coordinators.apply(run.owner().account()).stream()
+                        .filter(user -> !user.equals(run.owner().user()))
+                        .distinct()
+                        .toList();
+            case STAFF -> recipients.staff;
+            case WEBHOOK -> recipients.webhook.isPresent() ? List.of(WEBHOOK) : List.of();
             case SLURM -> List.of(aim.recipient());
-            case COORDINATOR, STAFF, WEBHOOK -> List.of();
         };
     }
 
-    private Notice planned(FindingRow finding, Notice.Aim aim, Instant now) {
+    /**
+     * Notices about something that happened because of a finding, to be saved by the caller together with what happened.
+     *
+     * @param step the step because of which it happened
+     * @param topic what it is about
+     * @param channels who hears of it: owner, staff
+     * @param what for {@link Topic#DONE} the word of the deed, for {@link Topic#ANSWERED} the answer
+     */
+    public List<Notice> news(FindingRow finding, int step, Topic topic, List<Channel> channels, String what) {
+        Instant now = clock.instant();
+        List<Notice> notices = new ArrayList<>();
+        for (Channel channel : channels) {
+            for (String to : channel == Channel.OWNER ? List.of(finding.user()) : recipients.staff) {
+                notices.add(planned(finding, new Notice.Aim(step, channel, topic, to), now, what));
+            }
+        }
+        return notices;
+    }
+
+    private static Notice planned(FindingRow finding, Notice.Aim aim, Instant now, String what) {
         return new Notice(
-                id(finding.run(), finding.rule(), finding.since(), aim),
+                id(finding.run(), finding.rule(), finding.since(), aim, what),
                 finding.run(),
                 finding.rule(),
                 finding.since(),
                 aim,
                 finding.user(),
-                addresses.of(finding.user()) instanceof Addresses.Answer.Found found
-                        ? Optional.of(found.address())
-                        : Optional.empty(),
-                Notice.State.PLANNED,
+                Optional.empty(),
+                State.PLANNED,
                 Optional.empty(),
                 now,
                 now,
                 0,
-                "");
+                what);
     }
 
     /** The same for the same step of the same episode, at any time and in any process. */
-    static String id(RunKey run, String rule, Instant since, Notice.Aim aim) {
+    static String id(RunKey run, String rule, Instant since, Notice.Aim aim, String what) {
+        return digest(List.of(
+                run.cluster(),
+                Long.toString(run.jobId()),
+                run.start().toString(),
+                rule,
+                since.toString(),
+                Integer.toString(aim.step()),
+                aim.channel().name(),
+                aim.topic().name(),
+                aim.recipient(),
+                what));
+    }
+
+    private static String digest(Collection<String> parts) {
         try {
             MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            for (String part : List.of(
-                    run.cluster(),
-                    Long.toString(run.jobId()),
-                    run.start().toString(),
-                    rule,
-                    since.toString(),
-                    aim.toString())) {
+            for (String part : parts) {
                 byte[] bytes = part.getBytes(StandardCharsets.UTF_8);
                 digest.update((bytes.length + ":").getBytes(StandardCharsets.US_ASCII));
                 digest.update(bytes);
@@ -197,11 +253,13 @@ public final class Notifier {
         }
     }
 
+    // ---- delivering
+
     /**
      * Marks what was being sent when a collector died: nobody knows whether it left, so it is not sent again. Called by
      * {@link #deliverDue}, too, for what an earlier call could not write down.
      *
-     * @return how many
+     * @return how many notices
      */
     public int recover() throws Store.StoreException {
         if (!oneAtATime.tryLock()) {
@@ -215,11 +273,11 @@ public final class Notifier {
     }
 
     private int markLost() throws Store.StoreException {
-        List<Notice> lost = new ArrayList<>();
-        for (Notice notice : store.noticesIn(List.of(Notice.State.SENDING))) {
-            lost.add(with(
-                    notice, Notice.State.UNCONFIRMED, notice.attempts(), "the collector stopped while sending it"));
-        }
+        List<Notice> lost = store.noticesIn(List.of(State.SENDING)).stream()
+                .filter(notice -> notice.aim().channel() != Channel.SLURM)
+                .map(notice ->
+                        changed(notice, State.UNCONFIRMED, notice.attempts(), "the collector stopped while sending it"))
+                .toList();
         if (!lost.isEmpty()) {
             store.saveFindings(List.of(), lost);
             lost.forEach(notice -> LOG.warn(
@@ -231,8 +289,24 @@ public final class Notifier {
         return lost.size();
     }
 
+    /** A mail to be: everything of one topic for one recipient. */
+    private record Envelope(Channel channel, Topic topic, String recipient, String about) {
+        static Envelope of(Notice notice) {
+            // news are about one thing each, a digest is about all
+            return new Envelope(
+                    notice.aim().channel(),
+                    notice.aim().topic(),
+                    notice.aim().recipient(),
+                    notice.aim().topic() == Topic.FINDING ? "" : notice.id());
+        }
+    }
+
+    /** A notice with what it is about. */
+    private record Due(Notice notice, Run run, FindingRow finding) {}
+
     /**
-     * Deals with every notice that is due, oldest first. While one call runs, another does nothing.
+     * Deals with every notice that is due: the person with the oldest first, all that is due to one in one mail. While one
+     * call runs, another does nothing.
      *
      * @throws Store.StoreException if the store fails; what was not written down was not sent, or is never sent again
      */
@@ -243,12 +317,21 @@ public final class Notifier {
         try {
             Tally tally = new Tally();
             tally.unconfirmed += markLost();
-            List<Notice> planned = store.noticesIn(List.of(Notice.State.PLANNED));
-            Map<String, Integer> sentToday = planned.isEmpty() ? new HashMap<>() : sentToday();
-            for (Notice notice : planned) {
-                if (notice.aim().channel() == Notice.Channel.OWNER
-                        && isDue(notice)
-                        && !deliver(notice, sentToday, tally)) {
+            Map<Envelope, List<Due>> mails = new LinkedHashMap<>();
+            Known known = new Known();
+            for (Notice notice : store.noticesIn(List.of(State.PLANNED))) {
+                if (notice.aim().channel() != Channel.SLURM && isDue(notice)) {
+                    known.about(notice, tally)
+                            .ifPresent(due -> mails.computeIfAbsent(Envelope.of(notice), one -> new ArrayList<>())
+                                    .add(due));
+                }
+            }
+            Map<String, Integer> sentToday = mails.isEmpty() ? new HashMap<>() : sentToday();
+            for (Map.Entry<Envelope, List<Due>> mail : mails.entrySet()) {
+                boolean goOn = mail.getKey().channel() == Channel.WEBHOOK
+                        ? callWebhook(mail.getValue(), tally)
+                        : deliver(mail.getKey(), mail.getValue(), sentToday, tally);
+                if (!goOn) {
                     break;
                 }
             }
@@ -263,126 +346,196 @@ public final class Notifier {
                 || !clock.instant().isBefore(notice.changedAt().plus(settings.waitAfter(notice.attempts())));
     }
 
-    /** Mails to each user within the last 24 hours. */
+    /** Mails to each address within the last 24 hours. */
     private Map<String, Integer> sentToday() throws Store.StoreException {
-        Instant from = clock.instant().minus(Duration.ofDays(1));
-        Map<String, Integer> count = new HashMap<>();
-        for (Notice notice : store.noticesIn(List.of(Notice.State.DELIVERED, Notice.State.UNCONFIRMED), from)) {
-            count.merge(notice.user(), 1, Integer::sum);
+        Map<String, Set<String>> mails = new HashMap<>();
+        for (Notice notice : store.noticesIn(
+                List.of(State.DELIVERED, State.UNCONFIRMED), clock.instant().minus(Duration.ofDays(1)))) {
+            notice.mail().ifPresent(mail -> mails.computeIfAbsent(notice.aim().recipient(), one -> new HashSet<>())
+                    .add(mail));
         }
+        Map<String, Integer> count = new HashMap<>();
+        mails.forEach((recipient, ids) -> count.put(recipient, ids.size()));
         return count;
     }
 
-    /** Deals with one notice; false: the others would fare no better now. */
-    private boolean deliver(Notice notice, Map<String, Integer> sentToday, Tally tally) throws Store.StoreException {
-        Optional<Run> run = store.runsOf(notice.run().jobId()).stream()
-                .filter(one -> one.key().equals(notice.run()))
-                .findFirst();
-        Optional<FindingRow> finding = finding(notice);
-        if (run.isEmpty() || finding.isEmpty()) {
-            withhold(notice, "its run or its finding is not in the store", tally);
+    /** What the store says about runs and findings, read once in a round. Confined to it. */
+    private final class Known {
+        private final Map<RunKey, Run> live = new HashMap<>();
+        private final Map<List<Object>, FindingRow> open = new HashMap<>();
+        private Exemptions exempt = new Exemptions(List.of());
+        private Optional<Store.SlurmView> view = Optional.empty();
+        private boolean read;
+
+        private void read() throws Store.StoreException {
+            if (read) {
+                return;
+            }
+            store.liveRuns().forEach(run -> live.put(run.key(), run));
+            store.openFindings().forEach(row -> open.put(List.of(row.run(), row.rule(), row.since()), row));
+            exempt = new Exemptions(store.exemptions(clock.instant()));
+            view = store.view();
+            read = true;
+        }
+
+        /** What a notice is about, if it is to be sent now. */
+        Optional<Due> about(Notice notice, Tally tally) throws Store.StoreException {
+            read();
+            Optional<Run> run = Optional.ofNullable(live.get(notice.run()));
+            if (run.isEmpty()) {
+                run = store.runsOf(notice.run().jobId()).stream()
+                        .filter(one -> one.key().equals(notice.run()))
+                        .findFirst();
+            }
+            Optional<FindingRow> finding =
+                    Optional.ofNullable(open.get(List.of(notice.run(), notice.rule(), notice.since())));
+            if (finding.isEmpty()) {
+                finding = finding(notice);
+            }
+            if (run.isEmpty() || finding.isEmpty()) {
+                withhold(List.of(notice), "its run or its finding is not in the store", tally);
+                return Optional.empty();
+            }
+            Due due = new Due(notice, run.get(), finding.get());
+            if (notice.aim().topic() != Topic.FINDING) {
+                return Optional.of(due); // news are true for ever
+            }
+            if (finding.get().progress().done() >= notice.aim().step()) {
+                withhold(List.of(notice), "told already", tally);
+                return Optional.empty();
+            }
+            if (finding.get().state() == FindingRow.State.RESOLVED
+                    || run.get().end().isPresent()
+                    || !run.get().state().holdsAllocation()) {
+                withhold(List.of(notice), "over before it was sent", tally);
+                return Optional.empty();
+            }
+            boolean waits = finding.get().clearSince().isPresent()
+                    || !isCurrent(run.get())
+                    || exempt.of(
+                                    notice.run(),
+                                    run.get().owner().user(),
+                                    run.get().owner().account(),
+                                    notice.rule())
+                            .isPresent();
+            // nobody is told what may have ceased to be true
+            return waits ? Optional.empty() : Optional.of(due);
+        }
+
+        /** Whether Slurm's newest answer names the run, and is not older than it takes to judge again. */
+        private boolean isCurrent(Run run) {
+            return view.isPresent()
+                    && !view.get().at().isBefore(clock.instant().minus(settings.staleAfter))
+                    && !run.asOf().isBefore(view.get().at());
+        }
+    }
+
+    /** Deals with what is due to one person; false: the others would fare no better now. */
+    private boolean deliver(Envelope envelope, List<Due> all, Map<String, Integer> sentToday, Tally tally)
+            throws Store.StoreException {
+        Instant now = clock.instant();
+        boolean news = envelope.topic() != Topic.FINDING;
+        if (!news && settings.quiet.isQuiet(now)) {
             return true;
         }
-        if (finding.get().progress().done() >= notice.aim().step()) {
-            withhold(notice, "the owner was told already", tally);
+        Directory.Answer answer = envelope.channel() == Channel.STAFF
+                ? new Directory.Answer.Found(Person.at(envelope.recipient()))
+                : recipients.directory.of(envelope.recipient());
+        if (answer instanceof Directory.Answer.Away away) {
+            postpone(notices(all), away.why(), tally);
             return true;
         }
-        if (finding.get().state() == FindingRow.State.RESOLVED
-                || run.get().end().isPresent()
-                || !run.get().state().holdsAllocation()) {
-            withhold(notice, "over before it was sent", tally);
+        if (answer instanceof Directory.Answer.None none) {
+            refuse(notices(all), none.why(), tally);
             return true;
         }
-        if (finding.get().clearSince().isPresent() || !isCurrent(run.get())) {
-            return true; // it waits: nobody is told what may have ceased to be true
-        }
-        if (!(addresses.of(notice.user()) instanceof Addresses.Answer.Found owner)) {
-            String why = addresses.of(notice.user()) instanceof Addresses.Answer.None none ? none.why() : "";
-            save(with(notice, Notice.State.REFUSED, notice.attempts(), why));
-            LOG.warn(
-                    "notice refused notice={} job={} why=\"{}\"",
-                    notice.id(),
-                    notice.run().jobId(),
-                    why);
-            tally.refused++;
-            return true;
-        }
-        if (sentToday.getOrDefault(notice.user(), 0) >= settings.mostPerDay) {
-            withhold(notice, "already " + settings.mostPerDay + " mails to this person within 24 hours", tally);
-            return true;
+        Person person = ((Directory.Answer.Found) answer).person();
+        boolean weekly = settings.quiet.isWeeklyDay(now);
+        List<Due> due = all.stream()
+                .filter(one -> news || weekly || !(person.weekly() || matters.isWeekly(one.finding())))
+                .toList();
+        if (due.isEmpty() || !news && sentToday.getOrDefault(envelope.recipient(), 0) >= settings.mostPerDay) {
+            return true; // it waits for its day, or for tomorrow
         }
         Letter letter;
         try {
-            letter = letter(run.get(), finding.get());
+            letter = letter(envelope, person, due);
         } catch (RuntimeException broken) {
-            LOG.error(
-                    "letter could not be written notice={} job={}",
-                    notice.id(),
-                    notice.run().jobId(),
-                    broken);
-            postpone(notice, notice.attempts() + 1, "the letter could not be written: " + broken, tally);
+            LOG.error("letter could not be written jobs={}", jobs(due), broken);
+            postpone(notices(due), "the letter could not be written: " + broken, tally);
             return true;
         }
         if (settings.mode == Mode.RECORD) {
-            withhold(notice, "mails are switched off", tally);
+            withhold(notices(due), "mails are switched off", tally);
             return true;
         }
-        return handOver(readdressed(notice, owner.address()), letter, sentToday, tally);
+        return handOver(envelope, due, person.address(), letter, sentToday, tally);
     }
 
-    /** Whether Slurm's newest answer names the run, and is not older than it takes to judge again. */
-    private boolean isCurrent(Run run) throws Store.StoreException {
-        Optional<Store.SlurmView> view = store.view();
-        return view.isPresent()
-                && !view.get().at().isBefore(clock.instant().minus(settings.staleAfter))
-                && !run.asOf().isBefore(view.get().at());
+    private Letter letter(Envelope envelope, Person person, List<Due> due) throws Store.StoreException {
+        Map<RunKey, List<FindingRow>> byRun = new LinkedHashMap<>();
+        Map<RunKey, Run> runs = new LinkedHashMap<>();
+        int step = 0;
+        for (Due one : due) {
+            byRun.computeIfAbsent(one.run().key(), key -> new ArrayList<>()).add(one.finding());
+            runs.put(one.run().key(), one.run());
+            step = Math.max(step, one.notice().aim().step());
+        }
+        Notice first = due.get(0).notice();
+        Optional<LetterWriter.News> news =
+                switch (envelope.topic()) {
+                    case FINDING -> Optional.empty();
+                    case DONE -> Optional.of(new LetterWriter.News.Done(first.detail(), first.createdAt()));
+                    case ANSWERED -> Optional.of(new LetterWriter.News.Answered(first.detail()));
+                };
+        MatterSource.Found found = matters.of(runs.values(), byRun, clock.instant());
+        return writer.write(new LetterWriter.Order(
+                switch (envelope.channel()) {
+                    case OWNER -> LetterWriter.Audience.OWNER;
+                    case COORDINATOR -> LetterWriter.Audience.COORDINATOR;
+                    case STAFF, WEBHOOK, SLURM -> LetterWriter.Audience.STAFF;
+                },
+                person,
+                envelope.recipient(),
+                found.matters(),
+                news,
+                found.simulated(),
+                clock.instant()));
     }
 
-    private Letter letter(Run run, FindingRow finding) throws Store.StoreException {
-        Instant now = clock.instant();
-        Map<String, NodeState> nodes =
-                store.nodes().stream().collect(Collectors.toMap(NodeState::node, Function.identity()));
-        Optional<String> simulated = run.allocation().nodes().stream()
-                .flatMap(name -> Optional.ofNullable(nodes.get(name)).stream())
-                .flatMap(node -> node.simulated().stream())
-                .findFirst();
-        Instant lookBack = finding.since().minus(windowOf.apply(finding));
-        Instant from =
-                lookBack.isAfter(run.key().start()) ? lookBack : run.key().start();
-        Store.RunSpan span = new Store.RunSpan(run, from, Horizon.of(run, nodes, now));
-        List<GpuUse> use = store.gpuUse(List.of(span), settings.busyAboveRatio);
-        return writer.write(new LetterWriter.Matter(run, finding, use, simulated, now));
-    }
-
-    private boolean handOver(Notice notice, Letter letter, Map<String, Integer> sentToday, Tally tally)
+    private boolean handOver(
+            Envelope envelope,
+            List<Due> due,
+            String address,
+            Letter letter,
+            Map<String, Integer> sentToday,
+            Tally tally)
             throws Store.StoreException {
-        String owner = notice.address().orElseThrow();
-        String to = settings.redirectAllTo.orElse(owner);
-        Notice sending = with(readdressed(notice, to), Notice.State.SENDING, notice.attempts() + 1, "");
+        String to = settings.redirectAllTo.orElse(address);
+        String mail = digest(due.stream().map(one -> one.notice().id()).sorted().toList());
+        List<Notice> sending = due.stream()
+                .map(one -> changed(
+                        one.notice().in(Optional.of(mail), Optional.of(to)),
+                        State.SENDING,
+                        one.notice().attempts() + 1,
+                        one.notice().detail()))
+                .toList();
         // from here on it is never sent a second time, whatever dies
-        save(sending);
+        store.saveFindings(List.of(), sending);
         Outbox.Outcome outcome = outbox.send(new Outbox.Mail(
-                notice.id(),
-                to,
-                clock.instant(),
-                settings.redirectAllTo.isPresent() ? letter.rehearsedFor(owner) : letter));
+                mail, to, clock.instant(), settings.redirectAllTo.isPresent() ? letter.rehearsedFor(address) : letter));
         if (outcome instanceof Outbox.Outcome.Delivered) {
             delivered(sending, outcome.detail());
-            sentToday.merge(notice.user(), 1, Integer::sum);
-            tally.delivered++;
+            sentToday.merge(envelope.recipient(), 1, Integer::sum);
+            tally.delivered += sending.size();
         } else if (outcome instanceof Outbox.Outcome.Refused) {
-            save(with(sending, Notice.State.REFUSED, sending.attempts(), outcome.detail()));
-            LOG.warn("notice refused notice={} to={} why=\"{}\"", notice.id(), to, outcome.detail());
-            tally.refused++;
+            refuse(sending, outcome.detail(), tally);
         } else if (outcome instanceof Outbox.Outcome.Unknown) {
-            save(with(sending, Notice.State.UNCONFIRMED, sending.attempts(), outcome.detail()));
-            LOG.warn(
-                    "notice unconfirmed, not sent again notice={} to={} why=\"{}\"", notice.id(), to, outcome.detail());
-            sentToday.merge(notice.user(), 1, Integer::sum);
-            tally.unconfirmed++;
+            unconfirmed(sending, outcome.detail(), tally);
+            sentToday.merge(envelope.recipient(), 1, Integer::sum);
             return false; // a server that is too slow for one is too slow for all, and each would lose its only mail
         } else if (outcome instanceof Outbox.Outcome.TryAgain again) {
-            postpone(readdressed(sending, owner), sending.attempts(), again.detail(), tally);
+            postponeAfter(sending, again.detail(), tally);
             if (again.everybody()) {
                 LOG.error("mails cannot be sent now why=\"{}\"", again.detail());
                 return false;
@@ -391,54 +544,146 @@ public final class Notifier {
         return !Thread.currentThread().isInterrupted();
     }
 
-    private void delivered(Notice sending, String detail) throws Store.StoreException {
-        boolean rehearsal = settings.redirectAllTo.isPresent();
-        Notice notice = with(
-                sending,
-                Notice.State.DELIVERED,
-                sending.attempts(),
-                rehearsal ? "rehearsal, owner not told; " + detail : detail);
-        List<FindingRow> told = new ArrayList<>();
-        if (!rehearsal) {
-            // as it is now: it may have gone on while the mail server answered
-            finding(notice)
-                    .map(row -> row.delivered(notice.aim().step(), true, notice.changedAt()))
-                    .ifPresent(told::add);
+    private boolean callWebhook(List<Due> due, Tally tally) throws Store.StoreException {
+        if (settings.mode == Mode.RECORD || recipients.webhook.isEmpty()) {
+            withhold(
+                    notices(due),
+                    settings.mode == Mode.RECORD ? "mails are switched off" : "there is no webhook any more",
+                    tally);
+            return true;
         }
-        store.saveFindings(told, List.of(notice));
-        LOG.info(
-                "notice delivered notice={} job={} to={}",
-                notice.id(),
-                notice.run().jobId(),
-                notice.address().orElse(""));
+        for (Due one : due) {
+            List<Notice> sending = List.of(changed(
+                    one.notice(),
+                    State.SENDING,
+                    one.notice().attempts() + 1,
+                    one.notice().detail()));
+            store.saveFindings(List.of(), sending);
+            Outbox.Outcome outcome = recipients.webhook.get().send(one.notice(), one.run(), one.finding());
+            if (outcome instanceof Outbox.Outcome.Delivered) {
+                delivered(sending, outcome.detail());
+                tally.delivered++;
+            } else if (outcome instanceof Outbox.Outcome.Refused) {
+                refuse(sending, outcome.detail(), tally);
+            } else if (outcome instanceof Outbox.Outcome.Unknown) {
+                unconfirmed(sending, outcome.detail(), tally);
+                return true;
+            } else {
+                postponeAfter(sending, outcome.detail(), tally);
+                return true; // the mails go on without it
+            }
+        }
+        return !Thread.currentThread().isInterrupted();
     }
 
-    private void withhold(Notice notice, String why, Tally tally) throws Store.StoreException {
-        save(with(notice, Notice.State.WITHHELD, notice.attempts(), why));
-        LOG.info(
+    private void delivered(List<Notice> sending, String detail) throws Store.StoreException {
+        boolean rehearsal =
+                settings.redirectAllTo.isPresent() && sending.get(0).aim().channel() != Channel.WEBHOOK;
+        List<Notice> notices = new ArrayList<>();
+        List<FindingRow> findings = new ArrayList<>();
+        for (Notice one : sending) {
+            Notice notice = changed(
+                    one, State.DELIVERED, one.attempts(), rehearsal ? "rehearsal, nobody told; " + detail : detail);
+            notices.add(notice);
+            if (!rehearsal && notice.aim().topic() == Topic.FINDING) {
+                // as it is now: it may have gone on while the mail server answered
+                finding(notice)
+                        .map(row -> row.delivered(
+                                notice.aim().step(), notice.aim().channel() == Channel.OWNER, notice.changedAt()))
+                        .ifPresent(findings::add);
+            }
+        }
+        store.saveFindings(findings, notices);
+        notices.forEach(notice -> LOG.info(
+                "notice delivered notice={} job={} rule={} step={} to={}",
+                notice.id(),
+                notice.run().jobId(),
+                notice.rule(),
+                notice.aim().step(),
+                notice.address().orElse(notice.aim().recipient())));
+    }
+
+    private void refuse(List<Notice> notices, String why, Tally tally) throws Store.StoreException {
+        save(notices, State.REFUSED, 0, why);
+        notices.forEach(notice -> LOG.warn(
+                "notice refused notice={} job={} user={} why=\"{}\"",
+                notice.id(),
+                notice.run().jobId(),
+                Plain.line(notice.aim().recipient(), 80),
+                why));
+        tally.refused += notices.size();
+    }
+
+    private void unconfirmed(List<Notice> notices, String why, Tally tally) throws Store.StoreException {
+        save(notices, State.UNCONFIRMED, 0, why);
+        notices.forEach(notice -> LOG.warn(
+                "notice unconfirmed, not sent again notice={} job={} why=\"{}\"",
+                notice.id(),
+                notice.run().jobId(),
+                why));
+        tally.unconfirmed += notices.size();
+    }
+
+    private void withhold(List<Notice> notices, String why, Tally tally) throws Store.StoreException {
+        save(notices, State.WITHHELD, 0, why);
+        notices.forEach(notice -> LOG.info(
                 "notice withheld notice={} job={} why=\"{}\"",
                 notice.id(),
                 notice.run().jobId(),
-                why);
-        tally.withheld++;
+                why));
+        tally.withheld += notices.size();
     }
 
-    private void postpone(Notice notice, int attempts, String why, Tally tally) throws Store.StoreException {
-        save(with(notice, Notice.State.PLANNED, attempts, why));
-        LOG.warn("notice postponed notice={} attempts={} why=\"{}\"", notice.id(), attempts, why);
-        tally.postponed++;
+    /** Something before the mail server failed: that counts as an attempt, so that it is tried ever less often. */
+    private void postpone(List<Notice> notices, String why, Tally tally) throws Store.StoreException {
+        again(notices, 1, why, tally);
     }
 
-    private void save(Notice notice) throws Store.StoreException {
-        store.saveFindings(List.of(), List.of(notice));
+    /** The attempt was counted when it began. */
+    private void postponeAfter(List<Notice> sending, String why, Tally tally) throws Store.StoreException {
+        again(sending, 0, why, tally);
     }
 
-    private Notice with(Notice notice, Notice.State state, int attempts, String detail) {
+    private void again(List<Notice> notices, int more, String why, Tally tally) throws Store.StoreException {
+        save(notices, State.PLANNED, more, why);
+        notices.forEach(notice -> LOG.warn(
+                "notice postponed notice={} attempts={} why=\"{}\"", notice.id(), notice.attempts() + more, why));
+        tally.postponed += notices.size();
+    }
+
+    private void save(List<Notice> notices, State state, int moreAttempts, String why) throws Store.StoreException {
+        store.saveFindings(
+                List.of(),
+                notices.stream()
+                        .map(notice -> changed(
+                                notice,
+                                state,
+                                notice.attempts() + moreAttempts,
+                                // what news are about is kept until they are told
+                                state == State.PLANNED && notice.aim().topic() != Topic.FINDING
+                                        ? notice.detail()
+                                        : why))
+                        .toList());
+    }
+
+    private Notice changed(Notice notice, State state, int attempts, String detail) {
         return notice.with(state, attempts, detail, clock.instant());
     }
 
-    private static Notice readdressed(Notice notice, String address) {
-        return notice.in(notice.mail(), Optional.of(address));
+    private static List<Notice> notices(List<Due> due) {
+        return due.stream().map(Due::notice).toList();
+    }
+
+    private static List<Long> jobs(List<Due> due) {
+        return due.stream().map(one -> one.run().key().jobId()).distinct().toList();
+    }
+
+    private Optional<FindingRow> finding(Notice notice) throws Store.StoreException {
+        return store.findingsOf(notice.run().jobId()).stream()
+                .filter(row -> row.run().equals(notice.run())
+                        && row.rule().equals(notice.rule())
+                        && row.since().equals(notice.since()))
+                .findFirst();
     }
 
     /** Counts of one round. Confined to its caller. */
@@ -452,13 +697,5 @@ public final class Notifier {
         Round round() {
             return new Round(delivered, refused, withheld, unconfirmed, postponed);
         }
-    }
-
-    private Optional<FindingRow> finding(Notice notice) throws Store.StoreException {
-        return store.findingsOf(notice.run().jobId()).stream()
-                .filter(row -> row.run().equals(notice.run())
-                        && row.rule().equals(notice.rule())
-                        && row.since().equals(notice.since()))
-                .findFirst();
     }
 }

@@ -3,8 +3,10 @@ package io.fairwatch.collector.notice;
 import io.fairwatch.collector.text.Plain;
 import io.vertx.core.Context;
 import io.vertx.core.Vertx;
+import io.vertx.core.buffer.Buffer;
 import io.vertx.core.net.PemTrustOptions;
 import io.vertx.ext.mail.LoginOption;
+import io.vertx.ext.mail.MailAttachment;
 import io.vertx.ext.mail.MailClient;
 import io.vertx.ext.mail.MailConfig;
 import io.vertx.ext.mail.MailMessage;
@@ -217,6 +219,15 @@ public final class SmtpOutbox implements Outbox, AutoCloseable {
                 .addHeader("Auto-Submitted", "auto-generated")
                 .addHeader("X-Auto-Response-Suppress", "OOF, AutoReply");
         settings.replyTo.ifPresent(to -> message.addHeader("Reply-To", to));
+        if (!mail.letter().attachments().isEmpty()) {
+            message.setAttachment(mail.letter().attachments().stream()
+                    .map(file -> MailAttachment.create()
+                            .setName(file.name())
+                            .setContentType(file.type())
+                            .setDisposition("attachment")
+                            .setData(Buffer.buffer(file.content())))
+                    .toList());
+        }
         return message;
     }
 

@@ -1,5 +1,6 @@
 package io.fairwatch.collector.notice;
 
+import io.fairwatch.collector.notice.LetterWriter.Block;
 import io.fairwatch.collector.notice.LetterWriter.Facts;
 import io.fairwatch.collector.notice.LetterWriter.Gpu;
 import io.fairwatch.collector.text.Plain;
@@ -9,36 +10,56 @@ import java.util.List;
 /** The letter as plain text, 76 columns wide. */
 final class TextLetter {
     private static final int WIDTH = 76;
-    private static final List<String> HEADS =
-            List.of("GPU", "model", "mean", "max", "memory (most)", "procs", "idle since");
 
-    private TextLetter() {}
+    private final Texts texts;
+    private final List<String> blocks = new ArrayList<>();
+
+    private TextLetter(Texts texts) {
+        this.texts = texts;
+    }
 
     static String write(Facts facts) {
-        List<String> blocks = new ArrayList<>();
+        return new TextLetter(facts.texts()).letter(facts);
+    }
+
+    private String letter(Facts facts) {
         facts.simulated().ifPresent(sentence -> blocks.add(Plain.wrap("*** " + sentence + " ***", WIDTH, "")));
         blocks.add(facts.greeting());
-        blocks.add(Plain.wrap(facts.opening(), WIDTH, ""));
-        blocks.add(paragraph(facts.found(), "  "));
-        StringBuilder job = new StringBuilder("Your job");
-        for (LetterWriter.Line line : facts.job()) {
-            job.append("\n  ").append(pad(line.name(), 12));
-            job.append(Plain.wrap(line.value(), WIDTH, " ".repeat(14)).stripLeading());
+        facts.opening().forEach(sentence -> blocks.add(Plain.wrap(sentence, WIDTH, "")));
+        facts.blocks().forEach(this::block);
+        facts.more().ifPresent(more -> blocks.add(Plain.wrap(more, WIDTH, "")));
+        blocks.add(Plain.wrap(facts.help(), WIDTH, ""));
+        blocks.add("-".repeat(WIDTH));
+        facts.small().forEach(line -> blocks.add(Plain.wrap(line, WIDTH, "")));
+        return String.join("\n\n", blocks) + "\n";
+    }
+
+    private void block(Block block) {
+        block.title().ifPresent(title -> blocks.add(title + "\n" + "=".repeat(Math.min(WIDTH, title.length()))));
+        blocks.add(paragraph(block.found(), "  "));
+        int name = block.job().stream()
+                        .mapToInt(line -> line.name().length())
+                        .max()
+                        .orElse(0)
+                + 2;
+        StringBuilder job = new StringBuilder(block.jobTitle());
+        for (LetterWriter.Line line : block.job()) {
+            job.append("\n  ").append(pad(line.name(), name));
+            job.append(Plain.wrap(line.value(), WIDTH, " ".repeat(name + 2)).stripLeading());
         }
         blocks.add(job.toString());
-        blocks.add(gpus(facts));
-        facts.held().ifPresent(held -> blocks.add(Plain.wrap(held, WIDTH, "")));
-        blocks.add("What you can do");
-        if (!facts.fix().isEmpty()) {
-            blocks.add(paragraph(facts.fix(), "  "));
+        blocks.add(gpus(block));
+        block.stripFrom().ifPresent(title -> blocks.add(strips(block, title)));
+        block.held().ifPresent(held -> blocks.add(Plain.wrap(held, WIDTH, "")));
+        block.doTitle().ifPresent(blocks::add);
+        if (!block.fix().isEmpty()) {
+            blocks.add(paragraph(block.fix(), "  "));
         }
-        facts.scancel().ifPresent(line -> blocks.add("  " + LetterWriter.ENDING_IT + "\n\n      " + line));
-        blocks.add(Plain.wrap(facts.help(), WIDTH, "  "));
-        blocks.add("-".repeat(WIDTH));
-        blocks.add(Plain.wrap(facts.measured(), WIDTH, ""));
-        facts.numbers().ifPresent(numbers -> blocks.add(Plain.wrap(numbers, WIDTH, "")));
-        blocks.add(Plain.wrap(facts.closing(), WIDTH, ""));
-        return String.join("\n\n", blocks) + "\n";
+        block.scancel()
+                .ifPresent(command ->
+                        blocks.add(Plain.wrap(command.above(), WIDTH, "  ") + "\n\n      " + command.line()));
+        block.answer().ifPresent(link -> blocks.add(Plain.wrap(link.above(), WIDTH, "  ") + "\n\n      " + link.url()));
+        block.next().ifPresent(next -> blocks.add(Plain.wrap(next, WIDTH, "  ")));
     }
 
     private static String paragraph(List<String> lines, String indent) {
@@ -50,10 +71,18 @@ final class TextLetter {
         return String.join("\n", out);
     }
 
-    private static String gpus(Facts facts) {
-        StringBuilder out = new StringBuilder(Plain.wrap(facts.gpusTitle(), WIDTH, ""));
-        List<List<String>> rows = facts.gpus().stream().map(TextLetter::cells).toList();
-        int[] widths = HEADS.stream().mapToInt(String::length).toArray();
+    private String gpus(Block block) {
+        StringBuilder out = new StringBuilder(Plain.wrap(block.gpusTitle(), WIDTH, ""));
+        List<String> heads = List.of(
+                texts.say("gpu.number"),
+                texts.say("gpu.model"),
+                texts.say("gpu.mean"),
+                texts.say("gpu.max"),
+                texts.say("gpu.memory"),
+                texts.say("gpu.processes.short"),
+                texts.say("gpu.idle"));
+        List<List<String>> rows = block.gpus().stream().map(TextLetter::cells).toList();
+        int[] widths = heads.stream().mapToInt(String::length).toArray();
         for (List<String> row : rows) {
             for (int i = 0; i < widths.length; i++) {
                 widths[i] = Math.max(widths[i], row.get(i).length());
@@ -66,17 +95,45 @@ final class TextLetter {
         widths[1] = Math.max(8, widths[1] - Math.max(0, all - WIDTH));
         String node = "";
         for (int i = 0; i < rows.size(); i++) {
-            if (!facts.gpus().get(i).node().equals(node)) {
-                node = facts.gpus().get(i).node();
-                out.append("\n  on ").append(node).append('\n').append(row(HEADS, widths));
+            if (!block.gpus().get(i).node().equals(node)) {
+                node = block.gpus().get(i).node();
+                out.append("\n  ")
+                        .append(texts.say("gpus.on", "node", node))
+                        .append('\n')
+                        .append(row(heads, widths));
             }
             out.append('\n').append(row(rows.get(i), widths));
         }
-        facts.gpusLeftOut().ifPresent(rest -> out.append("\n  ").append(rest));
+        block.gpusLeftOut().ifPresent(rest -> out.append("\n  ").append(rest));
         if (rows.stream().anyMatch(row -> row.contains("?"))) {
-            out.append("\n  ? means unknown: it was not told or not measured.");
+            out.append("\n  ").append(texts.say("gpu.unknown.mark"));
         }
         return out.toString();
+    }
+
+    private String strips(Block block, String title) {
+        StringBuilder out = new StringBuilder(Plain.wrap(title, WIDTH, ""));
+        String node = "";
+        boolean several = block.gpus().stream().map(Gpu::node).distinct().count() > 1;
+        for (Gpu gpu : block.gpus()) {
+            if (gpu.strip().isEmpty()) {
+                continue;
+            }
+            if (several && !gpu.node().equals(node)) {
+                node = gpu.node();
+                out.append("\n  ").append(texts.say("gpus.on", "node", node));
+            }
+            String number = known(gpu.number());
+            out.append("\n    ")
+                    .append(" ".repeat(Math.max(0, 3 - number.length())))
+                    .append(number)
+                    .append("  |")
+                    .append(gpu.strip().get().text())
+                    .append('|');
+        }
+        return out.append("\n")
+                .append(Plain.wrap(texts.say("strip.legend"), WIDTH, "  "))
+                .toString();
     }
 
     private static List<String> cells(Gpu gpu) {

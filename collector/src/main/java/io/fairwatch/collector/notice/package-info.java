@@ -1,9 +1,9 @@
 /**
- * Tells the owner of a finding: one mail for each episode. Only this package talks SMTP.
+ * Tells people of findings: owners, coordinators, staff, and a program of the site. Only this package talks SMTP and LDAP.
  *
- * <p>{@code rules -> FindingRow, Notice PLANNED (store) -> Notifier -> LetterWriter -> Outbox (SMTP) -> Notice DELIVERED,
- * FindingRow TOLD (store)}. {@code Main} builds a {@link io.fairwatch.collector.notice.Notifier} and calls it from a timer
- * on a worker thread; nobody else imports from here.
+ * <p>{@code rules -> FindingRow, Notice PLANNED (store) -> Notifier -> MatterSource, LetterWriter -> Outbox (SMTP) -> Notice
+ * DELIVERED, FindingRow one step further (store)}. {@code Main} builds a {@link io.fairwatch.collector.notice.Notifier} and
+ * calls it from a timer on a worker thread.
  *
  * <p>Decisions:
  *
@@ -14,8 +14,20 @@
  *       whatever is found SENDING later is never sent again. The same holds for a connection that breaks between the
  *       moment when the letter is handed to the mail client and the mail server's answer. Before that moment, and after any
  *       answer of the server that is not yes, the mail has certainly not been taken, and it may be tried again.
- *   <li><b>The id of a notice is computed</b> from run, rule, beginning of the episode and step. Whoever plans an episode
- *       again, after a crash or by mistake, meets the notice that is there.
+ *   <li><b>The id of a notice is computed</b> from run, rule, beginning of the episode, step and recipient. Whoever plans a
+ *       step again, after a crash or by mistake, meets the notice that is there.
+ *   <li><b>One mail for one person and round.</b> Notices are kept one by one, because each belongs to its episode; all that
+ *       are due to one recipient share a mail and its Message-ID, become SENDING in one transaction and DELIVERED in one. The
+ *       mail's id is computed from theirs, so that a mail that is tried again has the same.
+ *   <li><b>A step is delivered when the first of its notices is</b>: with three people in support, one full mailbox does not
+ *       stop the ladder. A step with nobody to tell is passed over.
+ *   <li><b>Who is away is waited for.</b> While LDAP cannot be asked, mails to people whose address only it knows are put
+ *       off, like those that a mail server puts off; others go out.
+ *   <li><b>Texts are data</b>: lines of {@code key = text} for each language, which a site may change, with no logic in
+ *       them. A template engine would bring a language of its own that could fail when a mail is written; here all that can
+ *       be wrong is found when the texts are read. What the numbers are, and in which order they come, is the same for all.
+ *   <li><b>Pictures are table cells with a colour</b>, not images: most mail programs load no images, and what is inline
+ *       counts as an attachment in some. The text part has the same strip as characters.
  *   <li><b>Mails are off by default</b> ({@code record}): notices are kept as WITHHELD and nothing is sent, so that staff
  *       can see for a week what would have been sent. A notice that was withheld stays so; switching mails on does not send
  *       what was withheld.

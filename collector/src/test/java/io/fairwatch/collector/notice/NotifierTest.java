@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.icegreen.greenmail.util.GreenMail;
 import com.icegreen.greenmail.util.ServerSetup;
 import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.store.Exemption;
 import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.MemoryStore;
 import io.fairwatch.collector.store.Notice;
@@ -15,17 +16,25 @@ import io.fairwatch.collector.store.Store;
 import io.vertx.core.Vertx;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.time.DayOfWeek;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.LocalDate;
+import java.time.LocalTime;
 import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 
@@ -39,6 +48,10 @@ class NotifierTest {
     }
 
     private final MemoryStore store = new MemoryStore(Samples::uses);
+    private final List<String> posted = new ArrayList<>();
+    private final Map<String, Person.Known> people = new HashMap<>();
+    private Outbox.Outcome hook = new Outbox.Outcome.Delivered("HTTP 204");
+    private Directory.@Nullable Entries entries;
     private final List<Outbox.Mail> sent = new ArrayList<>();
     private final Run run = Samples.run(83549, Samples.USER, "train-llm");
     private volatile Instant now = Samples.NOW;
@@ -46,7 +59,13 @@ class NotifierTest {
 
     private static Notifier.Settings settings(Notifier.Mode mode, Optional<String> redirect, int mostPerDay) {
         return new Notifier.Settings(
-                mode, redirect, mostPerDay, Duration.ofMinutes(1), Duration.ofHours(1), 0, Duration.ofDays(30));
+                mode,
+                redirect,
+                mostPerDay,
+                Duration.ofMinutes(1),
+                Duration.ofHours(1),
+                Duration.ofDays(30),
+                QuietTime.none(Samples.ZONE));
     }
 
     private Notifier notifier(Notifier.Settings settings) {
@@ -60,11 +79,34 @@ class NotifierTest {
         return new Notifier(
                 store,
                 outbox,
-                new Addresses(Optional.of("%u@example.org")),
-                new LetterWriter(Samples.SITE),
-                finding -> Duration.ofHours(1),
+                new Notifier.Recipients(
+                        new Directory(
+                                people, new Addresses(Optional.of("%u@example.org")), Optional.ofNullable(entries)),
+                        List.of("support@its.aau.dk"),
+                        account -> account.equals("es.shj") ? List.of("anna@es.aau.dk", Samples.USER) : List.of(),
+                        Optional.of((notice, run, finding) -> {
+                            posted.add(notice.id());
+                            return hook;
+                        })),
+                new MatterSource(
+                        store,
+                        rule -> new RuleInfo(Duration.ofHours(1), rule.equals("weekly"), List.of()),
+                        (finding, at) -> Optional.empty(),
+                        0),
+                new LetterWriter(Samples.SITE, Texts.Languages.shippedIn(Samples.ZONE)),
                 settings,
                 () -> now);
+    }
+
+    /** Another rule found something, and its notice is planned. */
+    private void found(Notifier notifier, Run about, String rule, Notice.Aim aim) throws Store.StoreException {
+        FindingRow row = Samples.of(Samples.finding(about), rule, "It is so.", "Change it.");
+        slurmSays(Samples.NOW, about);
+        store.saveFindings(List.of(row), notifier.plan(row, about, aim).orElse(List.of()));
+    }
+
+    private static Notice.Aim to(Notice.Channel channel, int step) {
+        return new Notice.Aim(step, channel, Notice.Topic.FINDING, "");
     }
 
     /** Keeps a run, its finding and its planned notice, as the collector does. */
@@ -112,9 +154,9 @@ class NotifierTest {
         found(notifier, run);
         notifier.deliverDue();
         assertEquals(Optional.of(List.of()), notifier(ON).plan(Samples.finding(run), run, OWNER));
-        assertEquals(Notifier.id(run.key(), "gpu-idle", Samples.SINCE, toUser(1)), notice().id());
-        assertNotEquals(notice().id(), Notifier.id(run.key(), "gpu-idle", Samples.SINCE.plusSeconds(1), toUser(1)));
-        assertNotEquals(notice().id(), Notifier.id(run.key(), "gpu-idle2", Samples.SINCE, toUser(1)));
+        assertEquals(Notifier.id(run.key(), "gpu-idle", Samples.SINCE, toUser(1), ""), notice().id());
+        assertNotEquals(notice().id(), Notifier.id(run.key(), "gpu-idle", Samples.SINCE.plusSeconds(1), toUser(1), ""));
+        assertNotEquals(notice().id(), Notifier.id(run.key(), "gpu-idle2", Samples.SINCE, toUser(1), ""));
     }
 
     @Test
@@ -262,17 +304,189 @@ class NotifierTest {
     }
 
     @Test
-    @DisplayName("a person gets no more than so many mails within 24 hours")
+    @DisplayName("a person gets no more than so many mails within 24 hours; what exceeds it waits")
     void cap() throws Exception {
-        Notifier notifier = notifier(settings(Notifier.Mode.NOTIFY, Optional.empty(), 3));
-        for (int job = 1; job <= 5; job++) {
+        Notifier notifier = notifier(settings(Notifier.Mode.NOTIFY, Optional.empty(), 2));
+        for (int job = 1; job <= 4; job++) {
             found(notifier, Samples.run(job, "bob", "sweep"));
+            assertEquals(job <= 2 ? 1 : 0, notifier.deliverDue().delivered());
         }
         found(notifier, run);
-        assertEquals(new Notifier.Round(4, 0, 2, 0, 0), notifier.deliverDue());
-        now = now.plus(Duration.ofDays(1)).plusSeconds(1);
-        found(notifier, Samples.run(6, "bob", "sweep"));
         assertEquals(1, notifier.deliverDue().delivered());
+        now = now.plus(Duration.ofDays(1)).plusSeconds(1);
+        assertEquals(2, notifier.deliverDue().delivered());
+        assertEquals(4, sent.size());
+        assertTrue(sent.get(3).letter().subject().startsWith("[AI Cloud] Jobs 3, 4: "));
+    }
+
+    @Test
+    @DisplayName("all that is due to one person goes out in one mail, with one id, and is kept as delivered together")
+    void digest() throws Exception {
+        Notifier notifier = notifier(ON);
+        found(notifier, run);
+        found(notifier, run, "cpu-hoard", OWNER);
+        found(notifier, Samples.run(83550, Samples.USER, "other"));
+        found(notifier, Samples.run(83551, "bob", "b"));
+        assertEquals(new Notifier.Round(4, 0, 0, 0, 0), notifier.deliverDue());
+        assertEquals(
+                List.of(Samples.USER, "bob@example.org"),
+                sent.stream().map(Outbox.Mail::to).toList());
+        assertTrue(sent.get(0).letter().text().contains("It is so."));
+        List<Notice> mine = new ArrayList<>(store.noticesOf(83549));
+        mine.addAll(store.noticesOf(83550));
+        assertEquals(3, mine.size());
+        for (Notice notice : mine) {
+            assertEquals(Optional.of(sent.get(0).id()), notice.mail());
+            assertEquals(Notice.State.DELIVERED, notice.state());
+        }
+    }
+
+    @Test
+    @DisplayName("a digest that was being sent when the collector died is never sent again, no part of it")
+    void diedWithDigest() throws Exception {
+        server = mail -> {
+            throw new SimulatedDeath();
+        };
+        Notifier dying = notifier(ON);
+        found(dying, run);
+        found(dying, Samples.run(83550, Samples.USER, "other"));
+        assertThrows(SimulatedDeath.class, dying::deliverDue);
+        server = mail -> new Outbox.Outcome.Delivered("250 taken");
+        Notifier next = notifier(ON);
+        assertEquals(2, next.recover());
+        found(next, Samples.run(83551, Samples.USER, "third"));
+        assertEquals(1, next.deliverDue().delivered());
+        assertEquals(2, sent.size());
+        assertTrue(sent.get(1).letter().subject().startsWith("[AI Cloud] Job 83551: "));
+    }
+
+    @Test
+    @DisplayName("while the directory is away mails that need it wait, others go out, and nothing is lost")
+    void directoryAway() throws Exception {
+        entries = user -> {
+            throw new Directory.AwayException("no route", null);
+        };
+        Notifier notifier = notifier(ON);
+        found(notifier, run);
+        found(notifier, Samples.run(83550, "bob", "b"));
+        assertEquals(new Notifier.Round(1, 0, 0, 0, 1), notifier.deliverDue());
+        assertEquals(Samples.USER, sent.get(0).to());
+        assertEquals(Notice.State.PLANNED, store.noticesOf(83550).get(0).state());
+
+        entries = user ->
+                new Person.Known(Optional.of("bo@es.aau.dk"), Optional.of("Bo"), Optional.of("da"), Optional.empty());
+        now = now.plusSeconds(60);
+        assertEquals(1, notifier(ON).deliverDue().delivered());
+        assertEquals("bo@es.aau.dk", sent.get(1).to());
+        assertTrue(
+                sent.get(1).letter().text().startsWith("Hej Bo\n"),
+                sent.get(1).letter().text());
+    }
+
+    @Test
+    @DisplayName("at night, on holidays and for weekly mails it waits; news about what was done do not")
+    void quietTime() throws Exception {
+        QuietTime quiet = new QuietTime(
+                LocalTime.of(18, 0),
+                LocalTime.of(8, 0),
+                EnumSet.range(DayOfWeek.MONDAY, DayOfWeek.FRIDAY),
+                Set.of(LocalDate.of(2026, 11, 24)),
+                DayOfWeek.THURSDAY,
+                Samples.ZONE);
+        Notifier notifier = notifier(new Notifier.Settings(
+                Notifier.Mode.NOTIFY,
+                Optional.empty(),
+                10,
+                Duration.ofMinutes(1),
+                Duration.ofHours(1),
+                Duration.ofDays(30),
+                quiet));
+        now = Instant.parse("2026-11-23T17:30:00Z"); // Monday, 18:30 there
+        found(notifier, run);
+        found(notifier, Samples.run(83550, "bob", "b"), "weekly", OWNER);
+        FindingRow row = Samples.finding(run);
+        store.saveFindings(
+                List.of(), notifier.news(row, 2, Notice.Topic.DONE, List.of(Notice.Channel.OWNER), "cancel"));
+        assertEquals(1, notifier.deliverDue().delivered());
+        assertTrue(
+                sent.get(0).letter().subject().contains("was ended"),
+                sent.get(0).letter().subject());
+        now = Instant.parse("2026-11-24T10:00:00Z"); // a holiday
+        assertEquals(0, notifier.deliverDue().delivered());
+        now = Instant.parse("2026-11-25T07:00:00Z");
+        assertEquals(1, notifier.deliverDue().delivered());
+        assertEquals(Samples.USER, sent.get(1).to());
+        now = Instant.parse("2026-11-26T07:00:00Z"); // Thursday
+        assertEquals(1, notifier.deliverDue().delivered());
+        assertEquals("bob@example.org", sent.get(2).to());
+    }
+
+    @Test
+    @DisplayName("coordinators, staff and a program of the site hear of it in their steps, and each step counts")
+    void otherSteps() throws Exception {
+        Notifier notifier = notifier(ON);
+        FindingRow row = Samples.finding(run);
+        for (Notice.Channel channel :
+                List.of(Notice.Channel.COORDINATOR, Notice.Channel.STAFF, Notice.Channel.WEBHOOK)) {
+            int step =
+                    store.findingsOf(83549).isEmpty() ? 1 : finding().progress().done() + 1;
+            FindingRow before = step == 1 ? row : finding();
+            FindingRow planned = Samples.planned(before, step);
+            slurmSays(Samples.NOW, run);
+            store.saveFindings(
+                    List.of(planned),
+                    notifier.plan(planned, run, to(channel, step)).orElseThrow());
+            assertEquals(1, notifier.deliverDue().delivered(), channel.name());
+            assertEquals(step, finding().progress().done(), channel.name());
+        }
+        assertEquals(
+                List.of("anna@es.aau.dk", "support@its.aau.dk"),
+                sent.stream().map(Outbox.Mail::to).toList());
+        assertEquals(1, posted.size());
+        assertEquals(FindingRow.State.FOUND, finding().state()); // the owner was never told
+        assertEquals(
+                Optional.empty(),
+                notifier.plan(
+                        row,
+                        Samples.charged(Samples.run(1, "bob", "b"), "nobody's"),
+                        to(Notice.Channel.COORDINATOR, 1)));
+    }
+
+    @Test
+    @DisplayName("an exemption keeps what is planned back, and what was planned goes out when it has ended")
+    void exempt() throws Exception {
+        Notifier notifier = notifier(ON);
+        found(notifier, run);
+        store.saveDecisions(new Store.Decisions(
+                List.of(),
+                List.of(),
+                List.of(new Exemption(
+                        "e",
+                        Exemption.Scope.RUN,
+                        Exemption.valueOf(run.key()),
+                        Optional.empty(),
+                        now,
+                        Optional.of(now.plusSeconds(3600)),
+                        "owner",
+                        "")),
+                List.of()));
+        assertEquals(new Notifier.Round(0, 0, 0, 0, 0), notifier.deliverDue());
+        now = now.plusSeconds(3600);
+        assertEquals(1, notifier.deliverDue().delivered());
+    }
+
+    @Test
+    @DisplayName("a webhook that is away is tried again, and mails do not wait for it")
+    void hookAway() throws Exception {
+        hook = new Outbox.Outcome.TryAgain("no route", true);
+        Notifier notifier = notifier(ON);
+        found(notifier, run, "hooked", to(Notice.Channel.WEBHOOK, 1));
+        found(notifier, Samples.run(83550, "bob", "b"));
+        assertEquals(new Notifier.Round(1, 0, 0, 0, 1), notifier.deliverDue());
+        hook = new Outbox.Outcome.Delivered("HTTP 200");
+        now = now.plusSeconds(60);
+        assertEquals(1, notifier.deliverDue().delivered());
+        assertEquals(posted.get(0), posted.get(1));
     }
 
     @Test
@@ -371,7 +585,9 @@ class NotifierTest {
                 assertEquals(
                         "[AI Cloud] Job 83549: 2 of its 3 GPUs have not been used for 1 h 30 min",
                         green.getReceivedMessages()[0].getSubject());
-                assertEquals("<" + notice().id() + "@example.org>", green.getReceivedMessages()[0].getMessageID());
+                assertEquals(
+                        "<" + notice().mail().orElseThrow() + "@example.org>",
+                        green.getReceivedMessages()[0].getMessageID());
             } finally {
                 green.stop();
             }

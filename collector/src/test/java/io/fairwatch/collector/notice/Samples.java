@@ -24,10 +24,8 @@ final class Samples {
     static final Instant NOW = Instant.parse("2026-11-23T13:00:30Z");
     static final String USER = "tlj@its.aau.dk";
     static final LetterWriter.Site SITE = new LetterWriter.Site(
-            "AI Cloud",
-            "support@its.aau.dk",
-            Optional.of(URI.create("https://fairwatch.srv.aau.dk/")),
-            ZoneId.of("Europe/Copenhagen"));
+            "AI Cloud", "support@its.aau.dk", Optional.of(URI.create("https://fairwatch.srv.aau.dk/")));
+    static final ZoneId ZONE = ZoneId.of("Europe/Copenhagen");
 
     private Samples() {}
 
@@ -118,6 +116,83 @@ final class Samples {
                 fix,
                 row.evidence(),
                 row.progress());
+    }
+
+    static FindingRow planned(FindingRow row, int step) {
+        return new FindingRow(
+                row.run(),
+                row.rule(),
+                row.since(),
+                row.state(),
+                row.lastSeen(),
+                row.clearSince(),
+                row.toldAt(),
+                row.user(),
+                row.summary(),
+                row.fix(),
+                row.evidence(),
+                new FindingRow.Progress(
+                        step, row.progress().done(), row.progress().doneAt()));
+    }
+
+    static Run charged(Run run, String account) {
+        return new Run(
+                run.key(),
+                run.ids(),
+                new Run.Owner(
+                        run.owner().user(),
+                        run.owner().uid(),
+                        account,
+                        run.owner().partition(),
+                        run.owner().qos()),
+                run.name(),
+                run.interactive(),
+                run.submit(),
+                run.end(),
+                run.timeLimit(),
+                run.suspended(),
+                run.state(),
+                run.stateText(),
+                run.allocation(),
+                run.gpus(),
+                run.asOf());
+    }
+
+    static FindingRow of(FindingRow row, String rule, String summary, String fix) {
+        return new FindingRow(
+                row.run(),
+                rule,
+                row.since(),
+                row.state(),
+                row.lastSeen(),
+                row.clearSince(),
+                row.toldAt(),
+                row.user(),
+                summary,
+                fix,
+                "{}",
+                row.progress());
+    }
+
+    /** The same GPU from another time on, with an energy. */
+    static GpuUse withEnergy(GpuUse use, Instant from, double joules) {
+        return new GpuUse(
+                use.run(),
+                use.node(),
+                use.allocated(),
+                use.device(),
+                from,
+                use.to(),
+                (int) (Duration.between(from, use.to()).toSeconds() / 30),
+                Duration.between(from, use.to()).toSeconds(),
+                use.busySeconds(),
+                use.idleSeconds(),
+                use.utilizationMeanRatio(),
+                use.utilizationMaxRatio(),
+                use.lastBusyAt(),
+                use.memoryUsedMaxBytes(),
+                use.processesMax(),
+                OptionalDouble.of(joules));
     }
 
     /** A GPU that was read for the last two hours; utilisation as given. */

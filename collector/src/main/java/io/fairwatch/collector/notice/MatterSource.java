@@ -1,0 +1,116 @@
+package io.fairwatch.collector.notice;
+
+import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.store.FindingRow;
+import io.fairwatch.collector.store.GpuUse;
+import io.fairwatch.collector.store.JobUse;
+import io.fairwatch.collector.store.NodeState;
+import io.fairwatch.collector.store.Store;
+import io.fairwatch.collector.store.Store.RunSpan;
+import io.fairwatch.collector.usage.Horizon;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+
+/** Reads from the store what a letter says about runs: a few queries for all of a letter. Thread-safe; blocks. */
+public final class MatterSource {
+    private final Store store;
+    private final Function<String, RuleInfo> rules;
+    private final Answers answers;
+    private final double busyAboveRatio;
+
+    /** Where owners can answer. */
+    @FunctionalInterface
+    public interface Answers {
+        /** The link for the owner of a run; empty if answers are not taken. */
+        Optional<Matter.Answering> of(FindingRow finding, Instant now);
+    }
+
+    /**
+     * @param rules what letters need to know of a rule, by its name
+     * @param answers where owners can answer
+     * @param busyAboveRatio a reading counts as busy when its largest sample is above this
+     */
+    public MatterSource(Store store, Function<String, RuleInfo> rules, Answers answers, double busyAboveRatio) {
+        this.store = store;
+        this.rules = rules;
+        this.answers = answers;
+        this.busyAboveRatio = busyAboveRatio;
+    }
+
+    /** What a letter is about, and what is said when GPUs are not real. */
+    record Found(List<Matter> matters, Optional<String> simulated) {}
+
+    boolean isWeekly(FindingRow finding) {
+        return rules.apply(finding.rule()).weekly();
+    }
+
+    Found of(Collection<Run> runs, Map<RunKey, List<FindingRow>> findings, Instant now) throws Store.StoreException {
+        Map<String, NodeState> nodes =
+                store.nodes().stream().collect(Collectors.toMap(NodeState::node, Function.identity()));
+        List<RunSpan> recent = new ArrayList<>();
+        List<RunSpan> whole = new ArrayList<>();
+        for (Run run : runs) {
+            Instant to = Horizon.of(run, nodes, now);
+            Instant lookBack = findings.get(run.key()).stream()
+                    .map(finding ->
+                            finding.since().minus(rules.apply(finding.rule()).window()))
+                    .min(Comparator.naturalOrder())
+                    .orElse(run.key().start());
+            Instant start = run.key().start();
+            recent.add(new RunSpan(run, lookBack.isAfter(start) ? lookBack : start, to));
+            whole.add(new RunSpan(run, start, to));
+        }
+        Map<RunKey, List<GpuUse>> use = byRun(store.gpuUse(recent, busyAboveRatio));
+        Map<RunKey, List<GpuUse>> everything = byRun(store.gpuUse(whole, busyAboveRatio));
+        Map<RunKey, JobUse> jobs =
+                store.jobUse(whole).stream().collect(Collectors.toMap(JobUse::run, Function.identity()));
+        List<Matter> matters = new ArrayList<>();
+        for (RunSpan span : recent) {
+            Run run = span.run();
+            matters.add(new Matter(
+                    run,
+                    findings.get(run.key()),
+                    use.getOrDefault(run.key(), List.of()),
+                    everything.getOrDefault(run.key(), List.of()),
+                    Optional.ofNullable(jobs.get(run.key())),
+                    strips(span),
+                    course(findings.get(run.key()), now)));
+        }
+        Optional<String> simulated = runs.stream()
+                .flatMap(run -> run.allocation().nodes().stream())
+                .flatMap(name -> Optional.ofNullable(nodes.get(name)).stream())
+                .flatMap(node -> node.simulated().stream())
+                .findFirst();
+        return new Found(matters, simulated);
+    }
+
+    private static Map<RunKey, List<GpuUse>> byRun(List<GpuUse> uses) {
+        return uses.stream().collect(Collectors.groupingBy(GpuUse::run));
+    }
+
+    private Map<Matter.Gpu, Strip> strips(RunSpan span) {
+        return new HashMap<>();
+    }
+
+    private Matter.Course course(List<FindingRow> findings, Instant now) {
+        Optional<Instant> toldAt =
+                findings.stream().flatMap(finding -> finding.toldAt().stream()).min(Comparator.naturalOrder());
+        Optional<Matter.Next> next = findings.stream()
+                .flatMap(finding -> rules
+                        .apply(finding.rule())
+                        .after(finding.progress().planned())
+                        .map(deed -> new Matter.Next(deed.word(), now.plus(deed.after())))
+                        .stream())
+                .min(Comparator.comparing(Matter.Next::notBefore));
+        return new Matter.Course(toldAt, next, answers.of(findings.get(0), now));
+    }
+}
