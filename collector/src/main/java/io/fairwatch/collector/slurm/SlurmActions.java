@@ -5,7 +5,6 @@ import io.fairwatch.collector.run.Run;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Optional;
-import java.util.OptionalLong;
 
 /**
  * What the collector may do to a job, each on its own, never to a list. Before anything is done Slurm is asked anew: the
@@ -37,22 +36,29 @@ public interface SlurmActions {
      *
      * @param cluster Slurm's {@code ClusterName}
      * @param jobId raw job id
+     * @param name how Slurm is told which one: {@code 83549}, {@code 83549_3} or {@code 83549+1}. The raw id of the last
+     *     task of an array and of the leader of a heterogeneous job means all of them
      * @param user login name of its owner
      * @param start when the run started; absent for a job that waits
-     * @param arrayJobId the array that it belongs to; absent for others
      */
-    record Target(String cluster, long jobId, String user, Optional<Instant> start, OptionalLong arrayJobId) {
+    record Target(String cluster, long jobId, String name, String user, Optional<Instant> start) {
         public static Target of(Run run) {
             return new Target(
                     run.key().cluster(),
                     run.key().jobId(),
+                    run.displayId(),
                     run.owner().user(),
-                    Optional.of(run.key().start()),
-                    run.ids().arrayJobId());
+                    Optional.of(run.key().start()));
         }
 
+        /** A job that waits; for the waiting rest of an array, all of that rest. */
         public static Target of(PendingJob job) {
-            return new Target(job.cluster(), job.jobId(), job.owner().user(), Optional.empty(), OptionalLong.empty());
+            return new Target(
+                    job.cluster(),
+                    job.jobId(),
+                    Long.toString(job.jobId()),
+                    job.owner().user(),
+                    Optional.empty());
         }
     }
 
