@@ -101,7 +101,7 @@ record CollectorConfig(
      * @param accountingEvery how often ended jobs are read
      * @param timeout how long one command may take
      * @param maxOutput how much one command may print
-     * @param history how far back the first reading of accounting goes
+     * @param history how far back ended jobs are read from accounting, in the background
      */
     record Slurm(
             @Default("true") boolean enabled,
@@ -126,6 +126,7 @@ record CollectorConfig(
                     cluster,
                     every,
                     accountingEvery,
+                    SlurmSettings.DEFAULTS.accountsEvery(),
                     timeout,
                     maxOutput.bytes(),
                     SlurmSettings.DEFAULTS.overlap(),

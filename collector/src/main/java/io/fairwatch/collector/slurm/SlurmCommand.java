@@ -62,7 +62,12 @@ public final class SlurmCommand {
      * @throws InterruptedException if the caller was interrupted; the command is then killed
      */
     <T> T run(String program, List<String> arguments, Reading<T> reading) throws SlurmException, InterruptedException {
-        ProcessBuilder builder = new ProcessBuilder(words(program, arguments));
+        return start(program, words(program, arguments), reading);
+    }
+
+    private <T> T start(String program, List<String> words, Reading<T> reading)
+            throws SlurmException, InterruptedException {
+        ProcessBuilder builder = new ProcessBuilder(words);
         builder.redirectInput(new File("/dev/null"));
         Map<String, String> environment = builder.environment();
         // A stray SQUEUE_FORMAT or SACCT_FORMAT would change what is printed.
@@ -109,6 +114,13 @@ public final class SlurmCommand {
         InterruptedException interrupted = new InterruptedException(cause.getMessage());
         interrupted.initCause(cause);
         return interrupted;
+    }
+
+    /** The login name of the user whom these commands run as. */
+    String userName() throws SlurmException, InterruptedException {
+        List<String> words = new ArrayList<>(settings.prefix());
+        words.addAll(List.of("id", "-un"));
+        return new String(start("id", words, InputStream::readAllBytes), StandardCharsets.UTF_8).strip();
     }
 
     private List<String> words(String program, List<String> arguments) {

@@ -15,10 +15,11 @@ import java.util.Optional;
  * @param cluster Slurm's {@code ClusterName}; absent: asked from Slurm
  * @param every how often live jobs and nodes are read
  * @param accountingEvery how often ended jobs are read
+ * @param accountsEvery how often accounts, users and QoS are read
  * @param timeout how long one command may take; with its controller down, squeue takes 9 s to say so
  * @param maxOutputBytes how much one command may print; squeue tells 4 to 15 kB per job
  * @param overlap how far each reading of accounting reaches back over the one before; covers records that come late
- * @param history how far the very first reading of accounting reaches back
+ * @param history how far back ended jobs are read: the last day at once, the rest in the background
  */
 public record SlurmSettings(
         Optional<Path> binaries,
@@ -27,6 +28,7 @@ public record SlurmSettings(
         Optional<String> cluster,
         Duration every,
         Duration accountingEvery,
+        Duration accountsEvery,
         Duration timeout,
         long maxOutputBytes,
         Duration overlap,
@@ -40,6 +42,7 @@ public record SlurmSettings(
             Optional.empty(),
             Duration.ofSeconds(15),
             Duration.ofSeconds(60),
+            Duration.ofHours(1),
             Duration.ofSeconds(30),
             256L << 20,
             Duration.ofMinutes(10),
@@ -49,6 +52,7 @@ public record SlurmSettings(
         prefix = List.copyOf(prefix);
         checkPositive("every", every);
         checkPositive("accountingEvery", accountingEvery);
+        checkPositive("accountsEvery", accountsEvery);
         checkPositive("timeout", timeout);
         checkPositive("overlap", overlap);
         checkPositive("history", history);

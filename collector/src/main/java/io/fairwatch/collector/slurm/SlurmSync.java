@@ -1,5 +1,6 @@
 package io.fairwatch.collector.slurm;
 
+import io.fairwatch.collector.run.AccountTree;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.run.SlurmNode;
@@ -14,16 +15,12 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.Set;
 import java.util.function.UnaryOperator;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -36,9 +33,6 @@ import org.slf4j.LoggerFactory;
  */
 public final class SlurmSync {
     private static final Logger LOG = LoggerFactory.getLogger(SlurmSync.class);
-
-    /** {@code ClusterName             = lab} */
-    private static final Pattern CLUSTER_NAME = Pattern.compile("(?m)^ClusterName\\s*=\\s*(\\S+)\\s*$");
 
     /** One call of sacct never asks for more than this, so that catching up stays within the deadline. */
     private static final Duration MAX_WINDOW = Duration.ofDays(1);
@@ -56,12 +50,17 @@ public final class SlurmSync {
     private final PartState jobs = new PartState("jobs");
     private final PartState nodes = new PartState("nodes");
     private final PartState accounting = new PartState("accounting");
-    private volatile Status status = new Status(Part.NEVER, Part.NEVER, Part.NEVER);
+    private final PartState accounts = new PartState("accounts");
+    private final PartState rightsState = new PartState("rights");
+    private volatile Status status = new Status(Part.NEVER, Part.NEVER, Part.NEVER, Part.NEVER, List.of());
 
     private @Nullable String cluster;
+    private @Nullable SlurmConf conf;
     private @Nullable List<SlurmNode> lastNodes;
     private Instant accountingDue = Instant.MIN;
     private Instant vanishedDue = Instant.MIN;
+    private Instant accountsDue = Instant.MIN;
+    private List<String> rights = List.of();
 
     /**
      * Ended runs as accounting told them. Accounting knows more (who cancelled, the sum of suspensions), so what squeue
@@ -88,8 +87,15 @@ public final class SlurmSync {
      * @param jobs live and waiting jobs, from {@code squeue}
      * @param nodes nodes, from {@code sinfo} or {@code scontrol}
      * @param accounting ended jobs, from {@code sacct}
+     * @param accounts accounts, users and QoS, from {@code sacctmgr}
+     * @param missingRights what Slurm hides from the user whom the collector is to it, and which right would show it; a
+     *     sentence each
      */
-    public record Status(Part jobs, Part nodes, Part accounting) {}
+    public record Status(Part jobs, Part nodes, Part accounting, Part accounts, List<String> missingRights) {
+        public Status {
+            missingRights = List.copyOf(missingRights);
+        }
+    }
 
     /**
      * How one part goes. Immutable.
@@ -131,7 +137,24 @@ public final class SlurmSync {
         attempt(jobs, now, () -> readJobs(now));
         if (!now.isBefore(accountingDue)) {
             accountingDue = now.plus(settings.accountingEvery());
-            attempt(accounting, now, () -> readAccounting(now));
+            if (hasAccounting()) {
+                attempt(accounting, now, () -> readAccounting(now));
+            }
+        }
+        if (!now.isBefore(accountsDue)) {
+            accountsDue = now.plus(settings.accountsEvery());
+            if (hasAccounting()) {
+                attempt(accounts, now, () -> readAccounts(now));
+            }
+            attempt(rightsState, now, () -> {
+                rights = lookAtRights();
+                return List.of();
+            });
+            conf = null;
+            if (accounts.part.failure().isPresent()
+                    || rightsState.part.failure().isPresent()) {
+                accountsDue = now.plus(settings.accountingEvery().multipliedBy(5));
+            }
         }
     }
 
@@ -180,25 +203,70 @@ public final class SlurmSync {
             cluster = settings.cluster().get();
         }
         if (cluster == null) {
-            String config;
             try {
-                config = new String(command.run("scontrol", List.of("show", "config")), StandardCharsets.UTF_8);
+                cluster = conf().clusterName()
+                        .orElseThrow(() ->
+                                new SlurmException("scontrol show config told no ClusterName; set slurm.cluster"));
             } catch (SlurmException e) {
                 // Accounting answers without a controller, and needs the name too.
                 Optional<SlurmView> known = store.view();
-                if (known.isPresent()) {
+                if (conf == null && known.isPresent()) {
                     return known.get().cluster();
                 }
                 throw e;
             }
-            Matcher matcher = CLUSTER_NAME.matcher(config);
-            if (!matcher.find()) {
-                throw new SlurmException("scontrol show config told no ClusterName; set slurm.cluster");
-            }
-            cluster = matcher.group(1);
             LOG.info("slurm cluster={} at={}", cluster, now);
         }
         return cluster;
+    }
+
+    /** Read once, and again with the accounts: it may change. */
+    private SlurmConf conf() throws SlurmException, InterruptedException {
+        if (conf == null) {
+            conf = SlurmConf.parse(
+                    new String(command.run("scontrol", List.of("show", "config")), StandardCharsets.UTF_8));
+        }
+        return conf;
+    }
+
+    /** Unless it is known to be off, there is accounting: it is asked, and says itself what is wrong. */
+    private boolean hasAccounting() throws InterruptedException {
+        try {
+            return conf().hasAccounting();
+        } catch (SlurmException expected) {
+            return true; // without a controller, as told by the part "jobs"
+        }
+    }
+
+    // ---- accounts, and what this user may see
+
+    private List<String> readAccounts(Instant now) throws SlurmException, StoreException, InterruptedException {
+        String name = cluster(now);
+        SacctmgrParser.Accounts answer = SacctmgrParser.parse(
+                new SacctmgrParser.Printed(
+                        command.run("sacctmgr", SacctmgrParser.associations()),
+                        command.run("sacctmgr", SacctmgrParser.accounts()),
+                        command.run("sacctmgr", SacctmgrParser.users()),
+                        command.run("sacctmgr", SacctmgrParser.qos())),
+                name,
+                now);
+        store.saveAccounts(answer.tree());
+        return answer.problems();
+    }
+
+    /** Slurm hides without a word: a list without others' jobs looks whole. So it is asked what it hides from whom. */
+    private List<String> lookAtRights() throws SlurmException, StoreException, InterruptedException {
+        SlurmConf controller = conf();
+        SlurmConf database = controller.hasAccounting()
+                ? SlurmConf.parse(new String(
+                        command.run("sacctmgr", List.of("--readonly", "show", "configuration")),
+                        StandardCharsets.UTF_8))
+                : new SlurmConf(Map.of());
+        return Rights.missing(
+                controller,
+                database,
+                command.userName(),
+                store.accounts().map(AccountTree::users).orElse(List.of()));
     }
 
     // ---- ended jobs
@@ -207,19 +275,23 @@ public final class SlurmSync {
         String name = cluster(now);
         Set<RunKey> told = new HashSet<>();
         List<String> problems = new ArrayList<>();
-        Instant until = store.accountingUntil().orElse(now.minus(settings.history()));
+        Duration first = settings.history().compareTo(MAX_WINDOW) < 0 ? settings.history() : MAX_WINDOW;
+        Instant until = store.accountingUntil().orElse(now.minus(first));
         until = until.isAfter(now) ? now : until;
-        do {
-            Instant from = until.minus(settings.overlap());
-            Instant to = until.plus(MAX_WINDOW).isBefore(now) ? until.plus(MAX_WINDOW) : now;
-            SacctParser parser = new SacctParser(nonce());
-            SacctParser.Ended ended =
-                    command.run("sacct", parser.window(from, to, now), printed -> parser.parse(printed, name, now));
-            save(ended.runs(), store.runsWithin(from, now), told);
-            problems.addAll(ended.problems());
-            store.saveAccountingUntil(to);
-            until = to;
-        } while (until.isBefore(now));
+        Instant from = until.minus(settings.overlap());
+        Instant to = until.plus(MAX_WINDOW).isBefore(now) ? until.plus(MAX_WINDOW) : now;
+        SacctParser parser = new SacctParser(nonce());
+        SacctParser.Ended ended =
+                command.run("sacct", parser.window(from, to, now), printed -> parser.parse(printed, name, now));
+        save(ended.runs(), store.runsWithin(from, now), told);
+        problems.addAll(ended.problems());
+        store.saveAccountingUntil(to);
+        if (store.accountingFrom().isEmpty()) {
+            store.saveAccountingFrom(from);
+        }
+        if (to.isBefore(now)) {
+            accountingDue = Instant.MIN; // the next window comes with the next cycle, for live jobs are not to wait
+        }
 
         if (!now.isBefore(vanishedDue)) {
             vanishedDue = now.plus(settings.overlap());
@@ -259,80 +331,12 @@ public final class SlurmSync {
         return ended.problems();
     }
 
-    /** Saves what is news, joined with what is known of the same runs. */
     private void save(List<Run> ended, List<Run> known, Set<RunKey> told) throws StoreException {
-        Map<RunKey, Run> byKey = new HashMap<>();
-        known.forEach(run -> byKey.put(run.key(), run));
-        List<Run> news = new ArrayList<>();
-        for (Run run : ended) {
-            told.add(run.key());
-            Run before = byKey.get(run.key());
-            Run after = before == null ? run : join(run, before);
-            if (!after.equals(before)) {
-                news.add(after);
-            }
-        }
+        ended.forEach(run -> told.add(run.key()));
+        List<Run> news = Accounted.news(ended, known);
         if (!news.isEmpty()) {
             store.saveRuns(news);
         }
-    }
-
-    /**
-     * Accounting tells how a run ended; what squeue told while it ran is better for the rest: the name before slurmdbd
-     * changed its quotes, whether it was interactive, its GPUs, and their number where accounting does not track GPUs.
-     */
-    private static Run join(Run ended, Run known) {
-        Run.Allocation told = ended.allocation();
-        Run.Allocation before = known.allocation();
-        OptionalInt gpus = told.gpus().orElse(0) > 0 ? told.gpus() : before.gpus();
-        Run.Allocation allocation = new Run.Allocation(
-                // in the order in which the GPUs were told
-                Set.copyOf(told.nodes()).equals(Set.copyOf(before.nodes())) ? before.nodes() : told.nodes(),
-                told.cpus().isPresent() ? told.cpus() : before.cpus(),
-                told.memoryBytes().isPresent() ? told.memoryBytes() : before.memoryBytes(),
-                gpus.isPresent() ? gpus : told.gpus(),
-                told.tres().isEmpty() ? before.tres() : told.tres());
-        Run joined = new Run(
-                ended.key(),
-                ended.ids(),
-                ended.owner(),
-                known.name().isEmpty() ? ended.name() : known.name(),
-                known.interactive(),
-                ended.submit(),
-                ended.end(),
-                ended.timeLimit(),
-                ended.suspended(),
-                ended.state(),
-                ended.stateText(),
-                allocation,
-                known.gpus(),
-                known.asOf(),
-                new Run.Also(
-                        ended.eligible().or(known::eligible),
-                        known.resumed(),
-                        known.comment(),
-                        ended.reservation().or(known::reservation)));
-        // Only when nothing else is new does it stay as it was said before.
-        return joined.equals(known) ? known : withAsOf(joined, ended.asOf());
-    }
-
-    private static Run withAsOf(Run run, Instant asOf) {
-        return new Run(
-                run.key(),
-                run.ids(),
-                run.owner(),
-                run.name(),
-                run.interactive(),
-                run.submit(),
-                run.end(),
-                run.timeLimit(),
-                run.suspended(),
-                run.state(),
-                run.stateText(),
-                run.allocation(),
-                run.gpus(),
-                asOf,
-                run.also());
     }
 
     private String nonce() {
@@ -359,7 +363,7 @@ public final class SlurmSync {
         } catch (Error e) {
             part.failed(now, "an error: " + e, e);
         } finally {
-            status = new Status(jobs.part, nodes.part, accounting.part);
+            status = new Status(jobs.part, nodes.part, accounting.part, accounts.part, rights);
         }
     }
 

@@ -67,6 +67,7 @@ final class FakeSlurm {
                 Optional.empty(),
                 defaults.every(),
                 defaults.accountingEvery(),
+                defaults.accountsEvery(),
                 timeout,
                 maxOutputBytes,
                 defaults.overlap(),

@@ -80,22 +80,26 @@ class SacctParserTest {
     }
 
     @Test
-    @DisplayName("recorded 22.05: both lives of a requeued job and one that ended; the one that runs is left out")
+    @DisplayName("recorded 22.05: runs that ended, each with its suspension; those that run or wait are left out")
     void recorded() throws SlurmException, IOException {
         SacctParser.Ended ended =
                 new SacctParser("a8c3f00d").parse(new ByteArrayInputStream(Samples.read("22.05/sacct.txt")), "lab", AT);
 
         assertEquals(List.of(), ended.problems());
-        assertEquals(4, ended.rows());
+        assertEquals(8, ended.rows());
         assertEquals(
-                List.of("1 REQUEUED 2", "2 COMPLETED 0", "1 FAILED 2"),
+                List.of("1 REQUEUED 2 0", "2 COMPLETED 0 0", "6 CANCELLED by 21090 1 7", "3_0 CANCELLED by 21090 1 0"),
                 ended.runs().stream()
-                        .map(run -> run.key().jobId() + " " + run.state() + " "
-                                + run.allocation().gpus().orElse(-1))
+                        .map(run -> run.displayId() + " " + run.stateText() + " "
+                                + run.allocation().gpus().orElse(-1) + " "
+                                + run.suspended().toSeconds())
                         .toList());
         assertEquals(
-                Optional.of(Instant.ofEpochSecond(1795219879)),
+                Optional.of(Instant.ofEpochSecond(1796011063)),
                 ended.runs().get(0).end());
+        assertEquals(
+                Optional.of(Instant.ofEpochSecond(1796011049)),
+                ended.runs().get(0).eligible());
     }
 
     @Test

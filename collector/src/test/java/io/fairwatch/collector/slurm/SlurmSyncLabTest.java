@@ -37,6 +37,7 @@ class SlurmSyncLabTest {
                 Optional.empty(),
                 defaults.every(),
                 Duration.ofNanos(1),
+                Duration.ofNanos(1),
                 defaults.timeout(),
                 defaults.maxOutputBytes(),
                 defaults.overlap(),

@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.fairwatch.collector.run.Account;
+import io.fairwatch.collector.run.AccountTree;
 import io.fairwatch.collector.run.AllocatedGpu;
 import io.fairwatch.collector.run.AllocatedGpu.Confidence;
 import io.fairwatch.collector.run.JobState;
@@ -39,6 +41,15 @@ class SlurmSyncTest {
         slurm.prints("sinfo", NODES);
         slurm.prints("squeue", squeue(running()));
         sacct("");
+        slurm.command(
+                "sacctmgr",
+                "case \"$*\" in",
+                "*association*) printf 'lab|root|||||normal|1|||||\\nlab|es|anna|||normal|normal|1|||||\\n';;",
+                "*account*) printf 'es|bob|aau|department\\n';;",
+                "*user*) echo 'anna|es|None';;",
+                "*qos*) echo 'normal|100|gres/gpu=1|||||2-00:00:00';;",
+                "*) echo 'PrivateData = none';;",
+                "esac");
         sync = sync(slurm.settings(Duration.ofSeconds(30), 1_000_000));
     }
 
@@ -121,13 +132,59 @@ class SlurmSyncTest {
                         Optional.of("configured"),
                         plain.every(),
                         plain.accountingEvery(),
+                        plain.accountsEvery(),
                         plain.timeout(),
                         plain.maxOutputBytes(),
                         plain.overlap(),
                         plain.history()))
                 .cycle();
         assertEquals("configured", store.wholeView().cluster());
-        assertEquals(1, slurm.calls("scontrol").size());
+    }
+
+    @Test
+    @DisplayName("accounts, users and QoS are read at once and then by the hour")
+    void accounts() throws Exception {
+        sync.cycle();
+        AccountTree tree = store.accounts().orElseThrow();
+        assertEquals(
+                List.of("root"), tree.accounts().stream().map(Account::name).toList());
+        assertEquals("es", tree.of("anna").get(0).account());
+        assertEquals(Optional.of(now), sync.status().accounts().lastSuccess());
+        assertEquals(List.of(), sync.status().missingRights());
+
+        cycleAfter(1800);
+        assertEquals(tree.at(), store.accounts().orElseThrow().at());
+        cycleAfter(1800);
+        assertEquals(now, store.accounts().orElseThrow().at());
+    }
+
+    @Test
+    @DisplayName("where Slurm keeps no accounting nobody asks for it, and nothing is wrong")
+    void noAccounting() throws Exception {
+        slurm.prints("scontrol", "ClusterName = lab\nAccountingStorageType   = (null)\n");
+        slurm.command("sacct", "exit 1");
+        slurm.command("sacctmgr", "exit 1");
+        sync.cycle();
+        assertEquals(Optional.of(now), sync.status().jobs().lastSuccess());
+        assertEquals(SlurmSync.Part.NEVER, sync.status().accounting());
+        assertEquals(SlurmSync.Part.NEVER, sync.status().accounts());
+    }
+
+    @Test
+    @DisplayName("a user who sees only own jobs is told which right is missing")
+    void missingRight() throws Exception {
+        slurm.prints(
+                "scontrol",
+                "ClusterName = lab\nAccountingStorageType = accounting_storage/slurmdbd\nPrivateData = jobs,usage\n");
+        SlurmSettings plain = slurm.settings(
+                Duration.ofSeconds(30), 1_000_000, slurm.file("as-anna").toString());
+        slurm.command("as-anna", "case $1 in id) echo anna;; *) exec \"$@\";; esac");
+        SlurmSync asAnna = sync(plain);
+        asAnna.cycle();
+        assertEquals(1, asAnna.status().missingRights().size());
+        String sentence = asAnna.status().missingRights().get(0);
+        assertTrue(sentence.contains("only its own jobs"), sentence);
+        assertTrue(sentence.contains("sacctmgr modify user anna set adminlevel=Operator"), sentence);
     }
 
     @Test
@@ -267,6 +324,10 @@ class SlurmSyncTest {
 
         List<String> calls = slurm.calls("sacct");
         assertEquals(2, calls.size(), calls.toString());
+        assertEquals(
+                Optional.of(now.minusSeconds(60 + 12 * 3600 + 600)),
+                store.accountingFrom(),
+                "what is older is history");
         // 12 h of history and 10 min of overlap; then 60 s and 10 min; each rounded up by a second
         assertTrue(calls.get(0).contains("-S now-" + (12 * 3600 + 600 + 1)), calls.get(0));
         assertTrue(calls.get(1).contains("-S now-" + (60 + 600 + 1)), calls.get(1));
@@ -274,14 +335,18 @@ class SlurmSyncTest {
     }
 
     @Test
-    @DisplayName("a long absence is caught up by the day, and what was caught up stays so")
+    @DisplayName("a long absence is caught up by the day, one day a cycle, so that live jobs do not wait for it")
     void catchUp() throws Exception {
+        Instant before = now;
         store.saveAccountingUntil(now.minus(Duration.ofHours(50)));
         sync.cycle();
+        assertEquals(Optional.of(before.minus(Duration.ofHours(26))), store.accountingUntil());
+        cycleAfter(15);
+        cycleAfter(15);
 
         assertEquals(3, slurm.calls("sacct").size());
         assertTrue(slurm.calls("sacct").get(0).endsWith("-E now-" + 26 * 3600));
-        assertTrue(slurm.calls("sacct").get(1).endsWith("-E now-" + 2 * 3600));
+        assertTrue(slurm.calls("sacct").get(1).endsWith("-E now-" + (2 * 3600 + 15)));
         assertEquals(Optional.of(now), store.accountingUntil());
     }
 

@@ -204,6 +204,19 @@ class SqueueParserTest {
         }
     }
 
+    @Test
+    @DisplayName("recorded 22.05: a resumed job runs, and tells since when and how long it was suspended")
+    void recordedResumed() {
+        SqueueParser.Jobs jobs = parse(Samples.read("22.05/squeue-resumed.json"));
+        assertEquals(List.of(), jobs.problems());
+        Run run = run(jobs, 6);
+        assertEquals(JobState.RUNNING, run.state());
+        assertEquals(Optional.of(Instant.ofEpochSecond(1796011061)), run.resumed());
+        // as sacct told when it had ended
+        assertEquals(Duration.ofSeconds(7), run.suspended());
+        assertEquals(Optional.empty(), run(jobs, 8).resumed());
+    }
+
     /** One running job in the plain form of 22.05; {@code more} overrides by coming later. */
     private static String job(String more) {
         return """
