@@ -17,6 +17,7 @@ import io.fairwatch.collector.notice.Notifier;
 import io.fairwatch.collector.notice.RuleInfo;
 import io.fairwatch.collector.notice.SmtpOutbox;
 import io.fairwatch.collector.report.ReportMaker;
+import io.fairwatch.collector.slurm.HistoryImport;
 import io.fairwatch.collector.slurm.SlurmSync;
 import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.Store;
@@ -69,6 +70,7 @@ import picocli.CommandLine.ScopeType;
         mixinStandardHelpOptions = true,
         versionProvider = Main.Version.class,
         description = "Takes what agents send, joins it with Slurm, judges, tells owners, answers questions.",
+        subcommands = {ImportCommand.class},
         exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {"0: ended as asked", "1: could not go on", "2: wrong configuration or words"})
 public final class Main implements Callable<Integer> {
@@ -116,6 +118,16 @@ public final class Main implements Callable<Integer> {
         }
     }
 
+    /** The file that {@code --config} names. */
+    Path configFile() {
+        return configFile;
+    }
+
+    /** The one clock; everybody else is given it. */
+    static InstantSource clock() {
+        return Clock.systemUTC();
+    }
+
     /** What the files say. */
     private record Setup(CollectorConfig config, RuleSet rules, Optional<String> token, People people) {}
 
@@ -154,7 +166,7 @@ public final class Main implements Callable<Integer> {
         RuleSet rules = setup.rules();
         Optional<String> token = setup.token();
         CountDownLatch end = new CountDownLatch(1);
-        InstantSource clock = Clock.systemUTC();
+        InstantSource clock = clock();
         ZoneId zone = config.site().zoneId();
         Duration staleAfter = config.slurm().staleAfter();
         double busyAbove = config.rules().busyAboveRatio();
@@ -224,6 +236,13 @@ public final class Main implements Callable<Integer> {
                     .end(meters.scrape()));
 
             Every sync = new Every(vertx, "slurm", config.slurm().every(), slurm::cycle);
+            HistoryRound past = new HistoryRound(
+                    new HistoryImport(config.slurm().settings(), store, clock),
+                    store,
+                    config.store().directory(),
+                    config.slurm().history(),
+                    clock);
+            Every history = new Every(vertx, "history", Duration.ofSeconds(2), past::run);
             Every judging = new Every(vertx, "judge", config.rules().every(), round::run);
             try {
                 vertx.createHttpServer(serverOptions(config))
@@ -248,9 +267,11 @@ public final class Main implements Callable<Integer> {
                             config.listen().port(),
                             rules.rules().stream().map(Rule::name).toList(),
                             config.mail().mode());
-            Runtime.getRuntime().addShutdownHook(new Thread(() -> endInOrder(List.of(sync, judging), end, closed)));
+            Runtime.getRuntime()
+                    .addShutdownHook(new Thread(() -> endInOrder(List.of(sync, history, judging), end, closed)));
             if (asksSlurm) {
                 sync.start();
+                history.start();
                 judging.start();
             }
             end.await();
@@ -282,12 +303,14 @@ public final class Main implements Callable<Integer> {
         parts.put("squeue", slurm.status().jobs());
         parts.put("sinfo", slurm.status().nodes());
         parts.put("sacct", slurm.status().accounting());
+        parts.put("sacctmgr", slurm.status().accounts());
         parts.forEach((name, part) -> {
             part.failure()
                     .ifPresent(failure -> troubles.add(
                             "Slurm's " + name + " fails since " + failure.since() + ": " + failure.message()));
             part.problems().forEach(problem -> troubles.add("Slurm's " + name + ": " + problem));
         });
+        troubles.addAll(slurm.status().missingRights());
         return troubles;
     }
 
@@ -343,7 +366,7 @@ public final class Main implements Callable<Integer> {
                 clock);
     }
 
-    private static DuckDbStore.Settings storeSettings(CollectorConfig config) {
+    static DuckDbStore.Settings storeSettings(CollectorConfig config) {
         DuckDbStore.Settings defaults = DuckDbStore.Settings.DEFAULTS;
         return new DuckDbStore.Settings(
                 defaults.threads(),
