@@ -7,7 +7,9 @@ import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
 import java.time.Duration;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -22,8 +24,9 @@ final class JudgingRound {
     private final Judge judge;
     private final Notifier notifier;
     private final Timer timer;
-    private final Counter delivered;
-    private final Counter unknown;
+    private final Counter runs;
+    private final Map<String, Counter> verdicts = new LinkedHashMap<>();
+    private final Map<String, Counter> notices = new LinkedHashMap<>();
     private volatile Optional<String> skipped = Optional.of("nobody has been judged yet");
 
     JudgingRound(Judge judge, Notifier notifier, MeterRegistry meters) {
@@ -32,12 +35,25 @@ final class JudgingRound {
         this.timer = Timer.builder("fairwatch.rules.cycle")
                 .description("How long judging all running jobs takes")
                 .register(meters);
-        this.delivered = Counter.builder("fairwatch.notices.delivered")
-                .description("Mails that the mail server took")
+        this.runs = Counter.builder("fairwatch.rules.judged")
+                .description("Runs that were judged, each as often as it was")
                 .register(meters);
-        this.unknown = Counter.builder("fairwatch.rules.unknown")
-                .description("Verdicts for which not enough was known")
-                .register(meters);
+        for (String kind : List.of("finding", "unknown")) {
+            verdicts.put(
+                    kind,
+                    Counter.builder("fairwatch.rules.verdicts")
+                            .description("Verdicts that found something, or for which not enough was known")
+                            .tag("kind", kind)
+                            .register(meters));
+        }
+        for (String outcome : List.of("delivered", "refused", "withheld", "unconfirmed", "postponed")) {
+            notices.put(
+                    outcome,
+                    Counter.builder("fairwatch.notices")
+                            .description("Notices by what became of them; one that is postponed counts again later")
+                            .tag("outcome", outcome)
+                            .register(meters));
+        }
     }
 
     void run() throws StoreException {
@@ -60,8 +76,22 @@ final class JudgingRound {
                             () -> LOG.info("judging runs={}", cycle.judged()));
             skipped = cycle.skipped();
         }
-        unknown.increment(cycle.unknown());
-        delivered.increment(notifier.deliverDue().delivered());
+        runs.increment(cycle.judged());
+        count(verdicts, "finding", cycle.findings());
+        count(verdicts, "unknown", cycle.unknown());
+        Notifier.Round round = notifier.deliverDue();
+        count(notices, "delivered", round.delivered());
+        count(notices, "refused", round.refused());
+        count(notices, "withheld", round.withheld());
+        count(notices, "unconfirmed", round.unconfirmed());
+        count(notices, "postponed", round.postponed());
+    }
+
+    private static void count(Map<String, Counter> counters, String which, int more) {
+        Counter counter = counters.get(which);
+        if (counter != null) {
+            counter.increment(more);
+        }
     }
 
     /** What keeps jobs from being judged, a sentence; empty when nothing does. */

@@ -30,8 +30,7 @@ import io.fairwatch.rules.Rule;
 import io.fairwatch.rules.RuleSet;
 import io.fairwatch.rules.RuleSet.Overrides;
 import io.fairwatch.rules.RuleSet.RuleException;
-import io.micrometer.prometheusmetrics.PrometheusConfig;
-import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import io.micrometer.core.instrument.MeterRegistry;
 import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
 import io.vertx.core.file.FileSystemOptions;
@@ -161,7 +160,7 @@ public final class Main implements Callable<Integer> {
         return new Setup(config, rules.get(), token, people);
     }
 
-    private static int run(Setup setup, Store store, CountDownLatch closed) throws Exception {
+    private static int run(Setup setup, Store opened, CountDownLatch closed) throws Exception {
         CollectorConfig config = setup.config();
         RuleSet rules = setup.rules();
         Optional<String> token = setup.token();
@@ -170,7 +169,9 @@ public final class Main implements Callable<Integer> {
         ZoneId zone = config.site().zoneId();
         Duration staleAfter = config.slurm().staleAfter();
         double busyAbove = config.rules().busyAboveRatio();
-        PrometheusMeterRegistry meters = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+        CollectorMetrics metrics = new CollectorMetrics(clock);
+        MeterRegistry meters = metrics.registry();
+        Store store = TimedStore.of(opened, meters);
         Vertx vertx = Vertx.vertx(new VertxOptions()
                 .setFileSystemOptions(
                         new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false)));
@@ -231,11 +232,20 @@ public final class Main implements Callable<Integer> {
                             clock,
                             meters)
                     .mount(router);
-            router.get("/metrics").handler(context -> context.response()
-                    .putHeader("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-                    .end(meters.scrape()));
+            Optional<SlurmSync> asked = asksSlurm ? Optional.of(slurm) : Optional.empty();
+            router.get("/metrics").handler(context -> vertx.executeBlocking(
+                            () -> metrics.scrape(
+                                    store,
+                                    asked,
+                                    config.store().directory(),
+                                    CollectorMetrics.mostNodes(context.request().getParam("nodes"))),
+                            false)
+                    .onSuccess(page -> context.response()
+                            .putHeader("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+                            .end(page))
+                    .onFailure(context::fail));
 
-            Every sync = new Every(vertx, "slurm", config.slurm().every(), slurm::cycle);
+            Every sync = new Every(vertx, "slurm", config.slurm().every(), metrics.slurmRound(slurm));
             HistoryRound past = new HistoryRound(
                     new HistoryImport(config.slurm().settings(), store, clock),
                     store,
