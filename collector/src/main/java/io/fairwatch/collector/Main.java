@@ -5,6 +5,7 @@ import io.fairwatch.agent.config.ConfigFile.ConfigException;
 import io.fairwatch.collector.ingest.GroupCommit;
 import io.fairwatch.collector.ingest.IngestHandler;
 import io.fairwatch.collector.judge.Judge;
+import io.fairwatch.collector.lookup.FindingList;
 import io.fairwatch.collector.lookup.HoldLookup;
 import io.fairwatch.collector.lookup.JobList;
 import io.fairwatch.collector.lookup.JobLookup;
@@ -225,6 +226,7 @@ public final class Main implements Callable<Integer> {
                             new NodeLookup(store, clock),
                             holds,
                             new UserLookup(store, holds),
+                            new FindingList(store, clock),
                             new ScratchLookup(store, clock),
                             reports,
                             health,

@@ -140,7 +140,8 @@ public final class JobLookup {
                             .toList(),
                     seen.stream().flatMap(node -> node.simulated().stream()).findFirst(),
                     store.findingsOf(run.key().jobId()).stream()
-                            .filter(finding -> finding.run().equals(run.key()))
+                            .filter(finding -> finding.subject().equals(run.key()))
+                            .map(finding -> FindingLine.of(finding, List.of()))
                             .toList()));
         }
         return views;

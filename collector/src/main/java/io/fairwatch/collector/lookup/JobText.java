@@ -8,7 +8,6 @@ import io.fairwatch.collector.run.AllocatedGpu;
 import io.fairwatch.collector.run.AllocatedGpu.Confidence;
 import io.fairwatch.collector.run.PendingJob;
 import io.fairwatch.collector.run.Run;
-import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.GpuReadingAt;
 import io.fairwatch.collector.store.GpuUse;
 import io.fairwatch.collector.store.JobUse;
@@ -303,7 +302,7 @@ public final class JobText {
                 .max(Instant::compareTo);
     }
 
-    private String finding(FindingRow finding) {
+    private String finding(FindingLine finding) {
         return switch (finding.state()) {
             case SUSPECTED -> "";
             case FOUND, TOLD ->

@@ -1,7 +1,6 @@
 package io.fairwatch.collector.lookup;
 
 import io.fairwatch.collector.run.Run;
-import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.GpuReadingAt;
 import io.fairwatch.collector.store.GpuUse;
 import io.fairwatch.collector.store.JobUse;
@@ -36,7 +35,7 @@ public record JobView(
         Optional<Duration> period,
         List<String> silentNodes,
         Optional<String> simulated,
-        List<FindingRow> findings) {
+        List<FindingLine> findings) {
     public JobView {
         gpus = List.copyOf(gpus);
         silentNodes = List.copyOf(silentNodes);

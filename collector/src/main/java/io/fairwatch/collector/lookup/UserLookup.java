@@ -41,7 +41,7 @@ public final class UserLookup {
             Holds holds,
             List<JobLine> jobs,
             List<IdleGpu> idle,
-            List<FindingRow> findings) {
+            List<FindingLine> findings) {
         public UserView {
             jobs = List.copyOf(jobs);
             idle = List.copyOf(idle);
@@ -68,6 +68,7 @@ public final class UserLookup {
                 holds.idle(holdings),
                 store.openFindings().stream()
                         .filter(finding -> finding.user().equals(user) && finding.state() != FindingRow.State.SUSPECTED)
+                        .map(finding -> FindingLine.of(finding, List.of()))
                         .toList());
     }
 }

@@ -2,7 +2,6 @@ package io.fairwatch.collector.lookup;
 
 import io.fairwatch.collector.lookup.HoldLookup.IdleGpu;
 import io.fairwatch.collector.lookup.UserLookup.UserView;
-import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.text.Plain;
 import java.time.Duration;
 import java.time.ZoneId;
@@ -60,8 +59,10 @@ public final class UserText {
                         .orElse("");
     }
 
-    private String finding(FindingRow finding) {
-        return finding.rule() + " of job " + finding.run().jobId() + " since " + Plain.minute(finding.since(), zone)
-                + ": " + Plain.line(finding.summary(), 500) + " " + Plain.line(finding.fix(), 500);
+    private String finding(FindingLine finding) {
+        return finding.rule()
+                + (finding.jobId().isPresent() ? " of job " + finding.jobId().getAsLong() : "") + " since "
+                + Plain.minute(finding.since(), zone) + ": " + Plain.line(finding.summary(), 500) + " "
+                + Plain.line(finding.fix(), 500);
     }
 }

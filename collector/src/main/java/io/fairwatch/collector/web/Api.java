@@ -8,6 +8,9 @@ import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.datatype.jdk8.Jdk8Module;
 import com.fasterxml.jackson.datatype.jsr310.JavaTimeModule;
+import io.fairwatch.collector.lookup.FindingLine;
+import io.fairwatch.collector.lookup.FindingList;
+import io.fairwatch.collector.lookup.FindingText;
 import io.fairwatch.collector.lookup.HoldLookup;
 import io.fairwatch.collector.lookup.HoldLookup.Filter;
 import io.fairwatch.collector.lookup.HoldLookup.Holdings;
@@ -83,6 +86,7 @@ public final class Api {
     private final NodeLookup nodes;
     private final HoldLookup holds;
     private final UserLookup users;
+    private final FindingList findings;
     private final ScratchLookup scratch;
     private final ReportMaker reports;
     private final HealthCheck health;
@@ -107,6 +111,7 @@ public final class Api {
             NodeLookup nodes,
             HoldLookup holds,
             UserLookup users,
+            FindingList findings,
             ScratchLookup scratch,
             ReportMaker reports,
             HealthCheck health,
@@ -119,6 +124,7 @@ public final class Api {
         this.nodes = nodes;
         this.holds = holds;
         this.users = users;
+        this.findings = findings;
         this.scratch = scratch;
         this.reports = reports;
         this.health = health;
@@ -203,6 +209,19 @@ public final class Api {
                                 Parameter.LIMIT,
                                 Parameter.AFTER)
                         .answers(new TypeReference<Listing<Holds>>() {}.getType()),
+                Route.of(
+                                "/api/v1/findings",
+                                "What rules found and is still so, newest first, with who was told; of a job also what is over.",
+                                this::findings,
+                                Parameter.USER,
+                                Parameter.text("rule", "Only of this rule."),
+                                Parameter.text("job", "Only of this job: 83549, 83549_3, 83549+1."),
+                                Parameter.NODE,
+                                Parameter.choice("state", "all: what is over, too; comes with a job.", "open", "all"),
+                                Parameter.WIDTH,
+                                Parameter.LIMIT,
+                                Parameter.AFTER)
+                        .answers(new TypeReference<Listing<FindingLine>>() {}.getType()),
                 Route.of(
                                 "/api/v1/nodes",
                                 "What nodes report now, by name.",
@@ -343,6 +362,19 @@ public final class Api {
         Holdings holdings = holds.held(filter(question));
         Listing<Holds> found = holdings.listing(question.page().of(by.apply(holdings), Holds::key));
         return list(question, found, new HoldText()::holdsCsv, () -> new HoldText().holds(who, found));
+    }
+
+    private Reply findings(Question question) throws StoreException, JsonProcessingException {
+        Listing<FindingLine> found = findings.find(
+                new FindingList.Query(
+                        question.text("user"),
+                        question.text("rule"),
+                        question.text("node"),
+                        question.text("job"),
+                        question.is("state", "all")),
+                question.page());
+        FindingText text = new FindingText(zone, question.width());
+        return list(question, found, text::csv, () -> text.page(found));
     }
 
     private static Filter filter(Question question) {

@@ -316,7 +316,7 @@ public final class Samples {
 
     // ---- what rules found
 
-    static FindingRow finding(Run run, FindingRow.State state) {
+    public static FindingRow finding(Run run, FindingRow.State state) {
         return new FindingRow(
                 run.key(),
                 "idle-gpu",

@@ -12,6 +12,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.fairwatch.collector.lookup.FindingList;
 import io.fairwatch.collector.lookup.HoldLookup;
 import io.fairwatch.collector.lookup.JobList;
 import io.fairwatch.collector.lookup.JobLookup;
@@ -98,6 +99,7 @@ class ApiTest {
                         new NodeLookup(asked, () -> NOW),
                         holds,
                         new UserLookup(asked, holds),
+                        new FindingList(asked, () -> NOW),
                         new ScratchLookup(asked, () -> NOW),
                         new ReportMaker(asked, 0.01),
                         new HealthCheck(

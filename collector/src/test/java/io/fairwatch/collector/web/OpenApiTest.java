@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.fairwatch.collector.lookup.FindingList;
 import io.fairwatch.collector.lookup.HoldLookup;
 import io.fairwatch.collector.lookup.JobList;
 import io.fairwatch.collector.lookup.JobLookup;
@@ -18,6 +19,7 @@ import io.fairwatch.collector.lookup.ScratchLookup;
 import io.fairwatch.collector.lookup.UserLookup;
 import io.fairwatch.collector.report.ReportMaker;
 import io.fairwatch.collector.store.DuckDbStore;
+import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.Store;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.vertx.core.Vertx;
@@ -59,7 +61,8 @@ class OpenApiTest {
 
     /** A good value of every other parameter that is not free text. */
     private static final Map<String, String> GOOD = Map.of(
-            "limit", "5", "since", "7d", "until", "2026-11-20T14:00", "width", "80", "state", "all", "path", "/raid");
+            "limit", "5", "since", "7d", "until", "2026-11-20T14:00", "width", "80", "state", "all", "path", "/raid",
+            "job", "83549");
 
     private static Vertx vertx;
     private static Store store;
@@ -76,6 +79,10 @@ class OpenApiTest {
                 store,
                 List.of(running(83549, allocated("nv-ai-01", 3), allocated("nv-ai-01", 4))),
                 Samples.pending(83550, "83550"));
+        store.saveFindings(
+                List.of(Samples.finding(
+                        running(83549, allocated("nv-ai-01", 3), allocated("nv-ai-01", 4)), FindingRow.State.TOLD)),
+                List.of());
         Samples.sendAllTheTime(
                 store,
                 "nv-ai-01",
@@ -90,6 +97,7 @@ class OpenApiTest {
                         new NodeLookup(store, () -> NOW),
                         holds,
                         new UserLookup(store, holds),
+                        new FindingList(store, () -> NOW),
                         new ScratchLookup(store, () -> NOW),
                         new ReportMaker(store, 0.01),
                         new HealthCheck(store, () -> NOW, Optional.of(Duration.ofSeconds(75)), "0.1.0", List::of),
