@@ -9,6 +9,8 @@ import io.fairwatch.collector.notice.Notifier;
 import io.fairwatch.collector.notice.Person;
 import io.fairwatch.collector.notice.QuietTime;
 import io.fairwatch.collector.notice.SmtpOutbox;
+import io.fairwatch.collector.report.ReportSettings;
+import io.fairwatch.collector.report.SemesterCalendar;
 import io.fairwatch.collector.slurm.SlurmSettings;
 import io.fairwatch.rules.Ladder;
 import java.net.URI;
@@ -17,9 +19,11 @@ import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.ZoneId;
 import java.time.ZoneOffset;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 
 /**
  * The collector's configuration, with all defaults; {@code deploy/collector.example.yml} explains each key to an
@@ -33,6 +37,7 @@ import java.util.Optional;
  * @param escalation who hears of findings, one after the other
  * @param mail how mails are sent
  * @param people how people are written to
+ * @param report what reports say
  * @param site names of things
  */
 record CollectorConfig(
@@ -44,6 +49,7 @@ record CollectorConfig(
         Escalation escalation,
         Mail mail,
         PeopleConfig people,
+        Reporting report,
         Site site) {
 
     /**
@@ -272,6 +278,81 @@ record CollectorConfig(
 
         Notifier.Settings notifier(Duration staleAfter, QuietTime quiet) {
             return new Notifier.Settings(mode, redirectAllTo, mostPerDay, retryFirst, retryMost, staleAfter, quiet);
+        }
+    }
+
+    /**
+     * What reports say.
+     *
+     * @param calendar how the site's year is divided, unless {@code semesters} says so
+     * @param semesters semesters by name; empty: those of {@code calendar}
+     * @param faculties departments of each faculty
+     * @param departments accounts of each department
+     * @param nodeGroups nodes of each group
+     * @param people how people appear
+     * @param co2GramsPerKwh what a kWh weighs in CO2; absent: not told
+     * @param co2Source where that figure is from; absent: not told
+     * @param smallQos the QoS for those who run nothing
+     * @param untouched scratch directories untouched for so long are offered for clearing
+     */
+    record Reporting(
+            @Default("aalborg") Calendar calendar,
+            Map<String, Semester> semesters,
+            Map<String, List<String>> faculties,
+            Map<String, List<String>> departments,
+            Map<String, List<String>> nodeGroups,
+            @Default("names") ReportSettings.People people,
+            Optional<Double> co2GramsPerKwh,
+            Optional<String> co2Source,
+            @Default("1cpu") String smallQos,
+
+            @Default("90d") @Range(from = "1d", to = "3660d")
+            Duration untouched) {
+        Reporting {
+            semesters.forEach((name, semester) -> SemesterCalendar.Part.parse(semester.from(), semester.to()));
+            if (co2GramsPerKwh.isPresent() && !(co2GramsPerKwh.get() >= 0 && co2GramsPerKwh.get() <= 5000)) {
+                throw new IllegalArgumentException(
+                        "co2GramsPerKwh: " + co2GramsPerKwh.get() + " (expected: from 0 to 5000)");
+            }
+            settings(calendar, semesters); // refused here, where a line of the file can be named
+        }
+
+        /** Calendars that come with the collector. */
+        enum Calendar {
+            AALBORG,
+            HALF_YEARS
+        }
+
+        /**
+         * A semester of any year.
+         *
+         * @param from its first day, e.g. 09-01
+         * @param to the first day after it
+         */
+        record Semester(String from, String to) {}
+
+        private static SemesterCalendar settings(Calendar calendar, Map<String, Semester> semesters) {
+            if (semesters.isEmpty()) {
+                return calendar == Calendar.AALBORG ? SemesterCalendar.AALBORG : SemesterCalendar.HALF_YEARS;
+            }
+            Map<String, SemesterCalendar.Part> parts = new LinkedHashMap<>();
+            semesters.forEach(
+                    (name, semester) -> parts.put(name, SemesterCalendar.Part.parse(semester.from(), semester.to())));
+            return new SemesterCalendar(parts);
+        }
+
+        ReportSettings settings(double busyAboveRatio) {
+            return new ReportSettings(
+                    settings(calendar, semesters),
+                    faculties,
+                    departments,
+                    nodeGroups,
+                    people,
+                    co2GramsPerKwh.map(OptionalDouble::of).orElseGet(OptionalDouble::empty),
+                    co2Source.map(source -> "(" + source + ")").orElse(""),
+                    smallQos,
+                    untouched,
+                    busyAboveRatio);
         }
     }
 

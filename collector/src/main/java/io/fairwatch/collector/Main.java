@@ -208,7 +208,14 @@ public final class Main implements Callable<Integer> {
             JobLookup.Settings looks = new JobLookup.Settings(busyAbove, staleAfter);
             JobLookup jobs = new JobLookup(store, clock, looks);
             HoldLookup holds = new HoldLookup(store, clock, looks);
-            ReportMaker reports = new ReportMaker(store, busyAbove);
+            ReportMaker reports = new ReportMaker(
+                    store,
+                    config.report().settings(busyAbove),
+                    new ReportMaker.Site(
+                            config.site().name(),
+                            zone,
+                            Version.text(),
+                            rules.rules().stream().map(Rule::name).toList()));
             boolean asksSlurm = config.slurm().enabled();
             HealthCheck health = new HealthCheck(
                     store,

@@ -9,6 +9,7 @@ import io.fairwatch.agent.config.ConfigFile.ConfigException;
 import io.fairwatch.agent.config.ConfigFile.Size;
 import io.fairwatch.collector.notice.Notifier;
 import io.fairwatch.collector.notice.SmtpOutbox;
+import io.fairwatch.collector.report.ReportSettings;
 import io.fairwatch.collector.slurm.SlurmSettings;
 import io.fairwatch.rules.Ladder;
 import io.fairwatch.rules.Rule;
@@ -82,6 +83,17 @@ class CollectorConfigTest {
                                 List.of(),
                                 new PeopleConfig.Quiet(
                                         "00:00", "00:00", List.of(), Optional.empty(), PeopleConfig.Day.MON)),
+                        new CollectorConfig.Reporting(
+                                CollectorConfig.Reporting.Calendar.AALBORG,
+                                Map.of(),
+                                Map.of(),
+                                Map.of(),
+                                Map.of(),
+                                ReportSettings.People.NAMES,
+                                Optional.empty(),
+                                Optional.empty(),
+                                "1cpu",
+                                Duration.ofDays(90)),
                         new CollectorConfig.Site(
                                 "the cluster", "root@localhost.localdomain", Optional.empty(), Optional.empty())),
                 parse(""));
@@ -171,6 +183,17 @@ class CollectorConfigTest {
                                         List.of(PeopleConfig.Day.TUE, PeopleConfig.Day.WED),
                                         Optional.of(Path.of("/holidays")),
                                         PeopleConfig.Day.WED)),
+                        new CollectorConfig.Reporting(
+                                CollectorConfig.Reporting.Calendar.HALF_YEARS,
+                                Map.of("winter", new CollectorConfig.Reporting.Semester("10-15", "03-01")),
+                                Map.of("Technology", List.of("cs", "es")),
+                                Map.of("cs", List.of("cs", "cs.*")),
+                                Map.of("DGX-2", List.of("nv-ai-0*")),
+                                ReportSettings.People.PSEUDONYMS,
+                                Optional.of(82.5),
+                                Optional.of("by the grid"),
+                                "small",
+                                Duration.ofDays(30)),
                         new CollectorConfig.Site(
                                 "AI Cloud",
                                 "support@its.aau.dk",
@@ -242,6 +265,17 @@ class CollectorConfigTest {
                           mostPerDay: 3
                           retryFirst: 2m
                           retryMost: 3h
+                        report:
+                          calendar: half_years
+                          semesters: {winter: {from: 10-15, to: 03-01}}
+                          faculties: {Technology: [cs, es]}
+                          departments: {cs: [cs, cs.*]}
+                          nodeGroups: {DGX-2: [nv-ai-0*]}
+                          people: pseudonyms
+                          co2GramsPerKwh: 82.5
+                          co2Source: by the grid
+                          smallQos: small
+                          untouched: 30d
                         site:
                           name: AI Cloud
                           support: support@its.aau.dk

@@ -4,8 +4,9 @@ import java.time.DateTimeException;
 import java.time.Instant;
 import java.time.LocalDate;
 import java.time.ZoneId;
+import java.time.temporal.ChronoUnit;
+import java.util.List;
 import java.util.Optional;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
@@ -16,8 +17,6 @@ import java.util.regex.Pattern;
  * @param to end, not included
  */
 public record Period(String name, Instant from, Instant to) {
-    private static final Pattern SEMESTER = Pattern.compile("(\\d{4})-(autumn|spring)");
-
     /** Four digits: ISO's longer years reach beyond what instants can be stored as. */
     private static final Pattern DAY = Pattern.compile("\\d{4}-\\d{2}-\\d{2}");
 
@@ -28,30 +27,26 @@ public record Period(String name, Instant from, Instant to) {
     }
 
     /**
-     * The period that somebody asked for, by semester or by days in the site's zone. Autumn runs from 1 September to the
-     * end of January, spring from 1 February to the end of June.
+     * The period that somebody asked for, by semester or by days in the site's zone.
      *
+     * @param calendar the site's semesters
      * @param semester e.g. {@code 2026-autumn}; excludes the others
      * @param from first day
      * @param to first day not counted; absent: up to {@code now}
      * @throws IllegalArgumentException naming what was wrong
      */
     public static Period parse(
-            Optional<String> semester, Optional<String> from, Optional<String> to, ZoneId zone, Instant now) {
+            SemesterCalendar calendar,
+            Optional<String> semester,
+            Optional<String> from,
+            Optional<String> to,
+            ZoneId zone,
+            Instant now) {
         if (semester.isPresent()) {
             if (from.isPresent() || to.isPresent()) {
                 throw new IllegalArgumentException("semester: comes with from or to (expected: one or the other)");
             }
-            Matcher parts = SEMESTER.matcher(semester.get());
-            if (!parts.matches()) {
-                throw new IllegalArgumentException(
-                        "semester: " + semester.get() + " (expected: such as 2026-autumn or 2026-spring)");
-            }
-            int year = Integer.parseInt(parts.group(1));
-            boolean autumn = parts.group(2).equals("autumn");
-            LocalDate first = LocalDate.of(year, autumn ? 9 : 2, 1);
-            LocalDate end = autumn ? LocalDate.of(year + 1, 2, 1) : LocalDate.of(year, 7, 1);
-            return new Period(semester.get(), start(first, zone), start(end, zone));
+            return of(calendar.find(semester.get()), zone);
         }
         LocalDate first = day(
                 "from",
@@ -62,6 +57,33 @@ public record Period(String name, Instant from, Instant to) {
         }
         LocalDate end = day("to", to.get());
         return new Period(first + " to " + end, start(first, zone), start(end, zone));
+    }
+
+    static Period of(SemesterCalendar.Semester semester, ZoneId zone) {
+        return new Period(semester.name(), start(semester.from(), zone), start(semester.to(), zone));
+    }
+
+    /** The semester that ended last at {@code now}, by the site's zone. */
+    public static Optional<Period> newest(SemesterCalendar calendar, ZoneId zone, Instant now) {
+        return calendar.endedBy(LocalDate.ofInstant(now, zone)).map(semester -> of(semester, zone));
+    }
+
+    /**
+     * Periods to compare with, newest first: the semesters before it, or as many days as it has, just before it.
+     *
+     * @param count how many semesters
+     */
+    List<Period> before(SemesterCalendar calendar, ZoneId zone, int count) {
+        try {
+            return calendar.before(calendar.find(name), count).stream()
+                    .map(semester -> of(semester, zone))
+                    .toList();
+        } catch (IllegalArgumentException expected) {
+            LocalDate first = LocalDate.ofInstant(from, zone);
+            long days = Math.max(1, ChronoUnit.DAYS.between(first, LocalDate.ofInstant(to, zone)));
+            LocalDate earlier = first.minusDays(days);
+            return List.of(new Period(earlier + " to " + first, start(earlier, zone), start(first, zone)));
+        }
     }
 
     private static LocalDate day(String what, String text) {

@@ -1,74 +1,83 @@
 package io.fairwatch.collector.report;
 
-import java.time.Instant;
+import java.time.ZoneId;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 
 /**
- * What a period's GPUs were used for. Immutable.
+ * A period in figures, in no language yet. The same period and the same facts make an equal report. Immutable.
  *
  * @param period what it covers
- * @param accountingUntil until when ended jobs are known completely; absent: Slurm's accounting never answered
+ * @param of whose it is
+ * @param site what people call the cluster
+ * @param zone zone of all times that people read
  * @param simulated the sentence that says so when GPUs of any node are simulated
- * @param total all runs together
- * @param groups the same runs divided, by what ({@code user}, {@code account}, ...), largest allocation first
+ * @param headline the figures that answer how much there was, how much was held, used and wasted
+ * @param whole what there was, by what became of it: one row
+ * @param advice what to do, most worthwhile first
+ * @param sections everything else
+ * @param sources where the figures come from, how complete they are, and what was in force
+ * @param scripts lists to act on, for a person to read and to run
  */
 public record Report(
         Period period,
-        Optional<Instant> accountingUntil,
+        Scope of,
+        String site,
+        ZoneId zone,
         Optional<String> simulated,
-        Line total,
-        Map<String, List<Line>> groups) {
+        List<Figure> headline,
+        Section whole,
+        List<Advice> advice,
+        List<Section> sections,
+        List<Say> sources,
+        List<Script> scripts) {
+    public Report {
+        headline = List.copyOf(headline);
+        advice = List.copyOf(advice);
+        sections = List.copyOf(sections);
+        sources = List.copyOf(sources);
+        scripts = List.copyOf(scripts);
+    }
+
+    /** Whose report it is. */
+    public sealed interface Scope {
+        /** Everybody's. */
+        record Cluster() implements Scope {}
+
+        /** One person's. */
+        record Person(String user) implements Scope {}
+
+        /** An account's and those below it. */
+        record Accounts(String account) implements Scope {}
+    }
 
     /**
-     * Some runs together. Immutable.
+     * A number that is read first. Immutable.
      *
-     * @param name whose or which
-     * @param runs how many held their allocation at some time of the period
-     * @param allocatedGpuSeconds what Slurm gave
-     * @param seenGpuSeconds the part of it of which nodes reported how busy the GPU was
-     * @param usedGpuSeconds that part times mean utilisation
-     * @param idleGpuSeconds that part in which nothing ran
-     * @param outsideGpuSeconds time on GPUs that Slurm did not give them, by their processes; not in the others, and only
-     *     of runs of which it is known which GPUs Slurm gave
+     * @param key of its words
+     * @param value the number
+     * @param explained what it means, a sentence
      */
-    public record Line(
-            String name,
-            int runs,
-            long allocatedGpuSeconds,
-            double seenGpuSeconds,
-            double usedGpuSeconds,
-            double idleGpuSeconds,
-            double outsideGpuSeconds) {
+    public record Figure(String key, Cell value, Say explained) {}
 
-        static final Line NOTHING = new Line("", 0, 0, 0, 0, 0, 0);
+    /**
+     * Something worth doing. Immutable.
+     *
+     * @param say why and what
+     * @param section where the figures are
+     */
+    public record Advice(Say say, String section) {}
 
-        Line plus(Line other) {
-            return new Line(
-                    name,
-                    runs + other.runs,
-                    allocatedGpuSeconds + other.allocatedGpuSeconds,
-                    seenGpuSeconds + other.seenGpuSeconds,
-                    usedGpuSeconds + other.usedGpuSeconds,
-                    idleGpuSeconds + other.idleGpuSeconds,
-                    outsideGpuSeconds + other.outsideGpuSeconds);
-        }
+    /**
+     * Commands for a person to check and to run; nothing here ever runs them. Immutable.
+     *
+     * @param name of the file
+     * @param text a POSIX shell script
+     */
+    public record Script(String name, String text) {}
 
-        Line named(String other) {
-            return new Line(
-                    other,
-                    runs,
-                    allocatedGpuSeconds,
-                    seenGpuSeconds,
-                    usedGpuSeconds,
-                    idleGpuSeconds,
-                    outsideGpuSeconds);
-        }
-
-        /** What was allocated and nobody reported on. */
-        public double unseenGpuSeconds() {
-            return Math.max(0, allocatedGpuSeconds - seenGpuSeconds);
-        }
+    /** The section with this id. */
+    public Optional<Section> section(String id) {
+        return sections.stream().filter(section -> section.id().equals(id)).findFirst();
     }
 }

@@ -1,136 +1,341 @@
 package io.fairwatch.collector.report;
 
-import io.fairwatch.collector.report.Report.Line;
-import io.fairwatch.collector.run.Run;
-import io.fairwatch.collector.run.RunKey;
-import io.fairwatch.collector.store.GpuUse;
+import io.fairwatch.collector.report.Cell.Kind;
+import io.fairwatch.collector.report.Chart.Part;
+import io.fairwatch.collector.report.Chart.Tone;
+import io.fairwatch.collector.report.Report.Figure;
+import io.fairwatch.collector.report.Report.Scope;
+import io.fairwatch.collector.report.Report.Script;
+import io.fairwatch.collector.report.ReportSettings.People;
+import io.fairwatch.collector.report.Sheet.Column;
 import io.fairwatch.collector.store.NodeState;
+import io.fairwatch.collector.store.PeriodFacts;
+import io.fairwatch.collector.store.PeriodFacts.GroupKey;
+import io.fairwatch.collector.store.PeriodFacts.HourSum;
+import io.fairwatch.collector.store.PeriodFacts.Sums;
+import io.fairwatch.collector.store.PeriodQuestion;
 import io.fairwatch.collector.store.Store;
-import io.fairwatch.collector.store.Store.RunSpan;
 import io.fairwatch.collector.store.Store.StoreException;
 import java.time.Duration;
-import java.time.Instant;
+import java.time.ZoneId;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Comparator;
-import java.util.LinkedHashMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Function;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 
-/** Adds up a period. Thread-safe; blocks on the store. */
+/** Adds up a period and says what it means. Thread-safe; blocks on the store. */
 public final class ReportMaker {
-    private final Store store;
-    private final double busyAboveRatio;
+    /** So many earlier semesters are compared with. */
+    private static final int EARLIER = 3;
 
-    /** @param busyAboveRatio a reading above this counts as busy */
-    public ReportMaker(Store store, double busyAboveRatio) {
-        this.store = store;
-        this.busyAboveRatio = busyAboveRatio;
-    }
+    private final Store store;
+    private final ReportSettings settings;
+    private final Site site;
 
     /**
-     * Adds up all runs that held their allocation at some time of the period. One without an end that Slurm has not
-     * confirmed since the period began is left out.
+     * What a report says of where it comes from. Immutable.
+     *
+     * @param name what people call the cluster
+     * @param zone of all times that people read
+     * @param version of the collector
+     * @param rules the rules in force, one text each
      */
+    public record Site(String name, ZoneId zone, String version, List<String> rules) {
+        public Site {
+            rules = List.copyOf(rules);
+        }
+    }
+
+    public ReportMaker(Store store, ReportSettings settings, Site site) {
+        this.store = store;
+        this.settings = settings;
+        this.site = site;
+    }
+
+    public ReportSettings settings() {
+        return settings;
+    }
+
+    public ZoneId zone() {
+        return site.zone();
+    }
+
+    /** Makes the report of a period, everybody's, with people as the site decided. */
     public Report make(Period period) throws StoreException {
-        List<Run> runs = store.runsWithin(period.from(), period.to()).stream()
-                .filter(run -> run.end().isPresent() || run.asOf().isAfter(period.from()))
-                .toList();
-        Map<RunKey, List<GpuUse>> use =
-                store.gpuUse(runs.stream().map(run -> span(run, period)).toList(), busyAboveRatio).stream()
-                        .collect(Collectors.groupingBy(GpuUse::run));
-        Map<Run, Line> lines = new LinkedHashMap<>();
-        runs.forEach(run -> lines.put(run, line(run, period, use.getOrDefault(run.key(), List.of()))));
+        return make(period, new Scope.Cluster(), settings.people(), step -> {});
+    }
 
-        Map<String, List<Line>> groups = new LinkedHashMap<>();
-        groups.put("user", group(lines, run -> run.owner().user()));
-        groups.put("account", group(lines, run -> run.owner().account()));
-        groups.put("partition", group(lines, run -> run.owner().partition()));
-        groups.put("QoS", group(lines, run -> run.owner().qos()));
-        groups.put("GPU type", group(lines, ReportMaker::gpuTypes));
-        return new Report(
+    /** Makes the report of a period. */
+    public Report make(Period period, Scope scope, People people, Consumer<String> progress) throws StoreException {
+        ReportSettings with = settings.with(scope instanceof Scope.Cluster ? people : People.NAMES);
+        PeriodFacts facts = store.period(question(period, scope, progress));
+        List<Basis.Earlier> earlier = new ArrayList<>();
+        for (Period before : period.before(settings.calendar(), site.zone(), EARLIER)) {
+            earlier.add(new Basis.Earlier(before, store.periodGroups(question(before, scope, step -> {
+                progress.accept(before.name() + ": " + step);
+            }))));
+        }
+        progress.accept("report");
+        Basis basis = new Basis(
                 period,
-                store.accountingUntil(),
+                scope,
+                with,
+                site.zone(),
+                facts,
+                new Capacity(period, facts.nodes(), facts.models(), settings::nodeGroup),
+                new Pseudonyms(with.people(), order(facts)),
+                earlier,
                 store.nodes().stream()
+                        .sorted(Comparator.comparing(NodeState::node))
+                        .toList());
+        return report(basis);
+    }
+
+    private PeriodQuestion question(Period period, Scope scope, Consumer<String> progress) {
+        return new PeriodQuestion(
+                period.from(),
+                period.to(),
+                settings.busyAboveRatio(),
+                Patterns.weekBegins(period, site.zone()),
+                settings::nodeGroup,
+                settings::department,
+                scope instanceof Scope.Person person ? Optional.of(person.user()) : Optional.empty(),
+                scope instanceof Scope.Accounts accounts ? Optional.of(Set.of(accounts.account())) : Optional.empty(),
+                progress);
+    }
+
+    private static List<String> order(PeriodFacts facts) {
+        return Breakdowns.sorted(Basis.by(facts.groups(), GroupKey::user)).stream()
+                .map(Map.Entry::getKey)
+                .toList();
+    }
+
+    private Report report(Basis basis) {
+        List<Section> sections = new ArrayList<>();
+        sections.addAll(Breakdowns.all(basis));
+        sections.addAll(Patterns.waiting(basis));
+        sections.add(Patterns.week(basis));
+        sections.add(Patterns.fit(basis));
+        sections.add(Patterns.efficiency(basis));
+        sections.addAll(Persons.all(basis));
+        List<Script> scripts = new ArrayList<>();
+        List<ActionLists.Inactive> inactive = List.of();
+        List<Scratch.Old> old = List.of();
+        if (basis.whole()) {
+            sections.add(Patterns.energy(basis));
+            sections.add(Patterns.fairness(basis));
+            sections.add(Scratch.section(basis));
+            inactive = ActionLists.inactive(basis);
+            old = Scratch.old(basis);
+            if (basis.people().shown()) {
+                sections.add(ActionLists.inactiveSection(basis, inactive));
+            }
+            sections.add(ActionLists.terms(basis));
+            scripts.add(ActionLists.inactiveScript(basis, inactive));
+            scripts.add(ActionLists.scratchScript(basis, old));
+        }
+        sections.add(Patterns.trend(basis));
+        Section whole = whole(basis);
+        return new Report(
+                basis.period(),
+                basis.scope(),
+                site.name(),
+                site.zone(),
+                basis.nodes().stream()
                         .map(NodeState::simulated)
-                        .flatMap(s -> s.stream())
+                        .flatMap(Optional::stream)
                         .findFirst(),
-                lines.values().stream().reduce(Line.NOTHING, Line::plus).named("all"),
-                groups);
+                headline(basis),
+                whole,
+                new Advisor(basis, sections, inactive, old).advice(),
+                sections,
+                sources(basis),
+                scripts);
     }
 
-    /** The part of a run that lies in the period; one that still runs counts as far as Slurm has confirmed it. */
-    private static RunSpan span(Run run, Period period) {
-        Instant from = later(run.key().start(), period.from());
-        Instant end = run.end().orElse(run.asOf());
-        return new RunSpan(run, from, later(from, end.isBefore(period.to()) ? end : period.to()));
+    // ---- what is read first
+
+    private static List<Figure> headline(Basis basis) {
+        Sums total = basis.total();
+        PeriodFacts.Use use = total.use();
+        List<Figure> figures = new ArrayList<>();
+        long known = basis.capacity().knownMs();
+        long span = Duration.between(basis.period().from(), basis.until()).toMillis();
+        if (basis.whole()) {
+            long service = basis.capacity().all.serviceMs;
+            long out = basis.capacity().all.outMs();
+            figures.add(new Figure(
+                    "available",
+                    known > 0 ? Cell.hours(service) : Cell.unknown(Kind.HOURS),
+                    known == 0
+                            ? Say.of("available.unknown")
+                            : known * 100 < span * 98
+                                    ? Say.of("available.part", Cell.ratio(known, span))
+                                    : Say.of(
+                                            "available.says", Cell.number((double) service / known), Cell.hours(out))));
+        }
+        long heldKnown = heldWhileKnown(basis);
+        figures.add(new Figure(
+                "held",
+                Cell.hours(total.gpuMs()),
+                basis.whole() && basis.capacity().all.serviceMs > 0
+                        ? Say.of(
+                                "held.share",
+                                Cell.ratio(heldKnown, basis.capacity().all.serviceMs),
+                                Cell.count(total.runs()))
+                        : Say.of("held.runs", Cell.count(total.runs()))));
+        figures.add(new Figure(
+                "used",
+                use.seenMs() > 0 ? Cell.hours(use.usedMs()) : Cell.unknown(Kind.HOURS),
+                use.seenMs() > 0
+                        ? Say.of(
+                                "used.share",
+                                Cell.ratio(use.usedMs(), use.seenMs()),
+                                Cell.ratio(use.seenMs(), total.gpuMs()))
+                        : Say.of("nothing-seen")));
+        figures.add(new Figure(
+                "idle",
+                use.seenMs() > 0 ? Cell.hours(use.idleMs()) : Cell.unknown(Kind.HOURS),
+                use.seenMs() > 0
+                        ? Say.of(
+                                "idle.share",
+                                Cell.ratio(use.idleMs(), use.seenMs()),
+                                Cell.number(span > 0 ? (double) use.idleMs() / span : 0))
+                        : Say.of("nothing-seen")));
+        return figures;
     }
 
-    private static Instant later(Instant a, Instant b) {
-        return a.isAfter(b) ? a : b;
+    private static long heldWhileKnown(Basis basis) {
+        return basis.facts().modelHours().stream()
+                .filter(sum -> basis.capacity().knows(sum.hour()))
+                .mapToLong(HourSum::heldMs)
+                .sum();
     }
 
-    private static Line line(Run run, Period period, List<GpuUse> uses) {
-        RunSpan span = span(run, period);
-        long held = Duration.between(span.from(), span.to()).toSeconds();
-        boolean whole = span.from().equals(run.key().start())
-                && span.to().equals(run.end().orElse(run.asOf()));
-        long counted = whole ? Math.max(0, held - run.suspended().toSeconds()) : held;
-        boolean allKnown =
-                run.gpus().stream().filter(gpu -> gpu.uuid().isPresent()).count()
-                        >= run.allocation().gpus().orElse(0);
-        double seen = 0;
-        double used = 0;
-        double idle = 0;
-        double outside = 0;
-        for (GpuUse use : uses) {
-            if (use.allocated().isPresent()) {
-                // a reading without utilisation says nothing of use
-                double measured = Math.min(use.coveredSeconds(), use.busySeconds() + use.idleSeconds());
-                seen += measured;
-                used += measured * use.utilizationMeanRatio().orElse(0);
-                idle += use.idleSeconds();
-            } else if (allKnown) {
-                outside += use.coveredSeconds();
+    /** Everything that there was, by what became of it; the whole cluster and each model. */
+    private static Section whole(Basis basis) {
+        Map<String, Long> heldKnown = new HashMap<>();
+        basis.facts().modelHours().stream()
+                .filter(sum -> basis.capacity().knows(sum.hour()))
+                .forEach(sum -> heldKnown.merge(sum.name(), sum.heldMs(), Long::sum));
+        Map<String, Sums> sums = basis.by(GroupKey::model);
+        sums.remove(PeriodFacts.NO_GPU);
+        Set<String> models = new TreeSet<>(sums.keySet());
+        if (basis.whole()) {
+            models.addAll(basis.capacity().byModel.keySet());
+        }
+        List<List<Cell>> rows = new ArrayList<>();
+        Sums total = Sums.NONE;
+        for (Sums sum : sums.values()) {
+            total = total.plus(sum);
+        }
+        boolean known = basis.whole() && basis.capacity().knownMs() > 0;
+        long free = known
+                ? Math.max(
+                        0,
+                        basis.capacity().all.serviceMs
+                                - heldKnown.values().stream()
+                                        .mapToLong(Long::longValue)
+                                        .sum())
+                : 0;
+        rows.add(row(
+                Cell.word("all"),
+                total,
+                known,
+                free,
+                known ? basis.capacity().all.outMs() : 0));
+        if (models.size() > 1) {
+            for (String model : models.stream()
+                    .sorted(Comparator.comparingLong((String name) ->
+                                    sums.getOrDefault(name, Sums.NONE).gpuMs())
+                            .reversed()
+                            .thenComparing(Comparator.naturalOrder()))
+                    .toList()) {
+                Optional<Capacity.Amount> amount =
+                        known ? Optional.ofNullable(basis.capacity().byModel.get(model)) : Optional.empty();
+                rows.add(row(
+                        Breakdowns.name(model),
+                        sums.getOrDefault(model, Sums.NONE),
+                        amount.isPresent(),
+                        amount.map(of -> Math.max(0, of.serviceMs - heldKnown.getOrDefault(model, 0L)))
+                                .orElse(0L),
+                        amount.map(Capacity.Amount::outMs).orElse(0L)));
             }
         }
-        return new Line("", 1, counted * run.allocation().gpus().orElse(0), seen, used, idle, outside);
-    }
-
-    private static List<Line> group(Map<Run, Line> lines, Function<Run, String> key) {
-        Map<String, Line> sums = new LinkedHashMap<>();
-        lines.forEach((run, line) -> {
-            String name = key.apply(run);
-            sums.merge(name, line.named(name), Line::plus);
-        });
-        List<Line> sorted = new ArrayList<>(sums.values());
-        sorted.sort(
-                Comparator.comparingLong(Line::allocatedGpuSeconds).reversed().thenComparing(Line::name));
-        return sorted;
-    }
-
-    private static String gpuTypes(Run run) {
-        String types = run.gpus().stream()
-                .flatMap(gpu -> gpu.type().stream())
-                .distinct()
-                .sorted()
-                .collect(Collectors.joining("+"));
-        if (!types.isEmpty()) {
-            return types;
+        List<Part> parts = new ArrayList<>(Breakdowns.HELD);
+        if (basis.whole()) {
+            parts.add(new Part("free", Tone.FREE));
+            parts.add(new Part("out", Tone.OUT));
         }
-        return run.allocation().gpus().orElse(0) == 0 ? "none" : typedInTres(run);
+        return new Section(
+                "whole",
+                List.of(),
+                new Sheet(
+                        "whole",
+                        List.of(
+                                Column.of("name", Kind.TEXT),
+                                Column.of("held", Kind.HOURS),
+                                Column.of("used", Kind.HOURS),
+                                Column.of("partly", Kind.HOURS),
+                                Column.of("idle", Kind.HOURS),
+                                Column.of("unseen", Kind.HOURS),
+                                new Column("free", Kind.HOURS, basis.whole()),
+                                new Column("out", Kind.HOURS, basis.whole())),
+                        rows),
+                Optional.of(new Chart.Bars("name", parts, 12)),
+                List.of(Say.of("whole.note")));
     }
 
-    /** Slurm's accounting still tells the type when the numbers of the cards are gone. */
-    private static String typedInTres(Run run) {
-        String types = Arrays.stream(run.allocation().tres().split(","))
-                .filter(part -> part.startsWith("gres/gpu:"))
-                .map(part -> part.substring("gres/gpu:".length()).replaceFirst("=.*", ""))
-                .distinct()
-                .sorted()
-                .collect(Collectors.joining("+"));
-        return types.isEmpty() ? "untyped" : types;
+    private static List<Cell> row(Cell name, Sums sums, boolean known, long freeMs, long outMs) {
+        PeriodFacts.Use use = sums.use();
+        return List.of(
+                name,
+                Cell.hours(sums.gpuMs()),
+                Cell.hours(use.usedMs()),
+                Cell.hours(Breakdowns.partlyMs(use)),
+                Cell.hours(use.idleMs()),
+                Cell.hours(Breakdowns.unseenMs(sums)),
+                known ? Cell.hours(freeMs) : Cell.unknown(Kind.HOURS),
+                known ? Cell.hours(outMs) : Cell.unknown(Kind.HOURS));
+    }
+
+    // ---- where it comes from
+
+    private List<Say> sources(Basis basis) {
+        List<Say> says = new ArrayList<>();
+        PeriodFacts facts = basis.facts();
+        Sums total = basis.total();
+        says.add(
+                facts.accountingUntil().isPresent()
+                        ? Say.of("source.slurm", Cell.time(facts.accountingUntil()))
+                        : Say.of("source.slurm.never"));
+        says.add(Say.of("source.seen", Cell.ratio(total.use().seenMs(), total.gpuMs())));
+        facts.firstReading()
+                .filter(at -> at.isAfter(basis.period().from().plus(Duration.ofHours(1))))
+                .ifPresent(at -> says.add(Say.of("source.first-reading", Cell.time(at))));
+        if (basis.whole()) {
+            long span = Duration.between(basis.period().from(), basis.until()).toMillis();
+            says.add(Say.of(
+                    "source.nodes", Cell.ratio(Math.min(span, basis.capacity().knownMs()), span)));
+        }
+        if (total.use().outsideMs() > 0) {
+            says.add(Say.of("source.outside", Cell.hours(total.use().outsideMs())));
+        }
+        if (total.gpuSuspendedMs() > 0 || total.cutSuspended() > 0) {
+            says.add(Say.of("source.suspended", Cell.hours(total.gpuSuspendedMs()), Cell.count(total.cutSuspended())));
+        }
+        if (total.untold() > 0) {
+            says.add(Say.of("source.untold", Cell.count(total.untold())));
+        }
+        says.add(Say.of("source.busy", Cell.ratio(settings.busyAboveRatio(), 1)));
+        says.add(Say.of("source.rules", Cell.text(site.rules().stream().sorted().collect(Collectors.joining("; ")))));
+        says.add(Say.of("source.version", Cell.text(site.version())));
+        return says;
     }
 }

@@ -341,6 +341,18 @@ public final class DuckDbStore implements Store {
         return read("gpusTogether", session -> UseQueries.gpusTogether(session, List.copyOf(spans), busyAboveRatio));
     }
 
+    // ---- a whole period
+
+    @Override
+    public PeriodFacts period(PeriodQuestion question) throws StoreException {
+        return read("period", session -> PeriodQueries.facts(session, question));
+    }
+
+    @Override
+    public List<PeriodFacts.Group> periodGroups(PeriodQuestion question) throws StoreException {
+        return read("periodGroups", session -> PeriodQueries.groups(session, question));
+    }
+
     // ---- findings and notices
 
     @Override

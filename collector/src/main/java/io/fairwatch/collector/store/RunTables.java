@@ -48,6 +48,7 @@ final class RunTables {
                         .end();
             }
         }
+        NodeStateTables.save(session, view.nodes(), view.at(), instant(session, VIEW_AT));
         session.execute("DELETE FROM slurm_node");
         try (Rows rows = session.append("slurm_node")) {
             int place = 0;
@@ -222,6 +223,23 @@ final class RunTables {
         });
     }
 
+    /** The runs with these keys, by start. */
+    static List<Run> runs(Session session, Collection<RunKey> keys) throws SQLException {
+        session.execute("""
+                CREATE OR REPLACE TEMPORARY TABLE staged_key (
+                  cluster VARCHAR NOT NULL, job_id BIGINT NOT NULL, start_ms BIGINT NOT NULL)""");
+        try (Rows rows = session.appendTemporary("staged_key")) {
+            for (RunKey key : keys) {
+                key(rows, key);
+                rows.end();
+            }
+        }
+        return runs(
+                session,
+                "(r.cluster, r.job_id, r.start_ms) IN (SELECT cluster, job_id, start_ms FROM staged_key)",
+                "r.start_ms, r.job_id");
+    }
+
     private static List<Run> runs(Session session, String where, String order, Object... parameters)
             throws SQLException {
         List<Run> runs = session.query(
@@ -369,6 +387,11 @@ final class RunTables {
 
     static void saveMark(Session session, String name, Instant at) throws SQLException {
         saveValue(session, "mark " + name, Long.toString(at.toEpochMilli()));
+    }
+
+    /** When the newest view was asked; absent before the first. */
+    static Optional<Instant> viewAt(Session session) throws SQLException {
+        return instant(session, VIEW_AT);
     }
 
     static Optional<Instant> instant(Session session, String name) throws SQLException {

@@ -135,6 +135,12 @@ final class Schema {
               place INTEGER NOT NULL, name VARCHAR NOT NULL, priority BIGINT NOT NULL,
               tres_per_user VARCHAR NOT NULL, tres_per_job VARCHAR NOT NULL, tres_group VARCHAR NOT NULL,
               jobs INTEGER, submitted INTEGER, wall_ms BIGINT)""",
+            // one row for each time that Slurm said the same of a node; until_ms is NULL for what holds in the newest
+            // view
+            """
+            CREATE TABLE IF NOT EXISTS node_state (
+              name VARCHAR NOT NULL, from_ms BIGINT NOT NULL, until_ms BIGINT, service VARCHAR NOT NULL, cpus INTEGER,
+              memory_bytes BIGINT, gpus INTEGER, gres VARCHAR NOT NULL)""",
 
             // ---- judgements
 

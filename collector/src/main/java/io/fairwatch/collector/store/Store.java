@@ -122,6 +122,14 @@ public interface Store extends AutoCloseable {
      */
     Map<RunKey, Integer> gpusTogether(Collection<RunSpan> spans, double busyAboveRatio) throws StoreException;
 
+    // ---- a whole period
+
+    /** Everything that a report of a period is made of, in sums. */
+    PeriodFacts period(PeriodQuestion question) throws StoreException;
+
+    /** The runs of a period by everything that they are divided by, and nothing else of it. */
+    List<PeriodFacts.Group> periodGroups(PeriodQuestion question) throws StoreException;
+
     // ---- findings and notices
 
     /** A time that was remembered under a name; empty if none was. */

@@ -36,9 +36,8 @@ import io.fairwatch.collector.lookup.UserLookup;
 import io.fairwatch.collector.lookup.UserLookup.UserView;
 import io.fairwatch.collector.lookup.UserText;
 import io.fairwatch.collector.report.Period;
-import io.fairwatch.collector.report.Report;
+import io.fairwatch.collector.report.ReportFiles;
 import io.fairwatch.collector.report.ReportMaker;
-import io.fairwatch.collector.report.ReportText;
 import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.collector.text.Plain;
 import io.fairwatch.collector.web.Route.Effort;
@@ -265,7 +264,7 @@ public final class Api {
                                 Parameter.text("semester", "E.g. 2026-autumn; or else from."),
                                 Parameter.text("from", "First day, e.g. 2026-09-01."),
                                 Parameter.text("to", "First day not counted."))
-                        .answers(Report.class)
+                        .answers(new TypeReference<Map<String, Object>>() {}.getType())
                         .slow(),
                 Route.of("/api/v1/health", "Whether the collector, its agents and Slurm are well.", this::health)
                         .in(Format.JSON, Format.TEXT)
@@ -420,18 +419,22 @@ public final class Api {
 
     // ---- report and health
 
-    private Reply report(Question question) throws StoreException, JsonProcessingException {
+    private Reply report(Question question) throws StoreException {
         Period period = Period.parse(
-                question.text("semester"), question.text("from"), question.text("to"), zone, clock.instant());
-        Report report = reports.make(period);
-        ReportText text = new ReportText(zone);
+                reports.settings().calendar(),
+                question.text("semester"),
+                question.text("from"),
+                question.text("to"),
+                zone,
+                clock.instant());
+        ReportFiles files = new ReportFiles(reports.make(period), "en");
         return Reply.of(
                 200,
                 question.format(),
                 switch (question.format()) {
-                    case TEXT -> text.page(report);
-                    case CSV -> text.csv(report);
-                    case JSON -> json.writeValueAsString(report);
+                    case TEXT -> files.text();
+                    case CSV -> files.csv();
+                    case JSON -> files.json();
                 });
     }
 

@@ -311,6 +311,16 @@ public final class MemoryStore implements Store {
         return List.of();
     }
 
+    @Override
+    public PeriodFacts period(PeriodQuestion question) {
+        throw noReadings();
+    }
+
+    @Override
+    public List<PeriodFacts.Group> periodGroups(PeriodQuestion question) {
+        throw noReadings();
+    }
+
     private static UnsupportedOperationException noReadings() {
         return new UnsupportedOperationException("readings are for a real store");
     }

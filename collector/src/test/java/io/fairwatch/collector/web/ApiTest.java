@@ -21,6 +21,7 @@ import io.fairwatch.collector.lookup.Samples;
 import io.fairwatch.collector.lookup.ScratchLookup;
 import io.fairwatch.collector.lookup.UserLookup;
 import io.fairwatch.collector.report.ReportMaker;
+import io.fairwatch.collector.report.ReportSettings;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.Store;
@@ -44,6 +45,7 @@ import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
@@ -101,7 +103,10 @@ class ApiTest {
                         new UserLookup(asked, holds),
                         new FindingList(asked, () -> NOW),
                         new ScratchLookup(asked, () -> NOW),
-                        new ReportMaker(asked, 0.01),
+                        new ReportMaker(
+                                asked,
+                                ReportSettings.DEFAULTS,
+                                new ReportMaker.Site("the cluster", ZoneOffset.UTC, "test", List.of())),
                         new HealthCheck(
                                 asked, () -> NOW, Optional.of(Duration.ofSeconds(75)), "0.1.0", () -> List.of()),
                         COPENHAGEN,

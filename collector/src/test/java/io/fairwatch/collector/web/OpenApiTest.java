@@ -18,6 +18,7 @@ import io.fairwatch.collector.lookup.Samples;
 import io.fairwatch.collector.lookup.ScratchLookup;
 import io.fairwatch.collector.lookup.UserLookup;
 import io.fairwatch.collector.report.ReportMaker;
+import io.fairwatch.collector.report.ReportSettings;
 import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.Store;
@@ -39,6 +40,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.ZoneOffset;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -99,7 +101,10 @@ class OpenApiTest {
                         new UserLookup(store, holds),
                         new FindingList(store, () -> NOW),
                         new ScratchLookup(store, () -> NOW),
-                        new ReportMaker(store, 0.01),
+                        new ReportMaker(
+                                store,
+                                ReportSettings.DEFAULTS,
+                                new ReportMaker.Site("the cluster", ZoneOffset.UTC, "test", List.of())),
                         new HealthCheck(store, () -> NOW, Optional.of(Duration.ofSeconds(75)), "0.1.0", List::of),
                         COPENHAGEN,
                         () -> NOW,
