@@ -99,7 +99,10 @@ public final class LetterWriter {
         /** Something was done to the run. */
         record Done(String deed, Instant at) implements News {}
 
-        /** The owner answered: the key of a text, and what is filled in. */
+        /** Staff could do something to the run, by this command. */
+        record Proposed(String command) implements News {}
+
+        /** The owner answered, in these words. */
         record Answered(String answer) implements News {}
     }
 
@@ -214,6 +217,18 @@ public final class LetterWriter {
                     "when",
                     texts.full(done.at)));
         }
+        if (order.news.isPresent() && order.news.get() instanceof News.Proposed) {
+            return List.of(texts.say(
+                    "opening.proposed",
+                    "job",
+                    job,
+                    "user",
+                    user,
+                    "site",
+                    siteName,
+                    "when",
+                    texts.full(first.findings().get(0).toldAt().orElse(order.now))));
+        }
         if (order.news.isPresent() && order.news.get() instanceof News.Answered answered) {
             return List.of(
                     texts.say("opening.answered", "user", user, "job", job, "site", siteName),
@@ -251,6 +266,10 @@ public final class LetterWriter {
                     user,
                     "deed",
                     texts.say("deed." + done.deed));
+        }
+        if (order.news.isPresent() && order.news.get() instanceof News.Proposed) {
+            return texts.say(
+                    "subject.proposed", "site", siteName, "job", job(first.run()), "user", user, "sentence", sentence);
         }
         if (order.news.isPresent()) {
             return texts.say("subject.answered", "site", siteName, "user", user, "job", job(first.run()));
@@ -359,9 +378,7 @@ public final class LetterWriter {
                 held(texts, matter),
                 owner && !done ? Optional.of(texts.say("do")) : Optional.empty(),
                 fix,
-                running && !done && !String.join("\n", fix).contains("scancel ")
-                        ? Optional.of(new Command(texts.say(owner ? "do.end" : "do.staff"), scancel))
-                        : Optional.empty(),
+                command(texts, order, running && !String.join("\n", fix).contains("scancel "), scancel),
                 owner && !done
                         ? matter.course()
                                 .next()
@@ -375,6 +392,17 @@ public final class LetterWriter {
                                         texts.say("do.answer.link"),
                                         answer.link().toString()))
                         : Optional.empty());
+    }
+
+    private static Optional<Command> command(Texts texts, Order order, boolean wanted, String scancel) {
+        if (order.news.isPresent()) {
+            return order.news.get() instanceof News.Proposed proposed
+                    ? Optional.of(new Command(texts.say("do.proposed"), Plain.line(proposed.command, 200)))
+                    : Optional.empty();
+        }
+        return wanted
+                ? Optional.of(new Command(texts.say(order.audience == Audience.OWNER ? "do.end" : "do.staff"), scancel))
+                : Optional.empty();
     }
 
     /** Two rules may give the same advice; it is read once. */

@@ -485,6 +485,7 @@ public final class Notifier {
         Optional<LetterWriter.News> news =
                 switch (envelope.topic()) {
                     case FINDING -> Optional.empty();
+                    case PROPOSED -> Optional.of(new LetterWriter.News.Proposed(first.detail()));
                     case DONE -> Optional.of(new LetterWriter.News.Done(first.detail(), first.createdAt()));
                     case ANSWERED -> Optional.of(new LetterWriter.News.Answered(first.detail()));
                 };

@@ -79,6 +79,8 @@ public record Notice(
     public enum Topic {
         /** What was found, while it lasts. */
         FINDING,
+        /** What staff could do to the job because of it. */
+        PROPOSED,
         /** What was done to the job because of it. */
         DONE,
         /** What the owner answered. */

@@ -1,0 +1,505 @@
+package io.fairwatch.collector.enforce;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.fairwatch.collector.run.AllocatedGpu;
+import io.fairwatch.collector.run.JobState;
+import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.store.AuditEntry;
+import io.fairwatch.collector.store.AuditEntry.Outcome;
+import io.fairwatch.collector.store.Exemption;
+import io.fairwatch.collector.store.FindingRow;
+import io.fairwatch.collector.store.GivenRun;
+import io.fairwatch.collector.store.GpuUse;
+import io.fairwatch.collector.store.MemoryStore;
+import io.fairwatch.collector.store.Notice;
+import io.fairwatch.collector.store.Store;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.function.Function;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** One idle job whose owner was told twice; step 3 of the ladder ends it. */
+class EnforcerTest {
+    private static final Instant SINCE = Instant.parse("2026-11-23T12:30:00Z");
+    private static final String RULE = "idle-gpu";
+
+    private final List<String> taken = new ArrayList<>();
+    private Function<Run, Deeds.Outcome> slurm = run -> new Deeds.Outcome.Done("state COMPLETING");
+    private double coverage = 1;
+    private AllocatedGpu.Confidence confidence = AllocatedGpu.Confidence.CONFIRMED;
+    private Instant now = SINCE.plus(Duration.ofHours(5));
+    private final MemoryStore store = new MemoryStore(run -> List.of(use(run.key())));
+    private final Run run = GivenRun.job(83549).gpus(1).asOf(now).run();
+
+    @TempDir
+    private Path directory;
+
+    private Path switchFile() {
+        return directory.resolve("no-enforcement");
+    }
+
+    private GpuUse use(RunKey key) {
+        long seconds = 3600;
+        return GpuUses.idle(key, confidence, now.minusSeconds(seconds), now, coverage);
+    }
+
+    private Enforcer.Settings settings(Enforcer.Mode mode, int mostPerHour, int mostPerUser) {
+        return new Enforcer.Settings(
+                mode,
+                Set.of(RULE),
+                true,
+                mostPerHour,
+                mostPerUser,
+                Optional.of(switchFile()),
+                0.9,
+                Duration.ofMinutes(2),
+                Duration.ofHours(1),
+                Optional.of("low"));
+    }
+
+    private Enforcer enforcer(Enforcer.Mode mode) {
+        return enforcer(settings(mode, 10, 3));
+    }
+
+    private Enforcer enforcer(Enforcer.Settings settings) {
+        return new Enforcer(
+                store,
+                (deed, one) -> {
+                    taken.add(deed.word() + " " + one.key().jobId());
+                    return slurm.apply(one);
+                },
+                (finding, step, topic, channels, what) -> channels.stream()
+                        .map(channel -> notice(
+                                finding, new Notice.Aim(step, channel, topic, "who"), Notice.State.PLANNED, what))
+                        .toList(),
+                rule -> Duration.ofHours(1),
+                settings,
+                () -> now);
+    }
+
+    private Notice notice(FindingRow row, Notice.Aim aim, Notice.State state, String detail) {
+        return new Notice(
+                row.run().jobId() + " " + aim,
+                row.run(),
+                row.rule(),
+                row.since(),
+                aim,
+                row.user(),
+                Optional.empty(),
+                state,
+                Optional.empty(),
+                now,
+                now,
+                0,
+                detail);
+    }
+
+    private FindingRow finding(Run about) {
+        return new FindingRow(
+                about.key(),
+                RULE,
+                SINCE,
+                FindingRow.State.TOLD,
+                now,
+                Optional.empty(),
+                Optional.of(SINCE.plusSeconds(60)),
+                about.owner().user(),
+                "Its GPU has done nothing for 5 h.",
+                "scancel",
+                "{\"cancellable\":true,\"idle_gpus\":1}",
+                new FindingRow.Progress(3, 2, Optional.of(now.minus(Duration.ofHours(2)))));
+    }
+
+    private static Notice.Aim told(int step) {
+        return new Notice.Aim(step, Notice.Channel.OWNER, Notice.Topic.FINDING, "anna");
+    }
+
+    private static Notice.Aim deed(String word) {
+        return new Notice.Aim(3, Notice.Channel.SLURM, Notice.Topic.FINDING, word);
+    }
+
+    private void slurmSays(Run... runs) throws Exception {
+        store.saveView(new Store.SlurmView(now, "lab", List.of(runs), List.of(), List.of()));
+    }
+
+    private void due(Run about) throws Exception {
+        FindingRow row = finding(about);
+        store.saveFindings(
+                List.of(row),
+                List.of(
+                        notice(row, told(1), Notice.State.DELIVERED, "250"),
+                        notice(row, told(2), Notice.State.DELIVERED, "250"),
+                        notice(row, deed("cancel"), Notice.State.PLANNED, "")));
+    }
+
+    @BeforeEach
+    void given() throws Exception {
+        slurmSays(run);
+        due(run);
+    }
+
+    private int round(Enforcer.Mode mode) throws Exception {
+        return enforcer(mode).round(now);
+    }
+
+    private Notice deed() {
+        return store.noticesOf(83549).stream()
+                .filter(one -> one.aim().channel() == Notice.Channel.SLURM)
+                .findFirst()
+                .orElseThrow();
+    }
+
+    private List<String> audit() throws Exception {
+        List<AuditEntry> newest =
+                store.audit(new Store.AuditFilter(Optional.empty(), Optional.empty(), Optional.empty(), 100));
+        List<String> lines = new ArrayList<>();
+        for (int i = newest.size() - 1; i >= 0; i--) {
+            lines.add(newest.get(i).what() + " " + newest.get(i).outcome() + ": "
+                    + newest.get(i).reason());
+        }
+        return lines;
+    }
+
+    private void waitsBecause(String why) throws Exception {
+        assertEquals(0, round(Enforcer.Mode.ACT));
+        assertEquals(List.of(), taken);
+        assertEquals(Notice.State.PLANNED, deed().state());
+        assertEquals(why, deed().detail());
+        assertEquals(List.of("cancel NOT_TAKEN: " + why), audit());
+        round(Enforcer.Mode.ACT);
+        assertEquals(1, audit().size(), "the same reason is not written again");
+    }
+
+    private void neverBecause(String why) throws Exception {
+        assertEquals(0, round(Enforcer.Mode.ACT));
+        assertEquals(List.of(), taken);
+        assertEquals(Notice.State.WITHHELD, deed().state());
+        assertEquals(List.of("cancel NOT_TAKEN: " + why), audit());
+        round(Enforcer.Mode.ACT);
+        assertEquals(1, audit().size());
+    }
+
+    // ---- done
+
+    @Test
+    @DisplayName(
+            "after delivered warnings, on fresh and complete data, it is done once, and owner and staff are to be told")
+    void done() throws Exception {
+        assertEquals(1, round(Enforcer.Mode.ACT));
+        assertEquals(List.of("cancel 83549"), taken);
+        assertEquals(Notice.State.DELIVERED, deed().state());
+        assertEquals(3, store.findingsOf(83549).get(0).progress().done());
+        assertEquals(
+                List.of("cancel INTENDED: told, and it goes on", "cancel DONE: state COMPLETING"),
+                audit().stream().sorted(Comparator.reverseOrder()).toList());
+        assertEquals(
+                List.of(Notice.Channel.OWNER, Notice.Channel.STAFF),
+                store.noticesIn(List.of(Notice.State.PLANNED)).stream()
+                        .filter(one -> one.aim().topic() == Notice.Topic.DONE)
+                        .map(one -> one.aim().channel())
+                        .toList());
+        assertEquals(0, round(Enforcer.Mode.ACT));
+        assertEquals(1, taken.size());
+    }
+
+    @Test
+    @DisplayName("what it was decided by is kept with it")
+    void inputs() throws Exception {
+        round(Enforcer.Mode.ACT);
+        String inputs =
+                store.audit(new Store.AuditFilter(Optional.of(83549L), Optional.empty(), Optional.empty(), 10)).stream()
+                        .filter(entry -> entry.outcome() == Outcome.INTENDED)
+                        .findFirst()
+                        .orElseThrow()
+                        .inputs();
+        for (String part : List.of(
+                "\"told_at\":\"2026-11-23T12:31:00Z\"",
+                "\"lowest_coverage_now\":1.0",
+                "\"gpus_allocated\":1",
+                "\"deeds_within_an_hour\":0",
+                "\"idle_gpus\":1",
+                "\"run_state\":\"RUNNING\"")) {
+            assertTrue(inputs.contains(part), inputs);
+        }
+    }
+
+    @Test
+    @DisplayName("where staff decide, they are given the command and nothing is done")
+    void proposed() throws Exception {
+        assertEquals(0, round(Enforcer.Mode.PROPOSE));
+        assertEquals(List.of(), taken);
+        assertEquals(List.of("cancel PROPOSED: staff are given the command"), audit());
+        Notice told = store.noticesIn(List.of(Notice.State.PLANNED)).get(0);
+        assertEquals(Notice.Topic.PROPOSED, told.aim().topic());
+        assertEquals("scancel 83549", told.detail());
+    }
+
+    // ---- not done
+
+    @Test
+    @DisplayName("while it is switched off a deed is decided against for good, because nobody was warned of it")
+    void off() throws Exception {
+        round(Enforcer.Mode.OFF);
+        assertEquals(List.of("cancel NOT_TAKEN: enforcement is off for this rule"), audit());
+        round(Enforcer.Mode.ACT);
+        assertEquals(List.of(), taken);
+    }
+
+    @Test
+    @DisplayName("a warning that was not delivered is none")
+    void notWarned() throws Exception {
+        store.saveFindings(List.of(), List.of(notice(finding(run), told(2), Notice.State.UNCONFIRMED, "no answer")));
+        neverBecause("the owner's last warning was not delivered");
+    }
+
+    @Test
+    @DisplayName("a condition that the last judging did not see waits, also when nothing could be said")
+    void notSeen() throws Exception {
+        now = now.plusSeconds(60);
+        slurmSays(GivenRun.job(83549).gpus(1).asOf(now).run());
+        waitsBecause("the condition was not seen to hold by the last judging");
+    }
+
+    @Test
+    @DisplayName("a condition that has just ended waits; one that is over is closed")
+    void over() throws Exception {
+        FindingRow row = finding(run);
+        store.saveFindings(List.of(row.resolved(now)), List.of());
+        neverBecause("over before it was done");
+    }
+
+    @Test
+    @DisplayName("when the clock went back behind the last judging nothing is done")
+    void clockBack() throws Exception {
+        now = now.minus(Duration.ofHours(1));
+        slurmSays(GivenRun.job(83549).gpus(1).asOf(now).run());
+        waitsBecause("the clock went back behind the last judging");
+    }
+
+    @Test
+    @DisplayName("a GPU that was not measured all the time, or of which it is doubtful whose it is, excuses the job")
+    void incomplete() throws Exception {
+        coverage = 0.8;
+        waitsBecause("not all GPUs of the job were measured all the time");
+        coverage = 1;
+        confidence = AllocatedGpu.Confidence.CONTRADICTED;
+        round(Enforcer.Mode.ACT);
+        assertEquals("it is doubtful which GPUs are the job's", deed().detail());
+        assertEquals(List.of(), taken);
+    }
+
+    @Test
+    @DisplayName("what the rule does not call a reason to end a job is none")
+    void notCancellable() throws Exception {
+        FindingRow row = finding(run);
+        store.saveFindings(
+                List.of(new FindingRow(
+                        row.run(),
+                        row.rule(),
+                        row.since(),
+                        row.state(),
+                        row.lastSeen(),
+                        row.clearSince(),
+                        row.toldAt(),
+                        row.user(),
+                        row.summary(),
+                        row.fix(),
+                        "{\"cancellable\":false}",
+                        row.progress())),
+                List.of());
+        waitsBecause("the rule does not allow it with what it found");
+    }
+
+    @Test
+    @DisplayName("who is excused is left alone until that ends")
+    void exempt() throws Exception {
+        store.saveDecisions(new Store.Decisions(
+                List.of(),
+                List.of(),
+                List.of(new Exemption(
+                        "e",
+                        Exemption.Scope.USER,
+                        run.owner().user(),
+                        Optional.empty(),
+                        now,
+                        Optional.of(now.plusSeconds(60)),
+                        "staff eva",
+                        "demo")),
+                List.of()));
+        waitsBecause("excused by staff eva");
+    }
+
+    @Test
+    @DisplayName("the switch file stops everything at once, and things go on when it is gone")
+    void switchFileStops() throws Exception {
+        Files.createFile(switchFile());
+        waitsBecause("the switch file " + switchFile() + " is there");
+        Files.delete(switchFile());
+        assertEquals(1, round(Enforcer.Mode.ACT));
+    }
+
+    @Test
+    @DisplayName("a job that was requeued meanwhile is another run, and is left alone")
+    void requeued() throws Exception {
+        Run again =
+                GivenRun.job(83549).gpus(1).from(now.minusSeconds(30)).asOf(now).run();
+        store.saveRuns(
+                List.of(GivenRun.job(83549).gpus(1).until(now.minusSeconds(40)).run()));
+        slurmSays(again);
+        neverBecause("over before it was done");
+    }
+
+    @Test
+    @DisplayName("no more than so many within an hour, and to one user within a day; what failed counts too")
+    void caps() throws Exception {
+        for (long job = 1; job <= 4; job++) {
+            due(GivenRun.job(job).gpus(1).asOf(now).run());
+        }
+        slurmSays(
+                run,
+                GivenRun.job(1).gpus(1).asOf(now).run(),
+                GivenRun.job(2).gpus(1).asOf(now).run(),
+                GivenRun.job(3).gpus(1).asOf(now).run(),
+                GivenRun.job(4).gpus(1).asOf(now).run());
+        slurm = one -> new Deeds.Outcome.Refused("access denied");
+        assertEquals(0, enforcer(settings(Enforcer.Mode.ACT, 2, 10)).round(now));
+        assertEquals(2, taken.size());
+        taken.clear();
+        assertEquals(0, enforcer(settings(Enforcer.Mode.ACT, 10, 3)).round(now));
+        assertEquals(1, taken.size());
+    }
+
+    // ---- trouble
+
+    @Test
+    @DisplayName("what Slurm refuses is not asked again, and is in the trail")
+    void refused() throws Exception {
+        slurm = one -> new Deeds.Outcome.Refused("Access/permission denied");
+        round(Enforcer.Mode.ACT);
+        now = now.plusSeconds(3600);
+        round(Enforcer.Mode.ACT);
+        assertEquals(1, taken.size());
+        assertEquals(Notice.State.REFUSED, deed().state());
+        assertTrue(audit().contains("cancel FAILED: Access/permission denied"), audit().toString());
+        assertTrue(store.noticesIn(List.of(Notice.State.PLANNED)).isEmpty());
+    }
+
+    @Test
+    @DisplayName("what failed is tried again after a while, all questions asked anew")
+    void failed() throws Exception {
+        slurm = one -> new Deeds.Outcome.Failed("slurmctld does not answer");
+        round(Enforcer.Mode.ACT);
+        round(Enforcer.Mode.ACT);
+        assertEquals(1, taken.size());
+        now = now.plusSeconds(61);
+        Run later = GivenRun.job(83549).gpus(1).asOf(now).run();
+        slurmSays(later);
+        store.saveFindings(List.of(finding(later)), List.of());
+        slurm = one -> new Deeds.Outcome.Done("state COMPLETING");
+        assertEquals(1, round(Enforcer.Mode.ACT));
+    }
+
+    @Test
+    @DisplayName("after a crash in the middle Slurm tells what became of it: ended means done, and is told once")
+    void crashAndEnded() throws Exception {
+        slurm = one -> {
+            throw new SimulatedDeath();
+        };
+        assertThrows(SimulatedDeath.class, () -> round(Enforcer.Mode.ACT));
+        assertEquals(Notice.State.SENDING, deed().state());
+        assertEquals(0, round(Enforcer.Mode.ACT), "an answer that is no newer says nothing");
+        assertEquals(1, taken.size());
+
+        now = now.plusSeconds(30);
+        store.saveRuns(List.of(
+                GivenRun.job(83549).gpus(1).until(now).state(JobState.CANCELLED).run()));
+        slurmSays();
+        assertEquals(1, round(Enforcer.Mode.ACT));
+        assertEquals(Notice.State.DELIVERED, deed().state());
+        assertEquals(1, taken.size());
+        assertEquals(0, round(Enforcer.Mode.ACT));
+    }
+
+    @Test
+    @DisplayName("after a crash before Slurm was asked the run goes on, and is looked at from the beginning")
+    void crashAndRunning() throws Exception {
+        slurm = one -> {
+            throw new SimulatedDeath();
+        };
+        assertThrows(SimulatedDeath.class, () -> round(Enforcer.Mode.ACT));
+        now = now.plusSeconds(300);
+        Run later = GivenRun.job(83549).gpus(1).asOf(now).run();
+        slurmSays(later);
+        FindingRow row = finding(later);
+        store.saveFindings(List.of(row), List.of());
+        assertEquals(0, round(Enforcer.Mode.ACT));
+        slurm = one -> new Deeds.Outcome.Done("state COMPLETING");
+        now = now.plusSeconds(61);
+        slurmSays(GivenRun.job(83549).gpus(1).asOf(now).run());
+        store.saveFindings(List.of(finding(later)), List.of());
+        assertEquals(1, round(Enforcer.Mode.ACT));
+    }
+
+    @Test
+    @DisplayName("an owner who says that it may be ended needs no rule to hold, but it must still be that run")
+    void asked() throws Exception {
+        FindingRow row = finding(run);
+        Notice asked = notice(
+                row,
+                new Notice.Aim(2, Notice.Channel.SLURM, Notice.Topic.ANSWERED, "cancel"),
+                Notice.State.PLANNED,
+                "");
+        store.saveFindings(List.of(row.resolved(now)), List.of(asked, deed().with(Notice.State.WITHHELD, 0, "", now)));
+        assertEquals(1, enforcer(settings(Enforcer.Mode.OFF, 10, 3)).round(now));
+        assertEquals(List.of("cancel 83549"), taken);
+        assertTrue(audit().contains("cancel INTENDED: its owner said that it may be ended"), audit().toString());
+    }
+
+    /** What a kill looks like from inside. */
+    private static final class SimulatedDeath extends Error {
+        private static final long serialVersionUID = 1L;
+    }
+
+    /** Readings of one GPU. */
+    private static final class GpuUses {
+        private GpuUses() {}
+
+        static GpuUse idle(RunKey key, AllocatedGpu.Confidence confidence, Instant from, Instant to, double coverage) {
+            double seconds = Duration.between(from, to).toSeconds() * coverage;
+            return new GpuUse(
+                    key,
+                    "node-a",
+                    Optional.of(new AllocatedGpu("node-a", 0, Optional.empty(), Optional.of("GPU-a"), confidence)),
+                    Optional.empty(),
+                    from,
+                    to,
+                    (int) (seconds / 30),
+                    seconds,
+                    0,
+                    seconds,
+                    OptionalDouble.of(0),
+                    OptionalDouble.of(0),
+                    Optional.empty(),
+                    OptionalLong.empty(),
+                    OptionalInt.empty(),
+                    OptionalDouble.empty());
+        }
+    }
+}
