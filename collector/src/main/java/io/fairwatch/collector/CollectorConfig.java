@@ -35,6 +35,8 @@ import java.util.OptionalDouble;
  * @param slurm how Slurm is asked
  * @param rules what is judged
  * @param escalation who hears of findings, one after the other
+ * @param enforcement what is done to jobs
+ * @param answers what owners and staff can say
  * @param mail how mails are sent
  * @param people how people are written to
  * @param report what reports say
@@ -47,6 +49,8 @@ record CollectorConfig(
         Slurm slurm,
         Rules rules,
         Escalation escalation,
+        EnforcementConfig enforcement,
+        AnswersConfig answers,
         Mail mail,
         PeopleConfig people,
         Reporting report,

@@ -1,5 +1,6 @@
 package io.fairwatch.collector;
 
+import io.fairwatch.collector.enforce.Enforcer;
 import io.fairwatch.collector.judge.Judge;
 import io.fairwatch.collector.notice.Notifier;
 import io.fairwatch.collector.store.Store.StoreException;
@@ -7,6 +8,8 @@ import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -15,23 +18,28 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Judges, then delivers what is due; one after the other on one thread, because both write findings. Confined to that
+ * Judges, then takes deeds and delivers what is due; one after the other on one thread, because all write findings. Confined to that
  * thread, but for {@link #troubles}.
  */
 final class JudgingRound {
     private static final Logger LOG = LoggerFactory.getLogger(JudgingRound.class);
 
     private final Judge judge;
+    private final Enforcer enforcer;
     private final Notifier notifier;
+    private final InstantSource clock;
     private final Timer timer;
     private final Counter runs;
     private final Map<String, Counter> verdicts = new LinkedHashMap<>();
     private final Map<String, Counter> notices = new LinkedHashMap<>();
+    private final Counter deeds;
     private volatile Optional<String> skipped = Optional.of("nobody has been judged yet");
 
-    JudgingRound(Judge judge, Notifier notifier, MeterRegistry meters) {
+    JudgingRound(Judge judge, Enforcer enforcer, Notifier notifier, InstantSource clock, MeterRegistry meters) {
         this.judge = judge;
+        this.enforcer = enforcer;
         this.notifier = notifier;
+        this.clock = clock;
         this.timer = Timer.builder("fairwatch.rules.cycle")
                 .description("How long judging all running jobs takes")
                 .register(meters);
@@ -54,9 +62,13 @@ final class JudgingRound {
                             .tag("outcome", outcome)
                             .register(meters));
         }
+        this.deeds = Counter.builder("fairwatch.enforcement.deeds")
+                .description("What was done to jobs, and seen in Slurm")
+                .register(meters);
     }
 
-    void run() throws StoreException {
+    void run() throws StoreException, InterruptedException {
+        Instant from = clock.instant();
         long began = System.nanoTime();
         Judge.Cycle cycle;
         try {
@@ -79,6 +91,9 @@ final class JudgingRound {
         runs.increment(cycle.judged());
         count(verdicts, "finding", cycle.findings());
         count(verdicts, "unknown", cycle.unknown());
+        if (cycle.skipped().isEmpty()) {
+            deeds.increment(enforcer.round(from));
+        }
         Notifier.Round round = notifier.deliverDue();
         count(notices, "delivered", round.delivered());
         count(notices, "refused", round.refused());

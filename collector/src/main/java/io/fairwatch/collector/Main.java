@@ -2,6 +2,12 @@ package io.fairwatch.collector;
 
 import io.fairwatch.agent.config.ConfigFile;
 import io.fairwatch.agent.config.ConfigFile.ConfigException;
+import io.fairwatch.collector.answer.AnswerLinks;
+import io.fairwatch.collector.answer.AnswerPages;
+import io.fairwatch.collector.answer.Answers;
+import io.fairwatch.collector.answer.StaffApi;
+import io.fairwatch.collector.enforce.Enforcer;
+import io.fairwatch.collector.enforce.SlurmDeeds;
 import io.fairwatch.collector.ingest.GroupCommit;
 import io.fairwatch.collector.ingest.IngestHandler;
 import io.fairwatch.collector.judge.Judge;
@@ -13,20 +19,24 @@ import io.fairwatch.collector.lookup.NodeLookup;
 import io.fairwatch.collector.lookup.ScratchLookup;
 import io.fairwatch.collector.lookup.UserLookup;
 import io.fairwatch.collector.notice.LetterWriter;
+import io.fairwatch.collector.notice.Matter;
 import io.fairwatch.collector.notice.MatterSource;
 import io.fairwatch.collector.notice.Notifier;
 import io.fairwatch.collector.notice.RuleInfo;
 import io.fairwatch.collector.notice.SmtpOutbox;
 import io.fairwatch.collector.report.ReportMaker;
 import io.fairwatch.collector.slurm.HistoryImport;
+import io.fairwatch.collector.slurm.SlurmControl;
 import io.fairwatch.collector.slurm.SlurmSync;
 import io.fairwatch.collector.store.DuckDbStore;
+import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.collector.usage.GpuTranslation;
 import io.fairwatch.collector.usage.LiveGpus;
 import io.fairwatch.collector.web.Api;
 import io.fairwatch.collector.web.HealthCheck;
+import io.fairwatch.rules.Ladder;
 import io.fairwatch.rules.Rule;
 import io.fairwatch.rules.RuleSet;
 import io.fairwatch.rules.RuleSet.Overrides;
@@ -44,17 +54,22 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.time.ZoneId;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -129,7 +144,13 @@ public final class Main implements Callable<Integer> {
     }
 
     /** What the files say. */
-    private record Setup(CollectorConfig config, RuleSet rules, Optional<String> token, People people) {}
+    private record Setup(
+            CollectorConfig config,
+            RuleSet rules,
+            Optional<String> token,
+            People people,
+            Optional<AnswerLinks> links,
+            Optional<String> staffToken) {}
 
     /** Reads the configuration, then every file that it names, and tells all problems of those together. */
     private static Setup read(Path file) throws ConfigException {
@@ -155,10 +176,36 @@ public final class Main implements Callable<Integer> {
             problems.add("rules cannot be read: " + unreadable);
         }
         People people = People.read(config, problems);
+        Optional<AnswerLinks> links = links(config, problems);
+        Optional<String> staffToken = secret(config.answers().staffTokenFile(), problems);
+        if (rules.isPresent()) {
+            Set<String> names = rules.get().rules().stream().map(Rule::name).collect(Collectors.toSet());
+            config.enforcement().rules().stream()
+                    .filter(name -> !names.contains(name))
+                    .forEach(name -> problems.add("enforcement.rules: " + name + " (expected: rules that are there)"));
+        }
         if (rules.isEmpty() || !problems.isEmpty()) {
             throw new ConfigException(problems);
         }
-        return new Setup(config, rules.get(), token, people);
+        return new Setup(config, rules.get(), token, people, links, staffToken);
+    }
+
+    private static Optional<AnswerLinks> links(CollectorConfig config, List<String> problems) {
+        Optional<String> secret = secret(config.answers().secretFile(), problems);
+        if (secret.isEmpty()) {
+            return Optional.empty();
+        }
+        if (config.site().url().isEmpty()) {
+            problems.add("answers.secretFile: comes without site.url (expected: where the links of mails lead)");
+            return Optional.empty();
+        }
+        try {
+            return Optional.of(new AnswerLinks(
+                    secret.get(), config.site().url().get(), config.answers().validFor()));
+        } catch (IllegalArgumentException weak) {
+            problems.add("answers.secretFile: " + weak.getMessage());
+            return Optional.empty();
+        }
     }
 
     private static int run(Setup setup, Store opened, CountDownLatch closed) throws Exception {
@@ -202,7 +249,15 @@ public final class Main implements Callable<Integer> {
                     clock,
                     new Judge.Settings(
                             busyAbove, staleAfter, config.escalation().ladder()));
-            JudgingRound round = new JudgingRound(judge, notifier, meters);
+            Enforcer.Settings enforcement = config.enforcement().settings(staleAfter);
+            Enforcer enforcer = new Enforcer(
+                    store,
+                    new SlurmDeeds(new SlurmControl(config.slurm().settings(), clock), enforcement, clock),
+                    notifier::news,
+                    windows(rules),
+                    enforcement,
+                    clock);
+            JudgingRound round = new JudgingRound(judge, enforcer, notifier, clock, meters);
 
             // what people ask
             JobLookup.Settings looks = new JobLookup.Settings(busyAbove, staleAfter);
@@ -241,6 +296,7 @@ public final class Main implements Callable<Integer> {
                             clock,
                             meters)
                     .mount(router);
+            answers(setup, vertx, store, notifier, clock, router);
             Optional<SlurmSync> asked = asksSlurm ? Optional.of(slurm) : Optional.empty();
             router.get("/metrics").handler(context -> vertx.executeBlocking(
                             () -> metrics.scrape(
@@ -350,15 +406,58 @@ public final class Main implements Callable<Integer> {
         return Optional.empty();
     }
 
+    private static Matter.Answering answering(AnswerLinks links, FindingRow finding, Instant now) {
+        AnswerLinks.Claim claim = links.claim(finding.run(), finding.rule(), finding.since(), finding.user(), now);
+        return new Matter.Answering(links.link(claim), claim.expires());
+    }
+
+    /** What owners say by links, and what staff say. */
+    private static void answers(
+            Setup setup, Vertx vertx, Store store, Notifier notifier, InstantSource clock, Router router) {
+        CollectorConfig config = setup.config();
+        Answers.Settings settings = new Answers.Settings(
+                config.answers().validFor(),
+                config.answers().mostTimes(),
+                config.enforcement().stopByOwner());
+        Answers answers = new Answers(store, notifier::news, settings, clock);
+        setup.links().ifPresent(links -> new AnswerPages(
+                        vertx,
+                        links,
+                        answers,
+                        settings,
+                        setup.people().languages(),
+                        new AnswerPages.Site(config.site().name(), config.site().support()),
+                        clock)
+                .mount(router));
+        new StaffApi(vertx, answers, setup.staffToken(), config.site().zoneId(), clock).mount(router);
+    }
+
+    private static Function<String, Duration> windows(RuleSet rules) {
+        Map<String, Duration> windows = rules.rules().stream()
+                .collect(Collectors.toMap(Rule::name, rule -> rule.timing().window()));
+        return rule -> windows.getOrDefault(rule, RuleInfo.UNKNOWN.window());
+    }
+
     private static Notifier notifier(Setup setup, Store store, SmtpOutbox outbox, InstantSource clock) {
         CollectorConfig config = setup.config();
         People people = setup.people();
         Map<String, RuleInfo> rules = new LinkedHashMap<>();
+        Enforcer.Settings enforcement =
+                config.enforcement().settings(config.slurm().staleAfter());
         for (Rule rule : setup.rules().rules()) {
+            Ladder ladder = rule.escalation().orElse(config.escalation().ladder());
             rules.put(
                     rule.name(),
                     new RuleInfo(
-                            rule.timing().window(), config.people().weekly().contains(rule.severity()), List.of()));
+                            rule.timing().window(),
+                            config.people().weekly().contains(rule.severity()),
+                            ladder.steps().stream()
+                                    .map(step -> step.target().isDeed()
+                                                    && enforcement.modeOf(rule.name()) == Enforcer.Mode.ACT
+                                            ? Optional.of(new RuleInfo.Deed(
+                                                    step.target().name().toLowerCase(Locale.ROOT), step.after()))
+                                            : Optional.<RuleInfo.Deed>empty())
+                                    .toList()));
         }
         return new Notifier(
                 store,
@@ -367,7 +466,7 @@ public final class Main implements Callable<Integer> {
                 new MatterSource(
                         store,
                         rule -> rules.getOrDefault(rule, RuleInfo.UNKNOWN),
-                        (finding, now) -> Optional.empty(),
+                        (finding, now) -> setup.links().map(links -> answering(links, finding, now)),
                         config.rules().busyAboveRatio()),
                 new LetterWriter(
                         new LetterWriter.Site(

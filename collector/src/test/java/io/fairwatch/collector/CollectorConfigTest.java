@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import io.fairwatch.agent.config.ConfigFile;
 import io.fairwatch.agent.config.ConfigFile.ConfigException;
 import io.fairwatch.agent.config.ConfigFile.Size;
+import io.fairwatch.collector.enforce.Enforcer;
 import io.fairwatch.collector.notice.Notifier;
 import io.fairwatch.collector.notice.SmtpOutbox;
 import io.fairwatch.collector.report.ReportSettings;
@@ -59,6 +60,17 @@ class CollectorConfigTest {
                                 Duration.ofDays(30)),
                         new CollectorConfig.Rules(Optional.empty(), Duration.ofSeconds(60), 0.01, Map.of()),
                         new CollectorConfig.Escalation(List.of(), List.of(), Optional.empty()),
+                        new EnforcementConfig(
+                                Enforcer.Mode.OFF,
+                                List.of(),
+                                false,
+                                10,
+                                3,
+                                Path.of("/etc/fairwatch/enforcement-off"),
+                                0.9,
+                                Duration.ofHours(1),
+                                Optional.empty()),
+                        new AnswersConfig(Optional.empty(), Duration.ofDays(7), 3, Optional.empty()),
                         new CollectorConfig.Mail(
                                 Notifier.Mode.RECORD,
                                 "localhost",
@@ -143,6 +155,21 @@ class CollectorConfigTest {
                                         URI.create("https://hooks.example.org/f"),
                                         Optional.of(Path.of("/hook.secret")),
                                         Duration.ofSeconds(3)))),
+                        new EnforcementConfig(
+                                Enforcer.Mode.ACT,
+                                List.of("idle-gpu"),
+                                true,
+                                5,
+                                2,
+                                Path.of("/run/off"),
+                                0.95,
+                                Duration.ofMinutes(30),
+                                Optional.of("low")),
+                        new AnswersConfig(
+                                Optional.of(Path.of("/answer.secret")),
+                                Duration.ofDays(3),
+                                1,
+                                Optional.of(Path.of("/staff.token"))),
                         new CollectorConfig.Mail(
                                 Notifier.Mode.NOTIFY,
                                 "smtp.example.org",
@@ -230,6 +257,17 @@ class CollectorConfigTest {
                             - {step: cancel, after: 2h}
                           staff: [helpdesk@example.org]
                           webhook: {url: "https://hooks.example.org/f", secretFile: /hook.secret, timeout: 3s}
+                        enforcement:
+                          mode: act
+                          rules: [idle-gpu]
+                          stopByOwner: true
+                          mostPerHour: 5
+                          mostPerUser: 2
+                          switchFile: /run/off
+                          minimumCoverage: 0.95
+                          shortenTo: 30m
+                          lowQos: low
+                        answers: {secretFile: /answer.secret, validFor: 3d, mostTimes: 1, staffTokenFile: /staff.token}
                         people:
                           language: da
                           texts: /texts

@@ -174,7 +174,7 @@ public final class Texts {
     // ---- what is said
 
     /** A language tag, e.g. {@code da}. */
-    String language() {
+    public String language() {
         return locale.toLanguageTag();
     }
 
@@ -183,7 +183,7 @@ public final class Texts {
      *
      * @param words names and values by turns; values are put in as they are
      */
-    String say(String key, String... words) {
+    public String say(String key, String... words) {
         String text = texts.get(key);
         if (text == null) {
             throw new IllegalArgumentException("no text " + key);
@@ -199,7 +199,7 @@ public final class Texts {
     }
 
     /** E.g. {@code Mon 23 Nov 2026 08:12 CET}. */
-    String full(Instant at) {
+    public String full(Instant at) {
         return DateTimeFormatter.ofPattern("EEE d MMM yyyy HH:mm zzz", locale).format(at.atZone(zone));
     }
 
@@ -217,7 +217,7 @@ public final class Texts {
     }
 
     /** E.g. {@code 45 min}, {@code 2 h 30 min}, {@code 3 days 4 h}; never rounded up. */
-    String length(Duration duration) {
+    public String length(Duration duration) {
         long seconds = Math.max(0, duration.toSeconds());
         if (seconds < 60) {
             return unit("time.seconds", seconds);

@@ -1,0 +1,132 @@
+package io.fairwatch.collector.answer;
+
+import io.fairwatch.collector.run.RunKey;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.security.GeneralSecurityException;
+import java.security.MessageDigest;
+import java.time.DateTimeException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Arrays;
+import java.util.Base64;
+import java.util.List;
+import javax.crypto.Mac;
+import javax.crypto.spec.SecretKeySpec;
+
+/** Signs and reads the links by which owners answer. Immutable and thread-safe. */
+public final class AnswerLinks {
+    private static final int SHORTEST_SECRET = 32;
+    private static final int LONGEST_TOKEN = 2000;
+    private static final String VERSION = "1";
+    private static final Base64.Encoder TO_TEXT = Base64.getUrlEncoder().withoutPadding();
+
+    private final byte[] secret;
+    private final URI base;
+    private final Duration validFor;
+
+    /**
+     * @param secret signs the links; whoever has it can make them
+     * @param base where people reach the collector
+     * @param validFor how long a link works
+     * @throws IllegalArgumentException if the secret is too short to be one
+     */
+    public AnswerLinks(String secret, URI base, Duration validFor) {
+        if (secret.length() < SHORTEST_SECRET) {
+            throw new IllegalArgumentException("secret: " + secret.length() + " characters (expected: "
+                    + SHORTEST_SECRET + " or more, e.g. by: openssl rand -hex 32)");
+        }
+        this.secret = secret.getBytes(StandardCharsets.UTF_8);
+        this.base = base;
+        this.validFor = validFor;
+    }
+
+    /**
+     * What a link is about. Immutable.
+     *
+     * @param run which run
+     * @param rule which rule
+     * @param since which episode
+     * @param user whose run it is
+     * @param expires when the link ends to work, whole seconds
+     */
+    public record Claim(RunKey run, String rule, Instant since, String user, Instant expires) {}
+
+    /** What a token turned out to be. */
+    public sealed interface Read {
+        record Good(Claim claim) implements Read {}
+
+        record Expired(Claim claim) implements Read {}
+
+        record Wrong() implements Read {}
+    }
+
+    /** The claim for an episode, from now on. */
+    public Claim claim(RunKey run, String rule, Instant since, String user, Instant now) {
+        return new Claim(
+                run, rule, since, user, Instant.ofEpochSecond(now.plus(validFor).getEpochSecond()));
+    }
+
+    /** The link for a claim. */
+    public URI link(Claim claim) {
+        String text = base.toString();
+        return URI.create((text.endsWith("/") ? text : text + "/") + "answer/" + token(claim));
+    }
+
+    String token(Claim claim) {
+        byte[] content = String.join(
+                        "\n",
+                        VERSION,
+                        claim.run.cluster(),
+                        Long.toString(claim.run.jobId()),
+                        Long.toString(claim.run.start().getEpochSecond()),
+                        claim.rule,
+                        Long.toString(claim.since.toEpochMilli()),
+                        Long.toString(claim.expires.getEpochSecond()),
+                        // last, for a user name may hold anything
+                        claim.user)
+                .getBytes(StandardCharsets.UTF_8);
+        return TO_TEXT.encodeToString(content) + "." + TO_TEXT.encodeToString(signature(content));
+    }
+
+    /** What a token says; nothing of it is believed before its signature was checked. */
+    Read read(String token, Instant now) {
+        int dot = token.indexOf('.');
+        if (dot < 0 || token.length() > LONGEST_TOKEN) {
+            return new Read.Wrong();
+        }
+        try {
+            byte[] content = Base64.getUrlDecoder().decode(token.substring(0, dot));
+            byte[] signature = Base64.getUrlDecoder().decode(token.substring(dot + 1));
+            if (!MessageDigest.isEqual(signature, signature(content))) {
+                return new Read.Wrong();
+            }
+            List<String> parts = Arrays.asList(new String(content, StandardCharsets.UTF_8).split("\n", 8));
+            if (parts.size() != 8 || !parts.get(0).equals(VERSION)) {
+                return new Read.Wrong();
+            }
+            Claim claim = new Claim(
+                    new RunKey(
+                            parts.get(1),
+                            Long.parseLong(parts.get(2)),
+                            Instant.ofEpochSecond(Long.parseLong(parts.get(3)))),
+                    parts.get(4),
+                    Instant.ofEpochMilli(Long.parseLong(parts.get(5))),
+                    parts.get(7),
+                    Instant.ofEpochSecond(Long.parseLong(parts.get(6))));
+            return now.isBefore(claim.expires) ? new Read.Good(claim) : new Read.Expired(claim);
+        } catch (IllegalArgumentException | DateTimeException garbled) {
+            return new Read.Wrong();
+        }
+    }
+
+    private byte[] signature(byte[] content) {
+        try {
+            Mac mac = Mac.getInstance("HmacSHA256");
+            mac.init(new SecretKeySpec(secret, "HmacSHA256"));
+            return mac.doFinal(content);
+        } catch (GeneralSecurityException impossible) {
+            throw new IllegalStateException("every Java has HmacSHA256", impossible);
+        }
+    }
+}

@@ -1,0 +1,21 @@
+/**
+ * What people say about findings: owners by the link in a mail, staff by the API. All of it is in the audit trail.
+ *
+ * <p>{@code mail -> AnswerLinks -> AnswerPages -> Exemption, Notice, AuditEntry (store)}. {@code Main} mounts the routes.
+ *
+ * <p>Decisions:
+ *
+ * <ul>
+ *   <li><b>No login.</b> Who has the mail has the link; it says which run, which rule, whose and until when, and is signed
+ *       with HMAC-SHA256. It can excuse or end that one run and nothing else, so a forwarded mail is a small matter.
+ *   <li><b>GET changes nothing.</b> Mail scanners follow links; only the button of the page posts.
+ *   <li><b>No JavaScript, no cookies, nothing from elsewhere</b>: the page is one form, and its policy says so.
+ *   <li><b>An answer pauses the ladder and changes no verdict</b>: everybody still sees what the job does.
+ *   <li><b>Staff show one token</b> from a file and say who they are; names of people who log in are for whatever stands in
+ *       front of the collector.
+ * </ul>
+ */
+@NullMarked
+package io.fairwatch.collector.answer;
+
+import org.jspecify.annotations.NullMarked;
