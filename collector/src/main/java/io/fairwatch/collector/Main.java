@@ -34,6 +34,7 @@ import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.collector.usage.GpuTranslation;
 import io.fairwatch.collector.usage.LiveGpus;
+import io.fairwatch.collector.usage.UpkeepRound;
 import io.fairwatch.collector.web.Api;
 import io.fairwatch.collector.web.HealthCheck;
 import io.fairwatch.rules.Ladder;
@@ -319,6 +320,8 @@ public final class Main implements Callable<Integer> {
                     clock);
             Every history = new Every(vertx, "history", Duration.ofSeconds(2), past::run);
             Every judging = new Every(vertx, "judge", config.rules().every(), round::run);
+            UpkeepRound upkeep = new UpkeepRound(store, busyAbove, clock);
+            Every keeping = new Every(vertx, "upkeep", UpkeepRound.EVERY, upkeep::run);
             try {
                 vertx.createHttpServer(serverOptions(config))
                         .requestHandler(router)
@@ -343,7 +346,9 @@ public final class Main implements Callable<Integer> {
                             rules.rules().stream().map(Rule::name).toList(),
                             config.mail().mode());
             Runtime.getRuntime()
-                    .addShutdownHook(new Thread(() -> endInOrder(List.of(sync, history, judging), end, closed)));
+                    .addShutdownHook(
+                            new Thread(() -> endInOrder(List.of(sync, history, judging, keeping), end, closed)));
+            keeping.start();
             if (asksSlurm) {
                 sync.start();
                 history.start();

@@ -4,6 +4,7 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
@@ -57,8 +58,24 @@ final class Cells {
         return result.wasNull() ? OptionalDouble.empty() : OptionalDouble.of(value);
     }
 
+    /** A real number to the nearest whole one. */
+    OptionalLong maybeRounded() throws SQLException {
+        OptionalDouble value = maybeReal();
+        return value.isPresent() ? OptionalLong.of(Math.round(value.getAsDouble())) : OptionalLong.empty();
+    }
+
     boolean flag() throws SQLException {
         return result.getBoolean(++column);
+    }
+
+    Optional<Boolean> maybeFlag() throws SQLException {
+        boolean value = result.getBoolean(++column);
+        return result.wasNull() ? Optional.empty() : Optional.of(value);
+    }
+
+    /** What {@link Rows#list} wrote. */
+    Optional<List<String>> maybeList() throws SQLException {
+        return maybeText().map(text -> text.isEmpty() ? List.of() : List.of(text.split(",", -1)));
     }
 
     Instant time() throws SQLException {

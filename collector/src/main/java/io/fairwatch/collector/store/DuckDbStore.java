@@ -228,6 +228,11 @@ public final class DuckDbStore implements Store {
     }
 
     @Override
+    public List<NodeState> nodes(Collection<String> names) throws StoreException {
+        return read("nodes", session -> SnapshotTables.nodes(session, Set.copyOf(names)));
+    }
+
+    @Override
     public List<GpuSeen> gpus() throws StoreException {
         return read("gpus", SnapshotTables::gpus);
     }
@@ -351,6 +356,51 @@ public final class DuckDbStore implements Store {
     @Override
     public List<PeriodFacts.Group> periodGroups(PeriodQuestion question) throws StoreException {
         return read("periodGroups", session -> PeriodQueries.groups(session, question));
+    }
+
+    @Override
+    public List<GpuSeries> gpuSeries(RunSpan span, Slots slots) throws StoreException {
+        return read("gpuSeries", session -> SeriesQueries.ofRun(session, span, slots));
+    }
+
+    @Override
+    public List<GpuSeries> gpuSeries(Collection<String> uuids, Slots slots) throws StoreException {
+        return read("gpuSeries", session -> SeriesQueries.ofGpus(session, Set.copyOf(uuids), slots));
+    }
+
+    @Override
+    public List<JobSeries> jobSeries(RunSpan span, Slots slots) throws StoreException {
+        return read("jobSeries", session -> SeriesQueries.ofJob(session, span, slots));
+    }
+
+    @Override
+    public List<Run> runsToSummarize(int most) throws StoreException {
+        return read("runsToSummarize", session -> SummaryTables.due(session, most));
+    }
+
+    @Override
+    public void saveSummaries(Collection<RunSummary> summaries) throws StoreException {
+        write("saveSummaries", (session, received, inventory) -> {
+            SummaryTables.save(session, summaries);
+            return true;
+        });
+    }
+
+    @Override
+    public List<RunSummary> summaries(Collection<RunKey> runs) throws StoreException {
+        return read("summaries", session -> SummaryTables.of(session, runs));
+    }
+
+    // ---- upkeep
+
+    @Override
+    public void maintain(Instant now) throws StoreException {
+        long keptMs = Duration.ofHours(1).toMillis();
+        long untilMs = now.toEpochMilli() - now.toEpochMilli() % keptMs - keptMs;
+        write("maintain", (session, received, inventory) -> {
+            RunTables.saveValue(session, "sealed_until_ms", Long.toString(untilMs));
+            return true;
+        });
     }
 
     // ---- findings and notices

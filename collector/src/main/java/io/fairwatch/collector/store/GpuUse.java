@@ -29,6 +29,7 @@ import java.util.OptionalLong;
  * @param memoryUsedMaxBytes most memory in use on the GPU; absent without a reading
  * @param processesMax most processes of this run's job seen on the GPU at one time; absent where the driver never told
  * @param energyJoules energy that the GPU took over the covered time, by its counter; absent without two readings of it
+ * @param work what it did beyond being busy
  */
 public record GpuUse(
         RunKey run,
@@ -46,7 +47,60 @@ public record GpuUse(
         Optional<Instant> lastBusyAt,
         OptionalLong memoryUsedMaxBytes,
         OptionalInt processesMax,
-        OptionalDouble energyJoules) {
+        OptionalDouble energyJoules,
+        Work work) {
+
+    /**
+     * What a GPU did beyond being busy. Immutable. Means are weighted by the time that each reading covers; absent: no
+     * reading of the interval tells it.
+     *
+     * @param idleEnergyJoules the part of the energy that was taken in periods that were not busy; absent when of no such
+     *     difference of the counter it is known whether the GPU was busy
+     * @param powerMeanWatts mean draw
+     * @param powerMaxWatts largest draw
+     * @param memoryUtilizationMeanRatio share of time in which device memory was read or written
+     * @param memoryUsedMeanBytes mean of memory in use
+     * @param temperatureMaxCelsius highest temperature of the die
+     * @param activity what the multiprocessors did; its parts are absent before Hopper
+     * @param xids XIDs that the driver reported; absent where it never told about them
+     */
+    public record Work(
+            OptionalDouble idleEnergyJoules,
+            OptionalDouble powerMeanWatts,
+            OptionalDouble powerMaxWatts,
+            OptionalDouble memoryUtilizationMeanRatio,
+            OptionalLong memoryUsedMeanBytes,
+            OptionalDouble temperatureMaxCelsius,
+            Activity activity,
+            OptionalInt xids) {
+        public static final Work NOT_KNOWN = new Work(
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                OptionalLong.empty(),
+                OptionalDouble.empty(),
+                Activity.NOT_KNOWN,
+                OptionalInt.empty());
+    }
+
+    /**
+     * Means of what the multiprocessors did, 0..1, each as {@link io.fairwatch.agent.wire.GpuDetail.Activity} explains it.
+     * Immutable.
+     */
+    public record Activity(
+            OptionalDouble graphicsMeanRatio,
+            OptionalDouble smMeanRatio,
+            OptionalDouble occupancyMeanRatio,
+            OptionalDouble tensorMeanRatio,
+            OptionalDouble dramMeanRatio) {
+        public static final Activity NOT_KNOWN = new Activity(
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty());
+    }
 
     /** Share of the interval that snapshots cover, 0..1; 0 for an empty interval. */
     public double coverage() {

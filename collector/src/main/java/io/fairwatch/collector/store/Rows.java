@@ -3,10 +3,12 @@ package io.fairwatch.collector.store;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.stream.Collectors;
 import org.duckdb.DuckDBAppender;
 
 /**
@@ -71,6 +73,15 @@ final class Rows implements AutoCloseable {
         return this;
     }
 
+    Rows flag(Optional<Boolean> value) throws SQLException {
+        return value.isPresent() ? flag(value.get()) : none();
+    }
+
+    /** Words or numbers without commas, joined by commas; empty text for an empty list. */
+    Rows list(Optional<? extends List<?>> values) throws SQLException {
+        return text(values.map(list -> list.stream().map(String::valueOf).collect(Collectors.joining(","))));
+    }
+
     /** Milliseconds since 1970; what is finer is cut off. */
     Rows time(Instant value) throws SQLException {
         return number(value.toEpochMilli());
@@ -90,6 +101,14 @@ final class Rows implements AutoCloseable {
 
     Rows none() throws SQLException {
         cell().appendNull();
+        return this;
+    }
+
+    /** Some absent cells in a row. */
+    Rows none(int cells) throws SQLException {
+        for (int i = 0; i < cells; i++) {
+            none();
+        }
         return this;
     }
 

@@ -240,8 +240,7 @@ final class RunTables {
                 "r.start_ms, r.job_id");
     }
 
-    private static List<Run> runs(Session session, String where, String order, Object... parameters)
-            throws SQLException {
+    static List<Run> runs(Session session, String where, String order, Object... parameters) throws SQLException {
         List<Run> runs = session.query(
                 "SELECT " + COLUMNS + " FROM run r WHERE " + where + " ORDER BY " + order, RunTables::run, parameters);
         Map<RunKey, List<AllocatedGpu>> gpus = gpus(
@@ -253,7 +252,7 @@ final class RunTables {
         return runs;
     }
 
-    private static Map<RunKey, List<AllocatedGpu>> gpus(Session session, String joined, Object... parameters)
+    static Map<RunKey, List<AllocatedGpu>> gpus(Session session, String joined, Object... parameters)
             throws SQLException {
         Map<RunKey, List<AllocatedGpu>> gpus = new HashMap<>();
         session.query(

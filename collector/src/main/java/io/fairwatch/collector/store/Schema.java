@@ -4,6 +4,8 @@ import io.fairwatch.collector.store.Store.StoreException;
 import java.sql.SQLException;
 import java.util.Collection;
 import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * The tables. Immutable.
@@ -14,7 +16,7 @@ import java.util.List;
  */
 final class Schema {
     /** The version that this code writes and the newest that it reads. */
-    static final int VERSION = 1;
+    static final int VERSION = 2;
 
     private static final List<String> TABLES = List.of(
             // single values
@@ -32,8 +34,10 @@ final class Schema {
               logical_cpus INTEGER, cpu_busy_ratio DOUBLE, memory_total_bytes BIGINT, memory_available_bytes BIGINT,
               load_average DOUBLE,
               agent_started_ms BIGINT NOT NULL, agent_dropped BIGINT NOT NULL, agent_cpu_seconds DOUBLE,
-              agent_resident_bytes BIGINT)""",
-            // one row for each GPU of each snapshot; process_count is NULL when the driver did not tell
+              agent_resident_bytes BIGINT, swap_total_bytes BIGINT, swap_used_bytes BIGINT)""",
+            // one row for each GPU of each snapshot; process_count is NULL when the driver did not tell; clock_limits
+            // and
+            // xids are lists with commas, empty: none, NULL: not told
             """
             CREATE TABLE IF NOT EXISTS gpu_reading (
               uuid VARCHAR NOT NULL, at_ms BIGINT NOT NULL, period_ms BIGINT NOT NULL, node VARCHAR NOT NULL,
@@ -43,25 +47,35 @@ final class Schema {
               memory_utilization_samples INTEGER, memory_utilization_source VARCHAR,
               memory_used_bytes BIGINT, memory_reserved_bytes BIGINT,
               power_watts DOUBLE, power_limit_watts DOUBLE, energy_joules DOUBLE,
-              temperature_celsius DOUBLE, sm_clock_hertz DOUBLE, process_count INTEGER)""",
+              temperature_celsius DOUBLE, sm_clock_hertz DOUBLE, process_count INTEGER,
+              memory_temperature_celsius DOUBLE, clock_limits VARCHAR, graphics_ratio DOUBLE, sm_ratio DOUBLE,
+              occupancy_ratio DOUBLE, tensor_ratio DOUBLE, dram_ratio DOUBLE, pcie_sent_bytes_per_second DOUBLE,
+              pcie_received_bytes_per_second DOUBLE, nvlink_sent_bytes_per_second DOUBLE,
+              nvlink_received_bytes_per_second DOUBLE, ecc_corrected BIGINT, ecc_uncorrected BIGINT,
+              remapped_rows BIGINT, reset_needed BOOLEAN, xids VARCHAR, last_xid INTEGER)""",
             // one row for each process on each GPU of each snapshot
             """
             CREATE TABLE IF NOT EXISTS gpu_process (
               uuid VARCHAR NOT NULL, at_ms BIGINT NOT NULL, node VARCHAR NOT NULL, pid INTEGER NOT NULL,
               kind VARCHAR NOT NULL, uid INTEGER, job_id BIGINT, step VARCHAR, evidence VARCHAR,
               memory_used_bytes BIGINT, utilization_ratio DOUBLE)""",
-            // one row for each job's cgroup of each snapshot
+            // one row for each job's cgroup of each snapshot; gpu_minors is a list with commas
             """
             CREATE TABLE IF NOT EXISTS job_reading (
               node VARCHAR NOT NULL, job_id BIGINT NOT NULL, at_ms BIGINT NOT NULL, period_ms BIGINT NOT NULL,
               sluid VARCHAR, uid INTEGER, processes INTEGER, cpu_seconds DOUBLE, memory_used_bytes BIGINT,
-              memory_current_bytes BIGINT, memory_peak_bytes BIGINT, memory_limit_bytes BIGINT)""",
+              memory_current_bytes BIGINT, memory_peak_bytes BIGINT, memory_limit_bytes BIGINT, cpus INTEGER,
+              threads INTEGER, cpu_system_seconds DOUBLE, memory_cache_bytes BIGINT, swap_used_bytes BIGINT,
+              oom_kills BIGINT, memory_limit_hits BIGINT, read_bytes BIGINT, written_bytes BIGINT,
+              cpu_stalled_seconds DOUBLE, memory_stalled_seconds DOUBLE, io_stalled_seconds DOUBLE,
+              gpu_minors VARCHAR)""",
             // one row for each user of each snapshot
             """
             CREATE TABLE IF NOT EXISTS user_reading (
               node VARCHAR NOT NULL, at_ms BIGINT NOT NULL, period_ms BIGINT NOT NULL, uid INTEGER NOT NULL,
               user_name VARCHAR, processes INTEGER NOT NULL, processes_in_jobs INTEGER NOT NULL,
-              cpu_seconds DOUBLE, resident_bytes BIGINT NOT NULL)""",
+              cpu_seconds DOUBLE, resident_bytes BIGINT NOT NULL, cpu_seconds_in_jobs DOUBLE,
+              resident_bytes_in_jobs BIGINT, proportional_bytes BIGINT)""",
 
             // ---- what is newest
 
@@ -76,11 +90,13 @@ final class Schema {
               node VARCHAR NOT NULL, first_at_ms BIGINT NOT NULL, last_at_ms BIGINT NOT NULL,
               boot_id VARCHAR NOT NULL, sequence BIGINT NOT NULL, period_ms BIGINT NOT NULL,
               agent_version VARCHAR NOT NULL, state VARCHAR NOT NULL, scratch VARCHAR NOT NULL)""",
-            // one row for each GPU
+            // one row for each GPU; the last five only for a slice of one
             """
             CREATE TABLE IF NOT EXISTS gpu (
               uuid VARCHAR NOT NULL, node VARCHAR NOT NULL, last_at_ms BIGINT NOT NULL, nvml_index INTEGER NOT NULL,
-              minor_number INTEGER, pci_bus_id VARCHAR, name VARCHAR NOT NULL, memory_total_bytes BIGINT)""",
+              minor_number INTEGER, pci_bus_id VARCHAR, name VARCHAR NOT NULL, memory_total_bytes BIGINT,
+              mig_parent_uuid VARCHAR, mig_gpu_instance INTEGER, mig_compute_instance INTEGER,
+              mig_multiprocessors INTEGER, mig_profile VARCHAR)""",
 
             // ---- Slurm
 
@@ -142,6 +158,38 @@ final class Schema {
               name VARCHAR NOT NULL, from_ms BIGINT NOT NULL, until_ms BIGINT, service VARCHAR NOT NULL, cpus INTEGER,
               memory_bytes BIGINT, gpus INTEGER, gres VARCHAR NOT NULL)""",
 
+            // ---- what runs did in all, for ever
+
+            // one row for each ended run; covered_ms, measured_ms, used_ms, busy_ms, idle_ms and energy are sums over
+            // its
+            // GPUs; the columns from nodes_seen on are those of its cgroups, NULL when they were never seen
+            """
+            CREATE TABLE IF NOT EXISTS run_summary (
+              cluster VARCHAR NOT NULL, job_id BIGINT NOT NULL, start_ms BIGINT NOT NULL, end_ms BIGINT NOT NULL,
+              made_ms BIGINT NOT NULL, busy_above DOUBLE NOT NULL, gpus INTEGER NOT NULL, covered_ms BIGINT NOT NULL,
+              measured_ms BIGINT NOT NULL, used_ms BIGINT NOT NULL, busy_ms BIGINT NOT NULL, idle_ms BIGINT NOT NULL,
+              energy_joules DOUBLE, idle_energy_joules DOUBLE,
+              nodes_seen INTEGER, cpu_seconds DOUBLE, memory_max_bytes BIGINT, processes_max INTEGER)""",
+            // one row for each GPU that a run was given (given) or used; used_ms: utilisation times measured_ms
+            """
+            CREATE TABLE IF NOT EXISTS run_gpu_summary (
+              cluster VARCHAR NOT NULL, job_id BIGINT NOT NULL, start_ms BIGINT NOT NULL, place INTEGER NOT NULL,
+              node VARCHAR NOT NULL, uuid VARCHAR, given BOOLEAN NOT NULL, gres_index INTEGER, samples INTEGER NOT NULL,
+              covered_ms BIGINT NOT NULL, measured_ms BIGINT NOT NULL, used_ms BIGINT NOT NULL, busy_ms BIGINT NOT NULL,
+              idle_ms BIGINT NOT NULL, utilization_max DOUBLE, last_busy_ms BIGINT, memory_max_bytes BIGINT,
+              memory_mean_bytes BIGINT, processes_max INTEGER, energy_joules DOUBLE, idle_energy_joules DOUBLE,
+              power_mean_watts DOUBLE, power_max_watts DOUBLE, memory_utilization_mean DOUBLE,
+              temperature_max_celsius DOUBLE, graphics_mean DOUBLE, sm_mean DOUBLE, occupancy_mean DOUBLE,
+              tensor_mean DOUBLE, dram_mean DOUBLE, xids INTEGER)""",
+            // one row for each node on which a run's cgroup was seen
+            """
+            CREATE TABLE IF NOT EXISTS run_node_summary (
+              cluster VARCHAR NOT NULL, job_id BIGINT NOT NULL, start_ms BIGINT NOT NULL, node VARCHAR NOT NULL,
+              samples INTEGER NOT NULL, cpu_seconds DOUBLE, memory_max_bytes BIGINT, memory_limit_bytes BIGINT,
+              processes_max INTEGER, cpus INTEGER, cpu_system_seconds DOUBLE, swap_max_bytes BIGINT, oom_kills BIGINT,
+              memory_limit_hits BIGINT, read_bytes BIGINT, written_bytes BIGINT, cpu_stalled_seconds DOUBLE,
+              memory_stalled_seconds DOUBLE, io_stalled_seconds DOUBLE)""",
+
             // ---- judgements
 
             """
@@ -162,6 +210,71 @@ final class Schema {
             AuditTables.EXEMPTION_TABLE,
             AuditTables.AUDIT_TABLE);
 
+    /**
+     * From version 1 to 2: columns that old tables lack, each at the end, where {@link #TABLES} has it too, and tables put
+     * aside that are made anew. Tables that are missing are made by TABLES itself.
+     */
+    private static final List<String> FROM_1_TO_2 = List.of(
+            add("node_reading", "swap_total_bytes BIGINT", "swap_used_bytes BIGINT"),
+            add(
+                    "gpu_reading",
+                    "memory_temperature_celsius DOUBLE",
+                    "clock_limits VARCHAR",
+                    "graphics_ratio DOUBLE",
+                    "sm_ratio DOUBLE",
+                    "occupancy_ratio DOUBLE",
+                    "tensor_ratio DOUBLE",
+                    "dram_ratio DOUBLE",
+                    "pcie_sent_bytes_per_second DOUBLE",
+                    "pcie_received_bytes_per_second DOUBLE",
+                    "nvlink_sent_bytes_per_second DOUBLE",
+                    "nvlink_received_bytes_per_second DOUBLE",
+                    "ecc_corrected BIGINT",
+                    "ecc_uncorrected BIGINT",
+                    "remapped_rows BIGINT",
+                    "reset_needed BOOLEAN",
+                    "xids VARCHAR",
+                    "last_xid INTEGER"),
+            add(
+                    "gpu",
+                    "mig_parent_uuid VARCHAR",
+                    "mig_gpu_instance INTEGER",
+                    "mig_compute_instance INTEGER",
+                    "mig_multiprocessors INTEGER",
+                    "mig_profile VARCHAR"),
+            add(
+                    "job_reading",
+                    "cpus INTEGER",
+                    "threads INTEGER",
+                    "cpu_system_seconds DOUBLE",
+                    "memory_cache_bytes BIGINT",
+                    "swap_used_bytes BIGINT",
+                    "oom_kills BIGINT",
+                    "memory_limit_hits BIGINT",
+                    "read_bytes BIGINT",
+                    "written_bytes BIGINT",
+                    "cpu_stalled_seconds DOUBLE",
+                    "memory_stalled_seconds DOUBLE",
+                    "io_stalled_seconds DOUBLE",
+                    "gpu_minors VARCHAR"),
+            add(
+                    "user_reading",
+                    "cpu_seconds_in_jobs DOUBLE",
+                    "resident_bytes_in_jobs BIGINT",
+                    "proportional_bytes BIGINT"),
+            add("run", "eligible_ms BIGINT", "resumed_ms BIGINT", "comment VARCHAR", "reservation VARCHAR"),
+            add("slurm_node", "given_cpus INTEGER", "given_memory_bytes BIGINT", "given_gpus INTEGER"),
+            "ALTER TABLE finding RENAME TO finding_1",
+            "ALTER TABLE notice RENAME TO notice_1");
+
+    /** From version 1 to 2, after the tables were made: rows of those that are made anew. */
+    private static final List<String> THEN_FROM_1_TO_2 =
+            List.of("""
+            INSERT INTO finding SELECT f.*, CASE WHEN told_ms IS NULL THEN 0 ELSE 1 END,
+              CASE WHEN told_ms IS NULL THEN 0 ELSE 1 END, told_ms, 'RUN', '' FROM finding_1 f""", "DROP TABLE finding_1", """
+            INSERT INTO notice SELECT id, cluster, job_id, start_ms, rule, since_ms, 1, 'OWNER', 'FINDING', user_name,
+              user_name, address, state, NULL, created_ms, changed_ms, attempts, detail, 'RUN', '' FROM notice_1""", "DROP TABLE notice_1");
+
     private static final int FEW = 64;
 
     private Schema() {}
@@ -173,28 +286,50 @@ final class Schema {
      * @throws StoreException if a newer version wrote this database
      */
     static void prepare(Session session) throws SQLException, StoreException {
-        boolean fresh = session.query(
-                        "SELECT 1 FROM information_schema.tables WHERE table_name = 'meta'", Cells::integer)
-                .isEmpty();
-        if (!fresh) {
-            List<String> versions = session.query("SELECT value FROM meta WHERE name = 'schema_version'", Cells::text);
-            int version = versions.isEmpty() ? 0 : Integer.parseInt(versions.get(0));
-            if (version > VERSION) {
-                throw new StoreException("store: written by a newer collector (schema " + version
-                        + ", this one knows up to " + VERSION + "); start that collector, or restore an older copy");
-            }
-            if (version == VERSION) {
-                return;
-            }
+        int version = version(session);
+        if (version > VERSION) {
+            throw new StoreException("store: written by a newer collector (schema " + version
+                    + ", this one knows up to " + VERSION + "); start that collector, or restore an older copy");
+        }
+        if (version == VERSION) {
+            return;
         }
         session.begin();
+        if (version == 1) {
+            for (String change : FROM_1_TO_2) {
+                session.execute(change);
+            }
+        }
         for (String table : TABLES) {
             session.execute(table);
+        }
+        if (version == 1) {
+            for (String change : THEN_FROM_1_TO_2) {
+                session.execute(change);
+            }
         }
         session.execute("DELETE FROM meta WHERE name = 'schema_version'");
         session.update("INSERT INTO meta (name, value) VALUES ('schema_version', ?)", Integer.toString(VERSION));
         session.commit();
         session.execute("CHECKPOINT");
+    }
+
+    /** The version of the tables that are there; 0: there are none. */
+    private static int version(Session session) throws SQLException {
+        boolean fresh = session.query(
+                        "SELECT 1 FROM information_schema.tables WHERE table_name = 'meta'", Cells::integer)
+                .isEmpty();
+        if (fresh) {
+            return 0;
+        }
+        List<String> versions = session.query("SELECT value FROM meta WHERE name = 'schema_version'", Cells::text);
+        return versions.isEmpty() ? 0 : Integer.parseInt(versions.get(0));
+    }
+
+    private static String add(String table, String... columns) {
+        return Stream.of(columns)
+                .map(column -> "ALTER TABLE " + table + " ADD COLUMN IF NOT EXISTS " + column)
+                .collect(Collectors.joining("; "));
     }
 
     /**

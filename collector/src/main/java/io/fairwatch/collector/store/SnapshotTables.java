@@ -1,11 +1,14 @@
 package io.fairwatch.collector.store;
 
+import io.fairwatch.agent.wire.GpuDetail;
 import io.fairwatch.agent.wire.GpuDevice;
 import io.fairwatch.agent.wire.GpuProcess;
 import io.fairwatch.agent.wire.GpuReading;
 import io.fairwatch.agent.wire.HostReading;
 import io.fairwatch.agent.wire.JobCgroup;
+import io.fairwatch.agent.wire.JobDetail;
 import io.fairwatch.agent.wire.JobRef;
+import io.fairwatch.agent.wire.MigInstance;
 import io.fairwatch.agent.wire.NodeSnapshot;
 import io.fairwatch.agent.wire.ProbeOutcome;
 import io.fairwatch.agent.wire.ScratchUse;
@@ -27,6 +30,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.Function;
 
@@ -53,10 +59,48 @@ final class SnapshotTables {
             r.utilization_source, r.memory_utilization_mean, r.memory_utilization_max, r.memory_utilization_last,
             r.memory_utilization_samples, r.memory_utilization_source, r.memory_used_bytes, r.memory_reserved_bytes,
             r.power_watts, r.power_limit_watts, r.energy_joules, r.temperature_celsius, r.sm_clock_hertz,
+            r.memory_temperature_celsius, r.clock_limits, r.graphics_ratio, r.sm_ratio, r.occupancy_ratio, r.tensor_ratio,
+            r.dram_ratio, r.pcie_sent_bytes_per_second, r.pcie_received_bytes_per_second,
+            r.nvlink_sent_bytes_per_second, r.nvlink_received_bytes_per_second, r.ecc_corrected, r.ecc_uncorrected,
+            r.remapped_rows, r.reset_needed, r.xids, r.last_xid,
             """;
 
-    private static final String DEVICE_COLUMNS =
-            "g.uuid, g.nvml_index, g.minor_number, g.pci_bus_id, g.name, g.memory_total_bytes";
+    private static final String DEVICE_COLUMNS = """
+            g.uuid, g.nvml_index, g.minor_number, g.pci_bus_id, g.name, g.memory_total_bytes, g.mig_parent_uuid,
+            g.mig_gpu_instance, g.mig_compute_instance, g.mig_multiprocessors, g.mig_profile""";
+
+    private static final GpuDetail.Activity NO_ACTIVITY = new GpuDetail.Activity(
+            OptionalDouble.empty(),
+            OptionalDouble.empty(),
+            OptionalDouble.empty(),
+            OptionalDouble.empty(),
+            OptionalDouble.empty(),
+            OptionalDouble.empty(),
+            OptionalDouble.empty(),
+            OptionalDouble.empty());
+
+    private static final GpuDetail.Traffic NO_TRAFFIC = new GpuDetail.Traffic(
+            OptionalDouble.empty(), OptionalDouble.empty(), OptionalDouble.empty(), OptionalDouble.empty());
+
+    private static final GpuDetail.Health NO_HEALTH = new GpuDetail.Health(
+            OptionalLong.empty(),
+            OptionalLong.empty(),
+            OptionalLong.empty(),
+            OptionalLong.empty(),
+            OptionalLong.empty(),
+            Optional.empty(),
+            OptionalLong.empty(),
+            Optional.empty(),
+            OptionalInt.empty());
+
+    private static final GpuDetail NO_DETAIL = new GpuDetail(
+            OptionalDouble.empty(),
+            OptionalDouble.empty(),
+            OptionalDouble.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty());
 
     private SnapshotTables() {}
 
@@ -87,13 +131,19 @@ final class SnapshotTables {
                             .number(host.memoryAvailableBytes())
                             .real(host.loadAverage());
                 } else {
-                    rows.none().none().none().none().none();
+                    rows.none(5);
                 }
                 rows.time(snapshot.agent().startedAt())
                         .number(snapshot.agent().droppedSnapshots())
                         .real(snapshot.agent().cpuSeconds())
-                        .number(snapshot.agent().residentBytes())
-                        .end();
+                        .number(snapshot.agent().residentBytes());
+                if (snapshot.host().isPresent()) {
+                    rows.number(snapshot.host().get().swapTotalBytes())
+                            .number(snapshot.host().get().swapUsedBytes());
+                } else {
+                    rows.none(2);
+                }
+                rows.end();
             }
         }
     }
@@ -121,9 +171,49 @@ final class SnapshotTables {
                     } else {
                         rows.none();
                     }
+                    detail(rows, gpu.detail());
                     rows.end();
                 }
             }
+        }
+    }
+
+    /** What rules, lookups and reports ask of it; the rest is not kept. */
+    private static void detail(Rows rows, Optional<GpuDetail> detail) throws SQLException {
+        if (detail.isEmpty()) {
+            rows.none(17);
+            return;
+        }
+        rows.real(detail.get().memoryTemperatureCelsius()).list(detail.get().clockLimits());
+        if (detail.get().activity().isPresent()) {
+            GpuDetail.Activity activity = detail.get().activity().get();
+            rows.real(activity.graphicsRatio())
+                    .real(activity.smRatio())
+                    .real(activity.occupancyRatio())
+                    .real(activity.tensorRatio())
+                    .real(activity.dramRatio());
+        } else {
+            rows.none(5);
+        }
+        if (detail.get().traffic().isPresent()) {
+            GpuDetail.Traffic traffic = detail.get().traffic().get();
+            rows.real(traffic.pcieSentBytesPerSecond())
+                    .real(traffic.pcieReceivedBytesPerSecond())
+                    .real(traffic.nvlinkSentBytesPerSecond())
+                    .real(traffic.nvlinkReceivedBytesPerSecond());
+        } else {
+            rows.none(4);
+        }
+        if (detail.get().health().isPresent()) {
+            GpuDetail.Health health = detail.get().health().get();
+            rows.number(health.eccCorrected())
+                    .number(health.eccUncorrected())
+                    .number(health.remappedRows())
+                    .flag(health.resetNeeded())
+                    .list(health.xids())
+                    .number(health.lastXid());
+        } else {
+            rows.none(6);
         }
     }
 
@@ -136,7 +226,7 @@ final class SnapshotTables {
                     .number(known.samples())
                     .word(known.source());
         } else {
-            rows.none().none().none().none().none();
+            rows.none(5);
         }
     }
 
@@ -157,7 +247,7 @@ final class SnapshotTables {
                                     .text(job.get().step())
                                     .word(job.get().evidence());
                         } else {
-                            rows.none().none().none();
+                            rows.none(3);
                         }
                         rows.number(process.memoryUsedBytes())
                                 .real(process.utilizationRatio())
@@ -183,11 +273,33 @@ final class SnapshotTables {
                             .number(job.memoryUsedBytes())
                             .number(job.memoryCurrentBytes())
                             .number(job.memoryPeakBytes())
-                            .number(job.memoryLimitBytes())
-                            .end();
+                            .number(job.memoryLimitBytes());
+                    jobDetail(rows, job.detail());
+                    rows.end();
                 }
             }
         }
+    }
+
+    private static void jobDetail(Rows rows, Optional<JobDetail> detail) throws SQLException {
+        if (detail.isEmpty()) {
+            rows.none(13);
+            return;
+        }
+        JobDetail job = detail.get();
+        rows.number(job.cpus())
+                .number(job.threads())
+                .real(job.cpuSystemSeconds())
+                .number(job.memoryCacheBytes())
+                .number(job.swapUsedBytes())
+                .number(job.oomKills())
+                .number(job.memoryLimitHits())
+                .number(job.readBytes())
+                .number(job.writtenBytes())
+                .real(job.cpuStalledSeconds())
+                .real(job.memoryStalledSeconds())
+                .real(job.ioStalledSeconds())
+                .list(job.gpuMinors());
     }
 
     private static void appendUsers(Session session, Collection<NodeSnapshot> snapshots) throws SQLException {
@@ -203,6 +315,9 @@ final class SnapshotTables {
                             .number(user.processesInJobs())
                             .real(user.cpuSeconds())
                             .number(user.residentBytes())
+                            .real(user.cpuSecondsInJobs())
+                            .number(user.residentBytesInJobs())
+                            .number(user.proportionalBytes())
                             .end();
                 }
             }
@@ -338,8 +453,18 @@ final class SnapshotTables {
                         .number(device.minorNumber())
                         .text(device.pciBusId())
                         .text(device.name())
-                        .number(device.memoryTotalBytes())
-                        .end();
+                        .number(device.memoryTotalBytes());
+                if (device.mig().isPresent()) {
+                    MigInstance slice = device.mig().get();
+                    rows.text(slice.parentUuid())
+                            .number(slice.gpuInstanceId())
+                            .number(slice.computeInstanceId())
+                            .number(slice.multiprocessors())
+                            .text(slice.profile());
+                } else {
+                    rows.none(5);
+                }
+                rows.end();
             }
         }
     }
@@ -361,29 +486,42 @@ final class SnapshotTables {
     }
 
     static List<NodeState> nodes(Session session) throws SQLException {
-        return session.query("""
-                SELECT node, first_at_ms, last_at_ms, period_ms, agent_version, state, scratch FROM node
-                ORDER BY node""", cells -> {
-            String node = cells.text();
-            Instant first = cells.time();
-            Instant last = cells.time();
-            var period = cells.length();
-            String agent = cells.text();
-            State state = Json.read(cells.text(), State.class);
-            ScratchUse[] scratch = Json.read(cells.text(), ScratchUse[].class);
-            return new NodeState(
-                    node,
-                    first,
-                    last,
-                    period,
-                    agent,
-                    state.driver(),
-                    state.simulated(),
-                    state.host(),
-                    state.probes(),
-                    state.users(),
-                    Arrays.asList(scratch));
-        });
+        return nodes(session, "");
+    }
+
+    /** Some nodes; a question about a job names few, and what each says of itself is long. */
+    static List<NodeState> nodes(Session session, Collection<String> names) throws SQLException {
+        return names.isEmpty()
+                ? List.of()
+                : nodes(session, " WHERE node IN (?" + ", ?".repeat(names.size() - 1) + ")", names.toArray());
+    }
+
+    private static List<NodeState> nodes(Session session, String where, Object... parameters) throws SQLException {
+        return session.query(
+                """
+                SELECT node, first_at_ms, last_at_ms, period_ms, agent_version, state, scratch FROM node""" + where + " ORDER BY node",
+                cells -> {
+                    String node = cells.text();
+                    Instant first = cells.time();
+                    Instant last = cells.time();
+                    var period = cells.length();
+                    String agent = cells.text();
+                    State state = Json.read(cells.text(), State.class);
+                    ScratchUse[] scratch = Json.read(cells.text(), ScratchUse[].class);
+                    return new NodeState(
+                            node,
+                            first,
+                            last,
+                            period,
+                            agent,
+                            state.driver(),
+                            state.simulated(),
+                            state.host(),
+                            state.probes(),
+                            state.users(),
+                            Arrays.asList(scratch));
+                },
+                parameters);
     }
 
     static List<GpuSeen> gpus(Session session) throws SQLException {
@@ -446,6 +584,7 @@ final class SnapshotTables {
         var energy = cells.maybeReal();
         var temperature = cells.maybeReal();
         var clock = cells.maybeReal();
+        Optional<GpuDetail> detail = detail(cells);
         return new GpuReadingAt(
                 node,
                 at,
@@ -461,7 +600,43 @@ final class SnapshotTables {
                         temperature,
                         clock,
                         Optional.empty(),
-                        Optional.empty()));
+                        detail));
+    }
+
+    private static Optional<GpuDetail> detail(Cells cells) throws SQLException {
+        OptionalDouble memoryTemperature = cells.maybeReal();
+        Optional<List<String>> clockLimits = cells.maybeList();
+        GpuDetail.Activity activity = new GpuDetail.Activity(
+                cells.maybeReal(),
+                cells.maybeReal(),
+                cells.maybeReal(),
+                cells.maybeReal(),
+                cells.maybeReal(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty());
+        GpuDetail.Traffic traffic =
+                new GpuDetail.Traffic(cells.maybeReal(), cells.maybeReal(), cells.maybeReal(), cells.maybeReal());
+        GpuDetail.Health health = new GpuDetail.Health(
+                cells.maybeNumber(),
+                cells.maybeNumber(),
+                OptionalLong.empty(),
+                OptionalLong.empty(),
+                cells.maybeNumber(),
+                cells.maybeFlag(),
+                OptionalLong.empty(),
+                cells.maybeList()
+                        .map(codes -> codes.stream().map(Integer::valueOf).toList()),
+                cells.maybeInteger());
+        GpuDetail detail = new GpuDetail(
+                memoryTemperature,
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                clockLimits,
+                Optional.of(activity).filter(known -> !known.equals(NO_ACTIVITY)),
+                Optional.of(traffic).filter(known -> !known.equals(NO_TRAFFIC)),
+                Optional.of(health).filter(known -> !known.equals(NO_HEALTH)));
+        return Optional.of(detail).filter(known -> !known.equals(NO_DETAIL));
     }
 
     private static Optional<Utilization> utilization(Cells cells) throws SQLException {
@@ -485,7 +660,16 @@ final class SnapshotTables {
                 cells.maybeText(),
                 cells.text(),
                 cells.maybeNumber(),
-                Optional.empty());
+                slice(cells));
+    }
+
+    private static Optional<MigInstance> slice(Cells cells) throws SQLException {
+        Optional<String> parent = cells.maybeText();
+        int gpuInstance = cells.integer();
+        int computeInstance = cells.integer();
+        OptionalInt multiprocessors = cells.maybeInteger();
+        Optional<String> profile = cells.maybeText();
+        return parent.map(uuid -> new MigInstance(uuid, gpuInstance, computeInstance, multiprocessors, profile));
     }
 
     /** The devices whose uuid stands in a temporary table, by uuid. */
@@ -496,6 +680,22 @@ final class SnapshotTables {
                     GpuDevice device = device(cells);
                     return devices.put(device.uuid(), device) == null;
                 });
+        return devices;
+    }
+
+    /** The devices of these uuids, by uuid. */
+    static Map<String, GpuDevice> devices(Session session, Collection<String> uuids) throws SQLException {
+        Map<String, GpuDevice> devices = new HashMap<>();
+        if (!uuids.isEmpty()) {
+            session.query(
+                    "SELECT " + DEVICE_COLUMNS + " FROM gpu g WHERE g.uuid IN (?" + ", ?".repeat(uuids.size() - 1)
+                            + ")",
+                    cells -> {
+                        GpuDevice device = device(cells);
+                        return devices.put(device.uuid(), device) == null;
+                    },
+                    uuids.toArray());
+        }
         return devices;
     }
 

@@ -44,6 +44,9 @@ public interface Store extends AutoCloseable {
     /** Every node that ever sent a snapshot, with what its newest one said. */
     List<NodeState> nodes() throws StoreException;
 
+    /** As {@link #nodes()}, only of the given nodes; one that never sent a snapshot is left out. */
+    List<NodeState> nodes(Collection<String> names) throws StoreException;
+
     /** Every GPU ever reported, with where and when it was seen last. */
     List<GpuSeen> gpus() throws StoreException;
 
@@ -129,6 +132,38 @@ public interface Store extends AutoCloseable {
 
     /** The runs of a period by everything that they are divided by, and nothing else of it. */
     List<PeriodFacts.Group> periodGroups(PeriodQuestion question) throws StoreException;
+
+    /**
+     * What a run's GPUs did, slot by slot: those that it was given, each at least without points, and those that it used
+     * without. Only readings that end within the run's own span count, so that the next owner's are left out.
+     */
+    List<GpuSeries> gpuSeries(RunSpan span, Slots slots) throws StoreException;
+
+    /** What some GPUs did, slot by slot, whoever had them; GPUs that were never reported are left out. */
+    List<GpuSeries> gpuSeries(Collection<String> uuids, Slots slots) throws StoreException;
+
+    /** What a run did with CPU and memory, slot by slot, on each node that saw it in its span. */
+    List<JobSeries> jobSeries(RunSpan span, Slots slots) throws StoreException;
+
+    /**
+     * Ended runs that have no summary and for which one can be made: the hours of their lives are sealed, and they did not
+     * end before anything was read; oldest end first.
+     */
+    List<Run> runsToSummarize(int most) throws StoreException;
+
+    /** Keeps summaries, each in the place of the one that its run may have. */
+    void saveSummaries(Collection<RunSummary> summaries) throws StoreException;
+
+    /** The summaries of these runs, as far as they have one. */
+    List<RunSummary> summaries(Collection<RunKey> runs) throws StoreException;
+
+    // ---- upkeep
+
+    /**
+     * Does what is due: seals hours, makes roll-ups, forgets what is older than it is to be kept. Takes long, holds up
+     * nobody, and may be killed at any instant. Never called twice at a time.
+     */
+    void maintain(Instant now) throws StoreException;
 
     // ---- findings and notices
 

@@ -55,7 +55,11 @@ final class UseQueries {
                   AS covered_ms,
                 r.utilization_mean, r.utilization_max,
                 CASE WHEN r.at_ms <= s.to_ms THEN r.memory_used_bytes END AS memory,
-                CASE WHEN r.at_ms <= s.to_ms THEN r.process_count END AS told
+                CASE WHEN r.at_ms <= s.to_ms THEN r.process_count END AS told,
+                r.power_watts, r.memory_utilization_mean, r.temperature_celsius, r.graphics_ratio, r.sm_ratio,
+                r.occupancy_ratio, r.tensor_ratio, r.dram_ratio,
+                CASE WHEN r.xids = '' THEN 0
+                  WHEN r.xids IS NOT NULL THEN length(r.xids) - length(replace(r.xids, ',', '')) + 1 END AS xids
               FROM gpu_reading r
               JOIN pair p ON p.uuid = r.uuid
               JOIN span s ON s.no = p.no AND r.at_ms > s.from_ms AND r.at_ms - r.period_ms < s.to_ms
@@ -72,52 +76,74 @@ final class UseQueries {
                 max(utilization_max) AS utilization_max,
                 max(CASE WHEN utilization_max > ? THEN
                   CASE WHEN at_ms < to_ms THEN at_ms ELSE to_ms END END) AS busy_at_ms,
-                max(memory) AS memory, count(told) AS told
+                max(memory) AS memory, count(told) AS told, max(power_watts) AS power_max,
+                max(temperature_celsius) AS temperature_max, sum(xids) AS xids"""
+            + mean("power_watts") + mean("memory_utilization_mean") + mean("memory") + mean("graphics_ratio")
+            + mean("sm_ratio") + mean("occupancy_ratio") + mean("tensor_ratio") + mean("dram_ratio") + """
+
               FROM part GROUP BY no, uuid
             )
             SELECT p.no, p.uuid, seen.node, CAST(seen.processes AS INTEGER), CAST(reading.samples AS INTEGER),
               CAST(reading.covered_ms AS BIGINT), CAST(reading.active_ms AS BIGINT), CAST(reading.idle_ms AS BIGINT),
               reading.busy_ms / NULLIF(reading.measured_ms, 0), reading.utilization_max, reading.busy_at_ms,
-              reading.memory, CAST(reading.told AS INTEGER)
+              reading.memory, CAST(reading.told AS INTEGER), reading.mean_power_watts, reading.power_max,
+              reading.mean_memory_utilization_mean, CAST(round(reading.mean_memory) AS BIGINT),
+              reading.temperature_max, reading.mean_graphics_ratio, reading.mean_sm_ratio,
+              reading.mean_occupancy_ratio, reading.mean_tensor_ratio, reading.mean_dram_ratio,
+              CAST(reading.xids AS INTEGER)
             FROM pair p
             LEFT JOIN seen ON seen.no = p.no AND seen.uuid = p.uuid
             LEFT JOIN reading ON reading.no = p.no AND reading.uuid = p.uuid""";
 
     private static final String GPU_ENERGY = """
             WITH step AS (
-              SELECT p.no, p.uuid, r.energy_joules
+              SELECT p.no, p.uuid, r.utilization_max, r.energy_joules
                 - lag(r.energy_joules) OVER (PARTITION BY p.no, p.uuid ORDER BY r.at_ms) AS joules
               FROM gpu_reading r
               JOIN used p ON p.uuid = r.uuid
               JOIN span s ON s.no = p.no AND r.at_ms > s.from_ms AND r.at_ms <= s.to_ms
               WHERE r.at_ms > ? AND r.at_ms <= ? AND r.energy_joules IS NOT NULL
             )
-            SELECT no, uuid, sum(CASE WHEN joules > 0 THEN joules ELSE 0 END) FROM step
+            SELECT no, uuid, sum(CASE WHEN joules > 0 THEN joules ELSE 0 END),
+              sum(CASE WHEN utilization_max IS NULL THEN NULL
+                WHEN utilization_max <= ? AND joules > 0 THEN joules ELSE 0 END)
+            FROM step
             WHERE joules IS NOT NULL GROUP BY no, uuid""";
 
-    private static final String JOB_USE = """
+    /** Of each job on each node, and of each job on all of them: most memory at one time needs both. */
+    private static final String JOB_PARTS = """
             WITH part AS (
               SELECT s.no, r.node, r.at_ms, r.period_ms, r.processes, r.memory_used_bytes, r.cpu_seconds
-                - lag(r.cpu_seconds) OVER (PARTITION BY s.no, r.node ORDER BY r.at_ms) AS cpu_seconds
+                - lag(r.cpu_seconds) OVER (PARTITION BY s.no, r.node ORDER BY r.at_ms) AS cpu_seconds,
+                r.memory_limit_bytes, r.cpus, r.cpu_system_seconds, r.swap_used_bytes, r.oom_kills,
+                r.memory_limit_hits, r.read_bytes, r.written_bytes, r.cpu_stalled_seconds, r.memory_stalled_seconds,
+                r.io_stalled_seconds
               FROM span s JOIN job_reading r ON r.job_id = s.job_id AND r.at_ms > s.from_ms AND r.at_ms <= s.to_ms
               WHERE r.at_ms > ? AND r.at_ms <= ?
-            ), whole AS (
-              SELECT no, count(DISTINCT node) AS nodes, max(period_ms) AS width_ms,
-                sum(CASE WHEN cpu_seconds > 0 THEN cpu_seconds WHEN cpu_seconds IS NOT NULL THEN 0 END) AS cpu_seconds
-              FROM part GROUP BY no
+            )""";
+
+    private static final String JOB_ON_NODE = JOB_PARTS + """
+
+            SELECT no, node, CAST(count(*) AS INTEGER),
+              sum(CASE WHEN cpu_seconds > 0 THEN cpu_seconds WHEN cpu_seconds IS NOT NULL THEN 0 END),
+              max(memory_used_bytes), max(memory_limit_bytes), max(processes), max(cpus), max(cpu_system_seconds),
+              max(swap_used_bytes), max(oom_kills), max(memory_limit_hits), max(read_bytes), max(written_bytes),
+              max(cpu_stalled_seconds), max(memory_stalled_seconds), max(io_stalled_seconds)
+            FROM part GROUP BY no, node ORDER BY no, node""";
+
+    private static final String JOB_USE = JOB_PARTS + """
+            , whole AS (
+              SELECT no, max(period_ms) AS width_ms FROM part GROUP BY no
             ), slot AS (
               SELECT p.no, p.node, p.at_ms - p.at_ms % w.width_ms AS slot_ms,
                 max(p.memory_used_bytes) AS memory, max(p.processes) AS processes
               FROM part p JOIN whole w ON w.no = p.no
               GROUP BY p.no, p.node, p.at_ms - p.at_ms % w.width_ms
-            ), most AS (
-              SELECT no, max(memory) AS memory, max(processes) AS processes FROM (
-                SELECT no, slot_ms, sum(memory) AS memory, sum(processes) AS processes FROM slot
-                GROUP BY no, slot_ms) x
-              GROUP BY no
             )
-            SELECT w.no, CAST(w.nodes AS INTEGER), w.cpu_seconds, CAST(m.memory AS BIGINT), CAST(m.processes AS INTEGER)
-            FROM whole w JOIN most m ON m.no = w.no ORDER BY w.no""";
+            SELECT no, CAST(max(memory) AS BIGINT), CAST(max(processes) AS INTEGER) FROM (
+              SELECT no, slot_ms, sum(memory) AS memory, sum(processes) AS processes FROM slot
+              GROUP BY no, slot_ms) x
+            GROUP BY no ORDER BY no""";
 
     /** Snapshots of nodes are not taken at one time: within these minutes they count as together. */
     private static final String TOGETHER = """
@@ -134,6 +160,10 @@ final class UseQueries {
 
     private record Pair(int no, String uuid) {}
 
+    private record Energy(OptionalDouble joules, OptionalDouble idleJoules) {
+        static final Energy NOT_KNOWN = new Energy(OptionalDouble.empty(), OptionalDouble.empty());
+    }
+
     /** A row of {@link #GPU_USE}. */
     private record Used(
             Optional<String> node,
@@ -146,7 +176,8 @@ final class UseQueries {
             OptionalDouble max,
             Optional<Instant> busyAt,
             OptionalLong memory,
-            int told) {
+            int told,
+            GpuUse.Work work) {
         static final Used NOTHING = new Used(
                 Optional.empty(),
                 OptionalInt.empty(),
@@ -158,7 +189,8 @@ final class UseQueries {
                 OptionalDouble.empty(),
                 Optional.empty(),
                 OptionalLong.empty(),
-                0);
+                0,
+                GpuUse.Work.NOT_KNOWN);
 
         OptionalInt processesMax() {
             return processes.isPresent() || told == 0 ? processes : OptionalInt.of(0);
@@ -186,7 +218,7 @@ final class UseQueries {
                 busyAboveRatio,
                 busyAboveRatio,
                 busyAboveRatio);
-        Map<Pair, Double> energy = energy(session, used, earliest, latest);
+        Map<Pair, Energy> energy = energy(session, used, earliest, latest, busyAboveRatio);
         Map<String, GpuDevice> devices = SnapshotTables.devices(session, "used");
         List<GpuUse> uses = new ArrayList<>();
         for (int no = 0; no < spans.size(); no++) {
@@ -201,7 +233,7 @@ final class UseQueries {
                         Optional.of(gpu),
                         Optional.ofNullable(devices.get(uuid)),
                         used.get(no).getOrDefault(uuid, Used.NOTHING),
-                        Optional.ofNullable(energy.get(new Pair(no, uuid)))));
+                        energy.getOrDefault(new Pair(no, uuid), Energy.NOT_KNOWN)));
             }
             for (Map.Entry<String, Used> other : used.get(no).entrySet()) {
                 String uuid = other.getKey();
@@ -212,7 +244,7 @@ final class UseQueries {
                             Optional.empty(),
                             Optional.ofNullable(devices.get(uuid)),
                             other.getValue(),
-                            Optional.ofNullable(energy.get(new Pair(no, uuid)))));
+                            energy.getOrDefault(new Pair(no, uuid), Energy.NOT_KNOWN)));
                 }
             }
         }
@@ -225,7 +257,7 @@ final class UseQueries {
             Optional<AllocatedGpu> allocated,
             Optional<GpuDevice> device,
             Used used,
-            Optional<Double> energy) {
+            Energy energy) {
         long lengthMs = Math.max(0, span.to().toEpochMilli() - span.from().toEpochMilli());
         return new GpuUse(
                 span.run().key(),
@@ -243,7 +275,16 @@ final class UseQueries {
                 used.busyAt(),
                 used.memory(),
                 used.processesMax(),
-                energy.isPresent() ? OptionalDouble.of(energy.get()) : OptionalDouble.empty());
+                energy.joules(),
+                new GpuUse.Work(
+                        energy.idleJoules(),
+                        used.work().powerMeanWatts(),
+                        used.work().powerMaxWatts(),
+                        used.work().memoryUtilizationMeanRatio(),
+                        used.work().memoryUsedMeanBytes(),
+                        used.work().temperatureMaxCelsius(),
+                        used.work().activity(),
+                        used.work().xids()));
     }
 
     private static Used used(Cells cells) throws SQLException {
@@ -258,10 +299,32 @@ final class UseQueries {
                 cells.maybeReal(),
                 cells.maybeTime(),
                 cells.maybeNumber(),
-                cells.integer());
+                cells.integer(),
+                new GpuUse.Work(
+                        OptionalDouble.empty(),
+                        cells.maybeReal(),
+                        cells.maybeReal(),
+                        cells.maybeReal(),
+                        cells.maybeNumber(),
+                        cells.maybeReal(),
+                        activity(cells),
+                        cells.maybeInteger()));
     }
 
-    private static Map<Pair, Double> energy(Session session, List<Map<String, Used>> used, long earliest, long latest)
+    /** Five cells. */
+    static GpuUse.Activity activity(Cells cells) throws SQLException {
+        return new GpuUse.Activity(
+                cells.maybeReal(), cells.maybeReal(), cells.maybeReal(), cells.maybeReal(), cells.maybeReal());
+    }
+
+    /** A column's mean over the time that its readings cover, as {@code mean_COLUMN}, after a comma. */
+    static String mean(String column) {
+        return ",\n sum(" + column + " * covered_ms) / NULLIF(sum(CASE WHEN " + column
+                + " IS NOT NULL THEN covered_ms END), 0) AS mean_" + column;
+    }
+
+    private static Map<Pair, Energy> energy(
+            Session session, List<Map<String, Used>> used, long earliest, long latest, double busyAboveRatio)
             throws SQLException {
         session.execute("CREATE OR REPLACE TEMPORARY TABLE used (no INTEGER NOT NULL, uuid VARCHAR NOT NULL)");
         try (Rows rows = session.appendTemporary("used")) {
@@ -271,15 +334,16 @@ final class UseQueries {
                 }
             }
         }
-        Map<Pair, Double> energy = new HashMap<>();
+        Map<Pair, Energy> energy = new HashMap<>();
         session.query(
                 GPU_ENERGY,
                 cells -> {
                     Pair pair = new Pair(cells.integer(), cells.text());
-                    return energy.put(pair, cells.real()) == null;
+                    return energy.put(pair, new Energy(cells.maybeReal(), cells.maybeReal())) == null;
                 },
                 earliest,
-                latest);
+                latest,
+                busyAboveRatio);
         return energy;
     }
 
@@ -304,16 +368,57 @@ final class UseQueries {
             return List.of();
         }
         stage(session, spans);
-        return session.query(
-                JOB_USE,
-                cells -> new JobUse(
-                        spans.get(cells.integer()).run().key(),
-                        cells.integer(),
-                        cells.maybeReal(),
-                        cells.maybeNumber(),
-                        cells.maybeInteger()),
+        Map<Integer, List<JobUse.OnNode>> nodes = new HashMap<>();
+        session.query(
+                JOB_ON_NODE,
+                cells -> nodes.computeIfAbsent(cells.integer(), no -> new ArrayList<>())
+                        .add(onNode(cells)),
                 earliest(spans),
                 latest(spans));
+        return session.query(
+                JOB_USE,
+                cells -> {
+                    int no = cells.integer();
+                    List<JobUse.OnNode> seen = nodes.getOrDefault(no, List.of());
+                    return new JobUse(
+                            spans.get(no).run().key(),
+                            seen.size(),
+                            cpuSeconds(seen),
+                            cells.maybeNumber(),
+                            cells.maybeInteger(),
+                            seen);
+                },
+                earliest(spans),
+                latest(spans));
+    }
+
+    private static OptionalDouble cpuSeconds(List<JobUse.OnNode> nodes) {
+        return nodes.stream().anyMatch(node -> node.cpuSeconds().isPresent())
+                ? OptionalDouble.of(nodes.stream()
+                        .mapToDouble(node -> node.cpuSeconds().orElse(0))
+                        .sum())
+                : OptionalDouble.empty();
+    }
+
+    private static JobUse.OnNode onNode(Cells cells) throws SQLException {
+        return new JobUse.OnNode(
+                cells.text(),
+                cells.integer(),
+                cells.maybeReal(),
+                cells.maybeNumber(),
+                cells.maybeNumber(),
+                cells.maybeInteger(),
+                new JobUse.Counters(
+                        cells.maybeInteger(),
+                        cells.maybeReal(),
+                        cells.maybeNumber(),
+                        cells.maybeNumber(),
+                        cells.maybeNumber(),
+                        cells.maybeNumber(),
+                        cells.maybeNumber(),
+                        cells.maybeReal(),
+                        cells.maybeReal(),
+                        cells.maybeReal()));
     }
 
     private static void stage(Session session, List<RunSpan> spans) throws SQLException {

@@ -499,7 +499,8 @@ class EnforcerTest {
                     Optional.empty(),
                     OptionalLong.empty(),
                     OptionalInt.empty(),
-                    OptionalDouble.empty());
+                    OptionalDouble.empty(),
+                    GpuUse.Work.NOT_KNOWN);
         }
     }
 }

@@ -192,7 +192,8 @@ final class Samples {
                 use.lastBusyAt(),
                 use.memoryUsedMaxBytes(),
                 use.processesMax(),
-                OptionalDouble.of(joules));
+                OptionalDouble.of(joules),
+                use.work());
     }
 
     /** A GPU that was read for the last two hours; utilisation as given. */
@@ -213,7 +214,8 @@ final class Samples {
                 lastBusyAt,
                 OptionalLong.of(processes == 0 ? 0 : 4_512L << 20),
                 OptionalInt.of(processes),
-                OptionalDouble.empty());
+                OptionalDouble.empty(),
+                GpuUse.Work.NOT_KNOWN);
     }
 
     /** A GPU of which nothing was read. */
@@ -234,7 +236,8 @@ final class Samples {
                 Optional.empty(),
                 OptionalLong.empty(),
                 OptionalInt.empty(),
-                OptionalDouble.empty());
+                OptionalDouble.empty(),
+                GpuUse.Work.NOT_KNOWN);
     }
 
     private static AllocatedGpu allocated(int number, AllocatedGpu.Confidence confidence) {

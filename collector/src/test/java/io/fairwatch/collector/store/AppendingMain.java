@@ -1,9 +1,14 @@
 package io.fairwatch.collector.store;
 
 import io.fairwatch.agent.wire.NodeSnapshot;
+import java.io.File;
+import java.net.URI;
+import java.net.URLClassLoader;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * A process of its own that appends for as long as it is let, and prints the sequence of each snapshot once the store has
@@ -25,6 +30,15 @@ public final class AppendingMain {
                 System.out.println(sequence);
             }
         }
+    }
+
+    /** The class path of the tests, also where a test runner made a class loader of its own. */
+    static String classPath() {
+        return AppendingMain.class.getClassLoader() instanceof URLClassLoader own
+                ? Stream.of(own.getURLs())
+                        .map(url -> Path.of(URI.create(url.toString())).toString())
+                        .collect(Collectors.joining(File.pathSeparator))
+                : System.getProperty("java.class.path");
     }
 
     static NodeSnapshot snapshot(long sequence) {

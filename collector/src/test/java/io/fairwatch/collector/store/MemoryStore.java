@@ -321,6 +321,44 @@ public final class MemoryStore implements Store {
         throw noReadings();
     }
 
+    @Override
+    public List<NodeState> nodes(Collection<String> names) {
+        return List.of();
+    }
+
+    @Override
+    public List<GpuSeries> gpuSeries(RunSpan span, Slots slots) {
+        throw noReadings();
+    }
+
+    @Override
+    public List<GpuSeries> gpuSeries(Collection<String> uuids, Slots slots) {
+        throw noReadings();
+    }
+
+    @Override
+    public List<JobSeries> jobSeries(RunSpan span, Slots slots) {
+        throw noReadings();
+    }
+
+    @Override
+    public List<Run> runsToSummarize(int most) {
+        return List.of();
+    }
+
+    @Override
+    public void saveSummaries(Collection<RunSummary> summaries) {
+        throw noReadings();
+    }
+
+    @Override
+    public List<RunSummary> summaries(Collection<RunKey> wanted) {
+        return List.of();
+    }
+
+    @Override
+    public void maintain(Instant now) {}
+
     private static UnsupportedOperationException noReadings() {
         return new UnsupportedOperationException("readings are for a real store");
     }

@@ -16,8 +16,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.fairwatch.agent.wire.AgentState;
+import io.fairwatch.agent.wire.GpuDetail;
+import io.fairwatch.agent.wire.GpuDevice;
 import io.fairwatch.agent.wire.GpuReading;
+import io.fairwatch.agent.wire.JobCgroup;
+import io.fairwatch.agent.wire.JobDetail;
 import io.fairwatch.agent.wire.JobRef;
+import io.fairwatch.agent.wire.MigInstance;
 import io.fairwatch.agent.wire.NodeSnapshot;
 import io.fairwatch.agent.wire.ProbeOutcome;
 import io.fairwatch.agent.wire.ScratchUse;
@@ -222,6 +227,18 @@ abstract class StoreContract {
         // a GPU that moved
         append(snapshot("node-b", 1, at(90), gpu(A, 0.5, 0)));
         assertEquals(List.of(new GpuSeen("node-b", device(A), at(90))), store.gpus());
+    }
+
+    @Test
+    @DisplayName("some nodes are those that are known of them")
+    void someNodes() throws StoreException {
+        append(snapshot("node-a", 1, at(30)), snapshot("node-b", 1, at(60)), snapshot("node-c", 1, at(60)));
+        assertEquals(
+                List.of("node-a", "node-c"),
+                store.nodes(List.of("node-c", "node-x", "node-a", "node-c")).stream()
+                        .map(NodeState::node)
+                        .toList());
+        assertEquals(List.of(), store.nodes(List.of()));
     }
 
     @Test
@@ -598,11 +615,319 @@ abstract class StoreContract {
                 snapshot("node-b", BOOT, 1, at(40), List.of(), List.of(cgroup(1, 50, 500, 1))),
                 snapshot("node-b", BOOT, 2, at(70), List.of(), List.of(cgroup(1, 51, 400, 1), cgroup(9, 1, 1, 1))));
         assertEquals(
-                List.of(new JobUse(run(1).key(), 2, OptionalDouble.of(31), OptionalLong.of(3400), OptionalInt.of(4))),
+                List.of(new JobUse(
+                        run(1).key(),
+                        2,
+                        OptionalDouble.of(31),
+                        OptionalLong.of(3400),
+                        OptionalInt.of(4),
+                        List.of(
+                                onNode("node-a", 2, OptionalDouble.of(30), 3000, 3),
+                                onNode("node-b", 2, OptionalDouble.of(1), 500, 1)))),
                 store.jobUse(List.of(new RunSpan(run(1), NOON, at(70)), new RunSpan(run(2), NOON, at(70)))));
         assertEquals(
-                List.of(new JobUse(run(1).key(), 1, OptionalDouble.empty(), OptionalLong.of(1000), OptionalInt.of(3))),
+                List.of(new JobUse(
+                        run(1).key(),
+                        1,
+                        OptionalDouble.empty(),
+                        OptionalLong.of(1000),
+                        OptionalInt.of(3),
+                        List.of(onNode("node-a", 1, OptionalDouble.empty(), 1000, 3)))),
                 store.jobUse(List.of(new RunSpan(run(1), NOON, at(30)))));
+    }
+
+    private static JobUse.OnNode onNode(
+            String node, int samples, OptionalDouble cpuSeconds, long memoryUsedMaxBytes, int processesMax) {
+        return new JobUse.OnNode(
+                node,
+                samples,
+                cpuSeconds,
+                OptionalLong.of(memoryUsedMaxBytes),
+                OptionalLong.empty(),
+                OptionalInt.of(processesMax),
+                JobUse.Counters.NOT_KNOWN);
+    }
+
+    @Test
+    @DisplayName("what a job's cgroup counts is told as it stood last, of each node, and killed processes of all")
+    void jobCounters() throws StoreException {
+        append(
+                snapshot("node-a", BOOT, 1, at(30), List.of(), List.of(detailed(1, 0, 5))),
+                snapshot("node-a", BOOT, 2, at(60), List.of(), List.of(detailed(1, 2, 7))),
+                snapshot("node-b", BOOT, 1, at(60), List.of(), List.of(detailed(1, 1, 1))),
+                snapshot("node-b", BOOT, 2, at(90), List.of(), List.of(detailed(1, 9, 9))));
+        JobUse use = store.jobUse(List.of(new RunSpan(run(1), NOON, at(60)))).get(0);
+        assertEquals(OptionalLong.of(3), use.oomKills());
+        assertEquals(
+                new JobUse.Counters(
+                        OptionalInt.of(8),
+                        OptionalDouble.of(1.5),
+                        OptionalLong.of(7),
+                        OptionalLong.of(2),
+                        OptionalLong.of(3),
+                        OptionalLong.of(1000),
+                        OptionalLong.of(2000),
+                        OptionalDouble.of(4),
+                        OptionalDouble.of(5),
+                        OptionalDouble.of(6)),
+                use.nodes().get(0).counters());
+    }
+
+    private static JobCgroup detailed(long jobId, long oomKills, long swap) {
+        JobCgroup plain = cgroup(jobId, 1, 1, 1);
+        return new JobCgroup(
+                plain.jobId(),
+                plain.sluid(),
+                plain.uid(),
+                plain.processes(),
+                plain.cpuSeconds(),
+                plain.memoryUsedBytes(),
+                plain.memoryCurrentBytes(),
+                plain.memoryPeakBytes(),
+                plain.memoryLimitBytes(),
+                Optional.of(new JobDetail(
+                        OptionalInt.of(8),
+                        OptionalInt.of(16),
+                        OptionalDouble.empty(),
+                        OptionalDouble.of(1.5),
+                        OptionalLong.empty(),
+                        OptionalLong.empty(),
+                        OptionalLong.empty(),
+                        OptionalLong.empty(),
+                        OptionalLong.of(swap),
+                        OptionalLong.of(oomKills),
+                        OptionalLong.of(3),
+                        OptionalLong.of(1000),
+                        OptionalLong.of(2000),
+                        OptionalDouble.of(4),
+                        OptionalDouble.of(5),
+                        OptionalDouble.of(6),
+                        Optional.of(List.of(0, 3)))));
+    }
+
+    @Test
+    @DisplayName("what a GPU tells beyond that comes back, and is averaged over a run")
+    void work() throws StoreException {
+        GpuReading first = withDetail(gpu(A, 0.5, 1000), detail(0.5, List.of(79, 48)));
+        GpuReading second = withDetail(gpu(A, 0, 1300), detail(0.25, List.of()));
+        append(snapshot("node-a", 1, at(30), first), snapshot("node-a", 2, at(60), second));
+        assertEquals(
+                second.detail(),
+                store.newestReadings(List.of(A), at(60)).get(0).reading().detail());
+        GpuUse.Work work = use(run(1, allocated("node-a", 0, A)), NOON, at(60)).work();
+        assertEquals(OptionalInt.of(2), work.xids());
+        assertEquals(OptionalDouble.of(0.375), work.activity().tensorMeanRatio());
+        assertEquals(OptionalDouble.empty(), work.activity().graphicsMeanRatio());
+        assertEquals(301.4, work.powerMeanWatts().orElseThrow(), 1e-9);
+        assertEquals(OptionalDouble.of(301.4), work.powerMaxWatts());
+        assertEquals(OptionalDouble.of(61), work.temperatureMaxCelsius());
+        assertEquals(OptionalLong.of(1L << 30), work.memoryUsedMeanBytes());
+        assertEquals(OptionalDouble.of(300), work.idleEnergyJoules(), "the second period was not busy");
+    }
+
+    private static GpuReading withDetail(GpuReading plain, GpuDetail detail) {
+        return new GpuReading(
+                plain.device(),
+                plain.utilization(),
+                plain.memoryUtilization(),
+                plain.memoryUsedBytes(),
+                plain.memoryReservedBytes(),
+                plain.powerWatts(),
+                plain.powerLimitWatts(),
+                plain.energyJoules(),
+                plain.temperatureCelsius(),
+                plain.smClockHertz(),
+                plain.processes(),
+                Optional.of(detail));
+    }
+
+    /** Only what the store keeps. */
+    private static GpuDetail detail(double tensorRatio, List<Integer> xids) {
+        return new GpuDetail(
+                OptionalDouble.of(55),
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                Optional.of(List.of("sw_power_cap", "gpu_idle")),
+                Optional.of(new GpuDetail.Activity(
+                        OptionalDouble.empty(),
+                        OptionalDouble.of(0.9),
+                        OptionalDouble.of(0.4),
+                        OptionalDouble.of(tensorRatio),
+                        OptionalDouble.of(0.2),
+                        OptionalDouble.empty(),
+                        OptionalDouble.empty(),
+                        OptionalDouble.empty())),
+                Optional.of(new GpuDetail.Traffic(
+                        OptionalDouble.of(1e9),
+                        OptionalDouble.of(2e9),
+                        OptionalDouble.empty(),
+                        OptionalDouble.empty())),
+                Optional.of(new GpuDetail.Health(
+                        OptionalLong.of(1),
+                        OptionalLong.of(0),
+                        OptionalLong.empty(),
+                        OptionalLong.empty(),
+                        OptionalLong.of(4),
+                        Optional.of(false),
+                        OptionalLong.empty(),
+                        Optional.of(xids),
+                        OptionalInt.of(79))));
+    }
+
+    @Test
+    @DisplayName("a MIG instance comes back with the GPU that it is a slice of")
+    void slice() throws StoreException {
+        GpuDevice slice = new GpuDevice(
+                "MIG-1",
+                0,
+                OptionalInt.empty(),
+                Optional.empty(),
+                "A100 MIG 1g.5gb",
+                OptionalLong.empty(),
+                Optional.of(new MigInstance(A, 7, 0, OptionalInt.of(14), Optional.of("1g.5gb"))));
+        GpuReading plain = silent("MIG-1");
+        append(snapshot(
+                "node-a",
+                1,
+                at(30),
+                new GpuReading(
+                        slice,
+                        plain.utilization(),
+                        plain.memoryUtilization(),
+                        plain.memoryUsedBytes(),
+                        plain.memoryReservedBytes(),
+                        plain.powerWatts(),
+                        plain.powerLimitWatts(),
+                        plain.energyJoules(),
+                        plain.temperatureCelsius(),
+                        plain.smClockHertz(),
+                        plain.processes(),
+                        plain.detail())));
+        assertEquals(List.of(new GpuSeen("node-a", slice, at(30))), store.gpus());
+    }
+
+    // ---- slot by slot
+
+    @Test
+    @DisplayName("a run's GPUs slot by slot: means and largest values, no point where nothing was read")
+    void gpuSeries() throws StoreException {
+        append(
+                snapshot("node-a", 1, at(30), gpu(A, 0.2, 0)),
+                snapshot("node-a", 2, at(60), gpu(A, 0.4, 0)),
+                snapshot("node-a", 3, at(90), silent(A)),
+                snapshot("node-a", 5, at(150), gpu(A, 0.9, 0), gpu(B, 0.8, 0, process(1, 1))),
+                snapshot("node-a", 6, at(180), gpu(A, 1.0, 0), gpu(B, 1.0, 0, process(1, 2))));
+        Run run = run(1, NOON, Optional.of(at(150)), allocated("node-a", 0, A), untranslated("node-a", 1));
+        Slots slots = new Slots(NOON, at(240), Duration.ofSeconds(60));
+        List<GpuSeries> series = store.gpuSeries(new RunSpan(run, NOON, at(150)), slots);
+        assertEquals(3, series.size());
+        GpuSeries mine = series.get(0);
+        assertEquals(run.gpus().get(0), mine.allocated().orElseThrow());
+        assertEquals(
+                List.of(at(0), at(60), at(120)),
+                mine.points().stream().map(GpuSeries.Point::from).toList());
+        GpuSeries.Point first = mine.points().get(0);
+        assertEquals(2, first.samples());
+        assertEquals(60, first.coveredSeconds());
+        assertEquals(0.3, first.utilizationMeanRatio().orElseThrow(), 1e-9);
+        assertEquals(OptionalDouble.of(0.4), first.utilizationMaxRatio());
+        assertEquals(OptionalLong.of(1L << 30), first.memoryUsedMaxBytes());
+        assertEquals(301.4, first.powerMeanWatts().orElseThrow(), 1e-9);
+        assertEquals(OptionalDouble.empty(), mine.points().get(1).utilizationMeanRatio());
+        assertEquals(OptionalLong.empty(), mine.points().get(1).memoryUsedMeanBytes());
+        assertEquals(
+                new GpuSeries("node-a", Optional.of(run.gpus().get(1)), Optional.empty(), List.of()), series.get(1));
+        assertEquals(Optional.empty(), series.get(2).allocated());
+        assertEquals(Optional.of(device(B)), series.get(2).device());
+        assertEquals(
+                List.of(at(120)),
+                series.get(2).points().stream().map(GpuSeries.Point::from).toList());
+
+        List<GpuSeries> both = store.gpuSeries(List.of(B, A, "GPU-unknown"), slots);
+        assertEquals(
+                List.of(device(A).uuid(), B),
+                both.stream().map(one -> one.device().orElseThrow().uuid()).toList());
+        assertEquals(2, both.get(0).points().get(2).samples(), "whoever had it");
+        assertEquals(List.of(), store.gpuSeries(List.of(), slots));
+    }
+
+    @Test
+    @DisplayName("a job's CPU and memory slot by slot on each node; what counts before the first reading is not known")
+    void jobSeries() throws StoreException {
+        append(
+                snapshot("node-a", BOOT, 1, at(30), List.of(), List.of(cgroup(1, 100, 1000, 3))),
+                snapshot("node-a", BOOT, 2, at(60), List.of(), List.of(cgroup(1, 160, 3000, 2))),
+                snapshot("node-a", BOOT, 3, at(120), List.of(), List.of(cgroup(1, 190, 2000, 2))),
+                snapshot("node-b", BOOT, 1, at(40), List.of(), List.of(cgroup(1, 50, 500, 1))));
+        List<JobSeries> series =
+                store.jobSeries(new RunSpan(run(1), NOON, at(120)), new Slots(NOON, at(120), Duration.ofSeconds(60)));
+        assertEquals(
+                List.of(
+                        new JobSeries(
+                                "node-a",
+                                List.of(
+                                        new JobSeries.Point(
+                                                NOON,
+                                                2,
+                                                OptionalDouble.of(2),
+                                                OptionalLong.of(2000),
+                                                OptionalLong.of(3000),
+                                                OptionalInt.of(3)),
+                                        new JobSeries.Point(
+                                                at(60),
+                                                1,
+                                                OptionalDouble.of(0.5),
+                                                OptionalLong.of(2000),
+                                                OptionalLong.of(2000),
+                                                OptionalInt.of(2)))),
+                        new JobSeries(
+                                "node-b",
+                                List.of(new JobSeries.Point(
+                                        NOON,
+                                        1,
+                                        OptionalDouble.empty(),
+                                        OptionalLong.of(500),
+                                        OptionalLong.of(500),
+                                        OptionalInt.of(1))))),
+                series);
+    }
+
+    // ---- what runs did in all
+
+    @Test
+    @DisplayName("an ended run is to be summarized once its hours are sealed, and its summary comes back as it was")
+    void summaries() throws StoreException {
+        Run ended = run(1, NOON, Optional.of(at(90)), allocated("node-a", 0, A), untranslated("node-a", 1));
+        Run before = run(2, at(-9000), Optional.of(at(-8000)));
+        store.saveRuns(List.of(ended, before, run(3)));
+        append(
+                snapshot(
+                        "node-a",
+                        BOOT,
+                        1,
+                        at(30),
+                        List.of(gpu(A, 0.5, 100, process(1, 1))),
+                        List.of(cgroup(1, 1, 1, 1))),
+                snapshot("node-a", BOOT, 2, at(60), List.of(gpu(A, 0.75, 200)), List.of(detailed(1, 2, 0))));
+        store.maintain(at(3600));
+        assertEquals(List.of(), store.runsToSummarize(10), "its hour is kept open");
+        store.maintain(at(7200));
+        assertEquals(List.of(ended), store.runsToSummarize(10), "the other ended before anything was read");
+        RunSpan whole = new RunSpan(ended, NOON, at(90));
+        RunSummary summary = new RunSummary(
+                ended.key(),
+                at(90),
+                at(7201),
+                0.05,
+                store.gpuUse(List.of(whole), 0.05),
+                store.jobUse(List.of(whole)).stream().findFirst());
+        assertEquals(OptionalDouble.of(0.625), summary.gpus().get(0).utilizationMeanRatio());
+        store.saveSummaries(List.of(summary));
+        store.saveSummaries(List.of(summary));
+        reopen();
+        assertEquals(List.of(summary), store.summaries(List.of(ended.key(), run(3).key())));
+        assertEquals(List.of(), store.summaries(List.of()));
+        assertEquals(List.of(), store.runsToSummarize(10));
     }
 
     // ---- Slurm
