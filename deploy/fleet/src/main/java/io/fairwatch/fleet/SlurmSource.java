@@ -16,6 +16,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -28,8 +29,8 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Slurm's side of the fleet: knows every job and answers stand-ins of {@code squeue}, {@code sinfo} and {@code sacct} by
- * HTTP on the loopback interface. Thread-safe.
+ * Slurm's side of the fleet: knows every job and answers stand-ins of {@code squeue}, {@code sinfo}, {@code sacct},
+ * {@code scontrol show config} and {@code sacctmgr show} by HTTP on the loopback interface. Thread-safe.
  */
 final class SlurmSource {
     /** How long Slurm remembers an ended job. */
@@ -96,7 +97,7 @@ final class SlurmSource {
     /** Answers on a port of the loopback interface and leaves the stand-ins in a directory. */
     Future<HttpServer> listen(Vertx vertx, int port, Path binaries) throws IOException {
         Files.createDirectories(binaries);
-        for (String command : List.of("squeue", "sinfo", "sacct")) {
+        for (String command : List.of("squeue", "sinfo", "sacct", "scontrol", "sacctmgr")) {
             Path script = binaries.resolve(command);
             // the arguments travel line by line, so that no shell and no URL ever reads them
             Files.writeString(
@@ -124,6 +125,8 @@ final class SlurmSource {
             case "/squeue" -> squeue();
             case "/sinfo" -> Buffer.buffer(sinfo());
             case "/sacct" -> Buffer.buffer(sacct(arguments));
+            case "/scontrol" -> Buffer.buffer("ClusterName = " + site.cluster() + "\nPrivateData = none\n");
+            case "/sacctmgr" -> Buffer.buffer(sacctmgr(arguments));
             default -> throw new IllegalArgumentException("no such command: " + path);
         };
     }
@@ -402,6 +405,38 @@ final class SlurmSource {
                 text.append(columns.stream().map(column -> cell(job, column)).collect(Collectors.joining(delimiter)))
                         .append('\n');
             }
+        }
+        return text.toString();
+    }
+
+    // ---- sacctmgr -P -n show, with the collector's columns
+
+    private String sacctmgr(String arguments) {
+        StringBuilder text = new StringBuilder();
+        List<Job.User> users = live.values().stream()
+                .map(told -> told.job().user())
+                .distinct()
+                .sorted(Comparator.comparing(Job.User::name))
+                .toList();
+        if (arguments.contains("\nassociation\n")) {
+            text.append(site.cluster()).append("|root|||||normal|1|||||\n");
+            users.stream().map(Job.User::account).distinct().forEach(account -> text.append(site.cluster())
+                    .append('|')
+                    .append(account)
+                    .append("|||root||normal|1|||||\n"));
+            users.forEach(user -> text.append(site.cluster())
+                    .append('|')
+                    .append(user.account())
+                    .append('|')
+                    .append(user.name())
+                    .append("|||normal|normal|1|||||\n"));
+        } else if (arguments.contains("\nuser\n")) {
+            users.forEach(user -> text.append(user.name())
+                    .append('|')
+                    .append(user.account())
+                    .append("|None\n"));
+        } else if (arguments.contains("\nqos\n")) {
+            text.append("normal|100||||||\n");
         }
         return text.toString();
     }
