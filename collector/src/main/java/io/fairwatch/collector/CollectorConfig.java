@@ -112,6 +112,7 @@ record CollectorConfig(
      * @param timeout how long one command may take
      * @param maxOutput how much one command may print
      * @param history how far back ended jobs are read from accounting, in the background
+     * @param rest slurmrestd instead of squeue, sinfo and sacct; absent: the commands
      */
     record Slurm(
             @Default("true") boolean enabled,
@@ -127,7 +128,23 @@ record CollectorConfig(
             Size maxOutput,
 
             @Default("30d") @Range(from = "1h", to = "3660d")
-            Duration history) {
+            Duration history,
+
+            Optional<Rest> rest) {
+        /**
+         * How slurmrestd is asked.
+         *
+         * @param url where it listens
+         * @param user whom the token names
+         * @param tokenFile file with the token
+         * @param version of its interface; absent: the newest that it describes
+         */
+        record Rest(URI url, String user, Path tokenFile, Optional<String> version) {
+            Rest {
+                new SlurmSettings.Rest(url, user, tokenFile, version); // refused where a line can be named
+            }
+        }
+
         SlurmSettings settings() {
             return new SlurmSettings(
                     binaries,
@@ -140,7 +157,8 @@ record CollectorConfig(
                     timeout,
                     maxOutput.bytes(),
                     SlurmSettings.DEFAULTS.overlap(),
-                    history);
+                    history,
+                    rest.map(one -> new SlurmSettings.Rest(one.url(), one.user(), one.tokenFile(), one.version())));
         }
 
         /** From when on Slurm's answers are called stale. */

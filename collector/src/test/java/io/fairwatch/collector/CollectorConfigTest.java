@@ -57,7 +57,8 @@ class CollectorConfigTest {
                                 Duration.ofSeconds(60),
                                 Duration.ofSeconds(30),
                                 new Size(256 << 20),
-                                Duration.ofDays(30)),
+                                Duration.ofDays(30),
+                                Optional.empty()),
                         new CollectorConfig.Rules(Optional.empty(), Duration.ofSeconds(60), 0.01, Map.of()),
                         new CollectorConfig.Escalation(List.of(), List.of(), Optional.empty()),
                         new EnforcementConfig(
@@ -130,7 +131,12 @@ class CollectorConfigTest {
                                 Duration.ofMinutes(2),
                                 Duration.ofSeconds(20),
                                 new Size(64 << 20),
-                                Duration.ofDays(90)),
+                                Duration.ofDays(90),
+                                Optional.of(new CollectorConfig.Slurm.Rest(
+                                        URI.create("http://localhost:6820"),
+                                        "gpuwatch",
+                                        Path.of("/slurm.token"),
+                                        Optional.of("v0.0.40")))),
                         new CollectorConfig.Rules(
                                 Optional.of(Path.of("/rules")),
                                 Duration.ofSeconds(30),
@@ -236,6 +242,7 @@ class CollectorConfigTest {
                           prefix: [runuser, -u, fairwatch, --]
                           slurmConf: /slurm.conf
                           cluster: aicloud
+                          rest: {url: 'http://localhost:6820', user: gpuwatch, tokenFile: /slurm.token, version: v0.0.40}
                           every: 5s
                           accountingEvery: 2m
                           timeout: 20s

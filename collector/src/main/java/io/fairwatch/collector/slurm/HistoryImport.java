@@ -6,7 +6,6 @@ import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.SlurmView;
 import io.fairwatch.collector.store.Store.StoreException;
 import java.nio.charset.StandardCharsets;
-import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -34,14 +33,15 @@ public final class HistoryImport {
 
     private final SlurmSettings settings;
     private final SlurmCommand command;
+    private final Source source;
     private final Store store;
     private final InstantSource clock;
-    private final SecureRandom random = new SecureRandom();
     private Duration window = FIRST;
 
     public HistoryImport(SlurmSettings settings, Store store, InstantSource clock) {
         this.settings = settings;
         this.command = new SlurmCommand(settings);
+        this.source = Source.of(settings);
         this.store = store;
         this.clock = clock;
     }
@@ -100,9 +100,7 @@ public final class HistoryImport {
             throws SlurmException, StoreException, InterruptedException {
         Instant now = now();
         long began = System.nanoTime();
-        SacctParser parser = new SacctParser(Long.toString(random.nextLong() & Long.MAX_VALUE, Character.MAX_RADIX));
-        SacctParser.Ended answer =
-                command.run("sacct", parser.window(from, to, now), printed -> parser.parse(printed, cluster, now));
+        SacctParser.Ended answer = source.ended(cluster, from, to, now);
         Duration took = Duration.ofNanos(System.nanoTime() - began);
         // what ended later is known, and may be known better
         List<Run> ended = answer.runs().stream()

@@ -28,7 +28,7 @@ public interface SlurmActions {
     /** Shortens the time limit of a job. A limit that is not shorter than the present one is refused. */
     Result shorten(Target target, Duration limit) throws InterruptedException;
 
-    /** Moves a job to another QoS. */
+    /** Moves a waiting job to another QoS; Slurm moves no running one. */
     Result changeQos(Target target, String qos) throws InterruptedException;
 
     /**

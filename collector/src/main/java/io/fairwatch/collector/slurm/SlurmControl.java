@@ -2,41 +2,28 @@ package io.fairwatch.collector.slurm;
 
 import io.fairwatch.collector.run.JobState;
 import io.fairwatch.collector.slurm.SlurmCommand.SlurmException;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Predicate;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Acts on jobs by {@code scancel} and {@code scontrol}. Immutable and thread-safe.
- *
- * <p>A job is looked at by {@code squeue} as text, one job at a time: with {@code --json} squeue of 22.05 would tell all.
- * Only columns that no user writes are asked for.
+ * Acts on jobs: looks, gives the order, looks again. How that is done is its {@link Hand}'s: commands, or slurmrestd where
+ * that is configured. Immutable and thread-safe.
  */
 public final class SlurmControl implements SlurmActions {
     private static final Logger LOG = LoggerFactory.getLogger(SlurmControl.class);
-
-    /** Raw id, state, start, time used, time limit, priority, QoS, user. */
-    private static final String COLUMNS = "%A|%T|%S|%M|%l|%Q|%q|%u";
-
-    private static final int COLUMN_COUNT = 8;
 
     /** How long Slurm may take to do what it said it would. */
     private static final Duration PATIENCE = Duration.ofSeconds(10);
 
     private static final Duration PAUSE = Duration.ofMillis(300);
-
-    /** {@code 30:00}, {@code 2:00:00}, {@code 1-00:00:00} */
-    private static final Pattern TIME = Pattern.compile("(?:(\\d{1,6})-)?(?:(\\d{1,3}):)?(\\d{1,2}):(\\d{1,2})");
 
     private static final Pattern QOS = Pattern.compile("[A-Za-z0-9][A-Za-z0-9_.+@-]{0,60}");
 
@@ -53,16 +40,41 @@ public final class SlurmControl implements SlurmActions {
             "transmitted",
             "try again");
 
-    private final SlurmCommand command;
+    private final Hand hand;
     private final InstantSource clock;
 
     public SlurmControl(SlurmSettings settings, InstantSource clock) {
-        this.command = new SlurmCommand(settings);
+        this.hand = settings.rest().isPresent()
+                ? new RestHand(new SlurmRest(settings, settings.rest().get()), clock)
+                : new CommandHand(new SlurmCommand(settings));
         this.clock = clock;
     }
 
+    /** What looks at a job and gives orders. */
+    interface Hand {
+        /** The jobs of a raw id: more than one for an array. */
+        List<Look> look(long jobId) throws SlurmException, InterruptedException;
+
+        /** @throws SlurmException if Slurm did not take it, with what it said */
+        void tell(Order order, Target target) throws SlurmException, InterruptedException;
+    }
+
+    /** What Slurm is told. */
+    sealed interface Order {
+        record Cancel() implements Order {}
+
+        record Hold() implements Order {}
+
+        record Requeue(boolean held) implements Order {}
+
+        record TimeLimit(long minutes) implements Order {}
+
+        record Qos(String name) implements Order {}
+    }
+
     /** A job as it is now. */
-    private record Look(
+    record Look(
+            long jobId,
             String user,
             String state,
             Optional<Instant> start,
@@ -99,11 +111,7 @@ public final class SlurmControl implements SlurmActions {
     @Override
     public Result cancel(Target target) throws InterruptedException {
         return act(
-                "cancel",
-                target,
-                look -> Optional.empty(),
-                List.of("scancel", target.name()),
-                look -> !look.holds() && !look.waits());
+                "cancel", target, look -> Optional.empty(), new Order.Cancel(), look -> !look.holds() && !look.waits());
     }
 
     @Override
@@ -114,7 +122,7 @@ public final class SlurmControl implements SlurmActions {
                 look -> look.waits()
                         ? Optional.empty()
                         : Optional.of("is " + look.state() + " (expected: PENDING); only a waiting job can be held"),
-                List.of("scontrol", "hold", target.name()),
+                new Order.Hold(),
                 look -> look.priority() == 0);
     }
 
@@ -127,7 +135,7 @@ public final class SlurmControl implements SlurmActions {
                         ? Optional.empty()
                         : Optional.of(
                                 "is " + look.state() + " (expected: RUNNING); only a running job can be requeued"),
-                List.of("scontrol", held ? "requeuehold" : "requeue", target.name()),
+                new Order.Requeue(held),
                 look -> !look.holds() && (!held || look.priority() == 0));
     }
 
@@ -152,7 +160,7 @@ public final class SlurmControl implements SlurmActions {
                             .map(used -> "has been running for " + used.toMinutes() + " min: a limit of " + minutes
                                     + " min would end it at once; cancel it instead");
                 },
-                List.of("scontrol", "update", "JobId=" + target.name(), "TimeLimit=" + minutes),
+                new Order.TimeLimit(minutes),
                 look -> look.limit().filter(now -> now.toMinutes() <= minutes).isPresent());
     }
 
@@ -164,8 +172,13 @@ public final class SlurmControl implements SlurmActions {
         return act(
                 "change QoS",
                 target,
-                look -> look.qos().equals(qos) ? Optional.of("has QoS " + qos + " already") : Optional.empty(),
-                List.of("scontrol", "update", "JobId=" + target.name(), "QOS=" + qos),
+                look -> {
+                    if (!look.waits()) {
+                        return Optional.of("is " + look.state() + " (expected: PENDING); Slurm moves no running job");
+                    }
+                    return look.qos().equals(qos) ? Optional.of("has QoS " + qos + " already") : Optional.empty();
+                },
+                new Order.Qos(qos),
                 look -> look.qos().equals(qos));
     }
 
@@ -174,7 +187,7 @@ public final class SlurmControl implements SlurmActions {
         Optional<String> to(Look look);
     }
 
-    private Result act(String what, Target target, Objection objection, List<String> words, Predicate<Look> isDone)
+    private Result act(String what, Target target, Objection objection, Order order, Predicate<Look> isDone)
             throws InterruptedException {
         Result result;
         try {
@@ -183,7 +196,7 @@ public final class SlurmControl implements SlurmActions {
             if (against.isPresent()) {
                 throw new NotDone(new Result.Refused("job " + target.name() + " " + against.get()));
             }
-            tell(words);
+            tell(order, target);
             result = verify(what, target, before, isDone);
         } catch (NotDone e) {
             result = e.result;
@@ -216,9 +229,9 @@ public final class SlurmControl implements SlurmActions {
         return look;
     }
 
-    private void tell(List<String> words) throws NotDone, InterruptedException {
+    private void tell(Order order, Target target) throws NotDone, InterruptedException {
         try {
-            command.run(words.get(0), words.subList(1, words.size()));
+            hand.tell(order, target);
         } catch (SlurmException e) {
             String message = String.valueOf(e.getMessage());
             String lower = message.toLowerCase(Locale.ROOT);
@@ -267,64 +280,24 @@ public final class SlurmControl implements SlurmActions {
      * run. A run of a resized job began at its resize, which is after the start that squeue tells.
      */
     private Optional<Look> look(Target target) throws SlurmException, InterruptedException {
-        byte[] printed;
+        List<Look> looks;
         try {
-            printed = command.run(
-                    "squeue",
-                    List.of("--noheader", "--all", "--states=all", "--jobs=" + target.jobId(), "--format=" + COLUMNS));
+            looks = hand.look(target.jobId());
         } catch (SlurmException e) {
             if (String.valueOf(e.getMessage()).toLowerCase(Locale.ROOT).contains("invalid job id")) {
                 return Optional.empty();
             }
             throw e;
         }
-        for (String line : new String(printed, StandardCharsets.UTF_8).lines().toList()) {
-            List<String> cells = List.of(line.split("\\|", COLUMN_COUNT));
-            if (cells.size() == COLUMN_COUNT && cells.get(0).strip().equals(Long.toString(target.jobId()))) {
-                Look look = new Look(
-                        cells.get(7).strip(),
-                        cells.get(1).strip(),
-                        seconds(cells.get(2).strip()),
-                        time(cells.get(3).strip()),
-                        time(cells.get(4).strip()),
-                        number(cells.get(5).strip()),
-                        cells.get(6).strip());
-                boolean same = target.start().isEmpty()
-                        || look.start()
-                                .filter(start -> !look.waits()
-                                        && !start.isAfter(target.start().get()))
-                                .isPresent();
-                if (same) {
-                    return Optional.of(look);
-                }
-            }
-        }
-        return Optional.empty();
-    }
-
-    private static Optional<Instant> seconds(String text) {
-        return text.matches("\\d{1,12}") ? Optional.of(Instant.ofEpochSecond(Long.parseLong(text))) : Optional.empty();
-    }
-
-    private static long number(String text) {
-        return text.matches("\\d{1,18}") ? Long.parseLong(text) : -1;
-    }
-
-    /** Absent for {@code UNLIMITED}, {@code INVALID} and the like. */
-    private static Optional<Duration> time(String text) {
-        Matcher matcher = TIME.matcher(text);
-        if (!matcher.matches()) {
-            return Optional.empty();
-        }
-        List<Long> parts = new ArrayList<>();
-        for (int group = 1; group <= matcher.groupCount(); group++) {
-            String digits = matcher.group(group);
-            parts.add(digits == null ? 0L : Long.parseLong(digits));
-        }
-        return Optional.of(Duration.ofDays(parts.get(0))
-                .plusHours(parts.get(1))
-                .plusMinutes(parts.get(2))
-                .plusSeconds(parts.get(3)));
+        return looks.stream()
+                .filter(look -> look.jobId() == target.jobId())
+                .filter(look -> target.start().isEmpty()
+                        || (!look.waits()
+                                && look.start()
+                                        .filter(start ->
+                                                !start.isAfter(target.start().get()))
+                                        .isPresent()))
+                .findFirst();
     }
 
     private static String shown(String text) {

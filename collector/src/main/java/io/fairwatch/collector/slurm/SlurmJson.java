@@ -45,7 +45,7 @@ final class SlurmJson {
      * Reads a whole answer.
      *
      * @param fields the fields of an element that are read; the others, most of what a job's record holds, are passed over
-     * @param lists what to do with each element of the lists of these names; at least one list must be there
+     * @param lists what to do with each element of the lists of these names; at least one of them, if any, must be there
      * @param output what the program prints; what follows the JSON is read, too
      * @return Slurm's release, e.g. {@code 22.05.8}; absent if not told
      * @throws SlurmException if the answer is not whole, or says that Slurm could not answer; elements handed out before
@@ -88,7 +88,7 @@ final class SlurmJson {
         if (!errors.isEmpty()) {
             throw new SlurmException(program + " could not answer: " + String.join("; ", errors));
         }
-        if (!listed) {
+        if (!listed && !lists.isEmpty()) {
             throw new SlurmException(program + " printed JSON without "
                     + String.join(" or ", lists.keySet().stream().sorted().toList()));
         }

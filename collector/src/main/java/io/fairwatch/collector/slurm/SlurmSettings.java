@@ -1,5 +1,6 @@
 package io.fairwatch.collector.slurm;
 
+import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -20,6 +21,7 @@ import java.util.Optional;
  * @param maxOutputBytes how much one command may print; squeue tells 4 to 15 kB per job
  * @param overlap how far each reading of accounting reaches back over the one before; covers records that come late
  * @param history how far back ended jobs are read: the last day at once, the rest in the background
+ * @param rest slurmrestd, which tells jobs, nodes and ended jobs instead of the commands; absent: the commands do
  */
 public record SlurmSettings(
         Optional<Path> binaries,
@@ -32,7 +34,30 @@ public record SlurmSettings(
         Duration timeout,
         long maxOutputBytes,
         Duration overlap,
-        Duration history) {
+        Duration history,
+        Optional<Rest> rest) {
+
+    /**
+     * How slurmrestd is asked. Immutable.
+     *
+     * @param url where it listens, e.g. {@code https://slurm.example.org:6820}
+     * @param user whom the token names
+     * @param tokenFile file whose first line is a JWT, as {@code scontrol token} prints it; read for each call
+     * @param version e.g. {@code v0.0.40}; absent: the newest that it describes
+     */
+    public record Rest(URI url, String user, Path tokenFile, Optional<String> version) {
+        public Rest {
+            if (url.getHost() == null || !List.of("http", "https").contains(String.valueOf(url.getScheme()))) {
+                throw new IllegalArgumentException("url: " + url + " (expected: e.g. http://localhost:6820)");
+            }
+            if (!user.matches("[\\x21-\\x7e]{1,256}")) {
+                throw new IllegalArgumentException("user: " + user + " (expected: a login name)");
+            }
+            if (version.isPresent() && !version.get().matches("v0\\.0\\.\\d{1,4}")) {
+                throw new IllegalArgumentException("version: " + version.get() + " (expected: e.g. v0.0.40)");
+            }
+        }
+    }
 
     /** For a cluster whose commands are on the PATH. */
     public static final SlurmSettings DEFAULTS = new SlurmSettings(
@@ -46,7 +71,8 @@ public record SlurmSettings(
             Duration.ofSeconds(30),
             256L << 20,
             Duration.ofMinutes(10),
-            Duration.ofDays(30));
+            Duration.ofDays(30),
+            Optional.empty());
 
     public SlurmSettings {
         prefix = List.copyOf(prefix);

@@ -1,6 +1,7 @@
 package io.fairwatch.collector.slurm;
 
 import io.fairwatch.collector.run.AccountTree;
+import io.fairwatch.collector.run.JobState;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.run.SlurmNode;
@@ -9,7 +10,6 @@ import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.SlurmView;
 import io.fairwatch.collector.store.Store.StoreException;
 import java.nio.charset.StandardCharsets;
-import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -42,10 +42,10 @@ public final class SlurmSync {
 
     private final SlurmSettings settings;
     private final SlurmCommand command;
+    private final Source source;
     private final Store store;
     private final UnaryOperator<List<Run>> translateGpus;
     private final InstantSource clock;
-    private final SecureRandom random = new SecureRandom();
 
     private final PartState jobs = new PartState("jobs");
     private final PartState nodes = new PartState("nodes");
@@ -76,6 +76,7 @@ public final class SlurmSync {
     public SlurmSync(SlurmSettings settings, Store store, UnaryOperator<List<Run>> translateGpus, InstantSource clock) {
         this.settings = settings;
         this.command = new SlurmCommand(settings);
+        this.source = Source.of(settings);
         this.store = store;
         this.translateGpus = translateGpus;
         this.clock = clock;
@@ -162,13 +163,20 @@ public final class SlurmSync {
 
     private List<String> readJobs(Instant now) throws SlurmException, StoreException, InterruptedException {
         String name = cluster(now);
-        SqueueParser.Jobs answer =
-                command.run("squeue", SqueueParser.ARGUMENTS, printed -> SqueueParser.parse(printed, name, now));
+        SqueueParser.Jobs answer = source.jobs(name, now);
         attempt(nodes, now, () -> readNodes(answer.release()));
 
+        Set<String> off = knownNodes().stream()
+                .filter(node -> node.offBecause().isPresent())
+                .map(SlurmNode::name)
+                .collect(Collectors.toSet());
         Set<RunKey> ended = new HashSet<>();
         List<Run> runs = new ArrayList<>();
         for (Run run : answer.runs()) {
+            if (run.state() == JobState.CONFIGURING
+                    && run.allocation().nodes().stream().anyMatch(off::contains)) {
+                continue; // its start is set anew when its nodes have booted: this would be a run that never ends
+            }
             if (run.end().isPresent()) {
                 ended.add(run.key());
             }
@@ -183,8 +191,7 @@ public final class SlurmSync {
     }
 
     private List<String> readNodes(Optional<String> release) throws SlurmException, InterruptedException {
-        List<String> words = SinfoParser.command(release);
-        SinfoParser.Nodes answer = command.run(words.get(0), words.subList(1, words.size()), SinfoParser::parse);
+        SinfoParser.Nodes answer = source.nodes(release);
         lastNodes = answer.nodes();
         return answer.problems();
     }
@@ -280,9 +287,7 @@ public final class SlurmSync {
         until = until.isAfter(now) ? now : until;
         Instant from = until.minus(settings.overlap());
         Instant to = until.plus(MAX_WINDOW).isBefore(now) ? until.plus(MAX_WINDOW) : now;
-        SacctParser parser = new SacctParser(nonce());
-        SacctParser.Ended ended =
-                command.run("sacct", parser.window(from, to, now), printed -> parser.parse(printed, name, now));
+        SacctParser.Ended ended = source.ended(name, from, to, now);
         save(ended.runs(), store.runsWithin(from, now), told);
         problems.addAll(ended.problems());
         store.saveAccountingUntil(to);
@@ -322,10 +327,9 @@ public final class SlurmSync {
         if (vanished.isEmpty()) {
             return List.of();
         }
-        SacctParser parser = new SacctParser(nonce());
         List<Long> ids =
                 vanished.stream().map(run -> run.key().jobId()).distinct().toList();
-        SacctParser.Ended ended = command.run("sacct", parser.jobs(ids), printed -> parser.parse(printed, name, now));
+        SacctParser.Ended ended = source.ended(name, ids, now);
         Set<RunKey> open = vanished.stream().map(Run::key).collect(Collectors.toSet());
         save(ended.runs().stream().filter(run -> open.contains(run.key())).toList(), vanished, told);
         return ended.problems();
@@ -337,10 +341,6 @@ public final class SlurmSync {
         if (!news.isEmpty()) {
             store.saveRuns(news);
         }
-    }
-
-    private String nonce() {
-        return Long.toString(random.nextLong() & Long.MAX_VALUE, Character.MAX_RADIX);
     }
 
     // ---- how it goes

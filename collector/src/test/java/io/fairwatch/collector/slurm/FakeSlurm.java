@@ -71,6 +71,7 @@ final class FakeSlurm {
                 timeout,
                 maxOutputBytes,
                 defaults.overlap(),
-                Duration.ofHours(12));
+                Duration.ofHours(12),
+                Optional.empty());
     }
 }

@@ -166,12 +166,15 @@ class SlurmControlTest {
     }
 
     @Test
-    @DisplayName("a QoS is a name and nothing else")
+    @DisplayName("a QoS is a name and nothing else, and only a waiting job moves")
     void qos() throws Exception {
-        does("scontrol", row("RUNNING", START, "1:00:00", 50, "unprivileged"));
-        assertTrue(refused(control.changeQos(running(), "x Account=root")).contains("expected: a name"));
-        assertTrue(refused(control.changeQos(running(), "normal")).contains("already"));
-        assertInstanceOf(Result.Done.class, control.changeQos(running(), "unprivileged"));
-        assertEquals(List.of("update JobId=5_1 QOS=unprivileged"), slurm.calls("scontrol"));
+        does("scontrol", row("PENDING", START, "1:00:00", 50, "unprivileged"));
+        assertTrue(refused(control.changeQos(running(), "unprivileged")).contains("Slurm moves no running job"));
+        says(row("PENDING", START, "1:00:00", 50, "normal"));
+        assertTrue(refused(control.changeQos(waiting(), "x Account=root")).contains("expected: a name"));
+        assertTrue(refused(control.changeQos(waiting(), "normal")).contains("already"));
+        assertEquals(List.of(), slurm.calls("scontrol"));
+        assertInstanceOf(Result.Done.class, control.changeQos(waiting(), "unprivileged"));
+        assertEquals(List.of("update JobId=21 QOS=unprivileged"), slurm.calls("scontrol"));
     }
 }

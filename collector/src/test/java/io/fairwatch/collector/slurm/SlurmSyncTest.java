@@ -136,7 +136,8 @@ class SlurmSyncTest {
                         plain.timeout(),
                         plain.maxOutputBytes(),
                         plain.overlap(),
-                        plain.history()))
+                        plain.history(),
+                        plain.rest()))
                 .cycle();
         assertEquals("configured", store.wholeView().cluster());
     }
@@ -430,6 +431,21 @@ class SlurmSyncTest {
                 "squeue did not answer within 3 s and was stopped",
                 impatient.status().jobs().failure().orElseThrow().message());
         assertEquals(Optional.of(now), impatient.status().accounting().lastSuccess());
+    }
+
+    @Test
+    @DisplayName("a job whose cloud node still boots is no run yet; one that is configured on a running node is")
+    void cloudNode() throws Exception {
+        slurm.prints("squeue", squeue(job("CONFIGURING", START + 3600, "\"gpu:v100:2(IDX:6-7)\"")));
+        slurm.prints("sinfo", NODES.replace("\"mixed\"", "\"mixed\", \"state_flags\": [\"CLOUD\", \"POWERING_UP\"]"));
+        sync.cycle();
+        assertEquals(List.of(), store.runs());
+        assertEquals(
+                Optional.of("powering_up"), store.wholeView().nodes().get(0).offBecause());
+
+        slurm.prints("sinfo", NODES.replace("\"mixed\"", "\"mixed\", \"state_flags\": [\"CLOUD\"]"));
+        cycleAfter(15);
+        assertEquals(JobState.CONFIGURING, store.only().state());
     }
 
     @Test

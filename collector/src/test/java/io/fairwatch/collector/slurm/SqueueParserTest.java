@@ -360,6 +360,94 @@ class SqueueParserTest {
     }
 
     @Nested
+    @DisplayName("one job in the words of each version (handmade by the sources' parser tables)")
+    class Dialects {
+        private static String number(long value) {
+            return "{\"set\": true, \"infinite\": false, \"number\": " + value + "}";
+        }
+
+        /** @param job what differs, after what all have in common */
+        private static Run told(String release, String job) {
+            SqueueParser.Jobs jobs =
+                    parse("{\"meta\": {\"" + (release.startsWith("22") ? "Slurm" : "slurm") + "\": {\"release\": \""
+                            + release + "\"}}, \"errors\": [], \"warnings\": [], \"jobs\": [{\"account\": \"es\","
+                            + "\"batch_flag\": true, \"gres_detail\": [\"gpu:v100:2(IDX:6-7)\", \"gpu:v100:1(IDX:1)\"],"
+                            + "\"job_id\": 21, \"name\": \"train\", \"nodes\": \"gpu[01-02]\", \"partition\": \"batch\","
+                            + "\"qos\": \"normal\", \"tres_alloc_str\": \"cpu=8,mem=2G,node=2,gres/gpu:v100=3,gres/gpu=3\","
+                            + "\"user_id\": 21001, \"user_name\": \"anna\", " + job + "}]}");
+            assertEquals(List.of(), jobs.problems(), release);
+            assertEquals(Optional.of(release), jobs.release());
+            return jobs.runs().get(0);
+        }
+
+        private static final String PLAIN_TIMES = "\"end_time\": 1795181936, \"start_time\": 1795178336,"
+                + "\"submit_time\": 1795178335, \"eligible_time\": 1795178335, \"suspend_time\": 1795178366,"
+                + "\"resize_time\": 0, ";
+        private static final String WRAPPED_TIMES = "\"end_time\": " + number(1795181936) + ", \"start_time\": "
+                + number(1795178336) + ", \"submit_time\": " + number(1795178335) + ", \"eligible_time\": "
+                + number(1795178335) + ", \"suspend_time\": " + number(1795178366) + ", \"resize_time\": " + number(0)
+                + ", ";
+        private static final String WRAPPED_NUMBERS = "\"array_job_id\": " + number(5) + ", \"array_task_id\": "
+                + number(1) + ", \"het_job_id\": " + number(0) + ", \"het_job_offset\": " + number(0)
+                + ", \"cpus\": " + number(8) + ", \"time_limit\": " + number(60) + ", \"pre_sus_time\": " + number(10)
+                + ", ";
+        private static final String ALLOCATED_NODES = "\"job_resources\": {\"nodes\": \"gpu[01-02]\","
+                + "\"allocated_nodes\": [{\"nodename\": \"gpu01\"}, {\"nodename\": \"gpu02\"}]}";
+        private static final String NODES_ALLOCATION = "\"job_resources\": {\"select_type\": [\"CPU\"], \"nodes\":"
+                + "{\"count\": 2, \"list\": \"gpu[01-02]\", \"allocation\": [{\"name\": \"gpu01\", \"sockets\": []},"
+                + "{\"name\": \"gpu02\"}]}}";
+
+        @Test
+        @DisplayName("22.05, 23.02, 23.11, 24.05, 24.11, 25.05, 25.11 and 26.05 tell the same run")
+        void same() {
+            Run oldest = told(
+                    "22.05.8",
+                    "\"array_job_id\": 5, \"array_task_id\": 1, \"het_job_id\": 0, \"het_job_offset\": 0, \"cpus\": 8,"
+                            + "\"time_limit\": 60, \"pre_sus_time\": 10, " + PLAIN_TIMES
+                            + "\"job_state\": \"RUNNING\", " + ALLOCATED_NODES);
+            assertEquals("5_1", oldest.displayId());
+            assertEquals(OptionalInt.of(3), oldest.allocation().gpus());
+            assertEquals(Duration.ofSeconds(20), oldest.suspended());
+            assertEquals(Optional.of(Instant.ofEpochSecond(1795178366)), oldest.resumed());
+            assertEquals(3, oldest.gpus().size());
+
+            assertEquals(
+                    oldest,
+                    told("23.02.7", WRAPPED_NUMBERS + PLAIN_TIMES + "\"job_state\": \"RUNNING\", " + ALLOCATED_NODES));
+            assertEquals(
+                    oldest,
+                    told(
+                            "23.11.10",
+                            WRAPPED_NUMBERS + WRAPPED_TIMES + "\"job_state\": [\"RUNNING\"], " + ALLOCATED_NODES));
+            for (String release : List.of("24.05.4", "24.11.0", "25.05.1", "25.11.0", "26.05.0")) {
+                assertEquals(
+                        oldest,
+                        told(
+                                release,
+                                WRAPPED_NUMBERS + WRAPPED_TIMES + "\"job_state\": [\"RUNNING\"], " + NODES_ALLOCATION));
+            }
+        }
+
+        @Test
+        @DisplayName("an unlimited job and one that is no task have neither, in both forms")
+        void unset() {
+            String unset = "{\"set\": false, \"infinite\": false, \"number\": 0}";
+            String infinite = "{\"set\": false, \"infinite\": true, \"number\": 0}";
+            Run plain = told(
+                    "22.05.8",
+                    "\"array_job_id\": 0, \"array_task_id\": null, \"time_limit\": null, " + PLAIN_TIMES
+                            + "\"job_state\": \"RUNNING\", " + ALLOCATED_NODES);
+            Run wrapped = told(
+                    "24.05.4",
+                    "\"array_job_id\": " + number(0) + ", \"array_task_id\": " + unset + ", \"time_limit\": " + infinite
+                            + ", " + WRAPPED_TIMES + "\"job_state\": [\"RUNNING\"], " + NODES_ALLOCATION);
+            assertEquals(Optional.empty(), plain.timeLimit());
+            assertEquals("21", plain.displayId());
+            assertEquals(plain, wrapped);
+        }
+    }
+
+    @Nested
     @DisplayName("states and times")
     class States {
         @Test

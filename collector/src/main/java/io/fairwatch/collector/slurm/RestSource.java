@@ -1,0 +1,52 @@
+package io.fairwatch.collector.slurm;
+
+import io.fairwatch.collector.slurm.SlurmCommand.SlurmException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Slurm's answers by slurmrestd: the same JSON as that of the commands, so the same readers. Accounting's answers hold every
+ * step, which makes them forty times as long as sacct's. Thread-safe.
+ */
+record RestSource(SlurmRest rest) implements Source {
+    @Override
+    public SqueueParser.Jobs jobs(String cluster, Instant at) throws SlurmException, InterruptedException {
+        return rest.get("slurm", "jobs", answer -> SqueueParser.parse(answer, cluster, at));
+    }
+
+    @Override
+    public SinfoParser.Nodes nodes(Optional<String> release) throws SlurmException, InterruptedException {
+        return rest.get("slurm", "nodes", SinfoParser::parse);
+    }
+
+    @Override
+    public SacctParser.Ended ended(String cluster, Instant from, Instant to, Instant now)
+            throws SlurmException, InterruptedException {
+        String until = to.isBefore(now) ? "&end_time=uts" + to.getEpochSecond() : "";
+        return rest.get(
+                "slurmdb",
+                "jobs?start_time=uts" + from.getEpochSecond() + until,
+                answer -> DbJobParser.parse(answer, cluster, now));
+    }
+
+    @Override
+    public SacctParser.Ended ended(String cluster, List<Long> ids, Instant now)
+            throws SlurmException, InterruptedException {
+        SacctParser.Ended all = new SacctParser.Ended(List.of(), 0, List.of());
+        for (long id : ids) {
+            SacctParser.Ended one = rest.get("slurmdb", "job/" + id, answer -> DbJobParser.parse(answer, cluster, now));
+            all = joined(all, one);
+        }
+        return all;
+    }
+
+    private static SacctParser.Ended joined(SacctParser.Ended a, SacctParser.Ended b) {
+        var runs = new ArrayList<>(a.runs());
+        runs.addAll(b.runs());
+        var problems = new ArrayList<>(a.problems());
+        problems.addAll(b.problems());
+        return new SacctParser.Ended(runs, a.rows() + b.rows(), problems);
+    }
+}
