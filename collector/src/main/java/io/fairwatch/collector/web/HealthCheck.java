@@ -14,7 +14,9 @@ import java.time.InstantSource;
 import java.time.ZoneId;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Supplier;
@@ -48,13 +50,12 @@ public final class HealthCheck {
     /**
      * How things stand.
      *
-     * @param ok whether Slurm answers, if it is asked, and no other part complains; silent nodes are told but may be
-     *     powered down
+     * @param ok whether Slurm answers, if it is asked, and no other part complains; silent nodes are told and are no reason
      * @param slurmEnabled whether Slurm is asked
      * @param slurmAsOf Slurm's newest complete answer; absent before the first
      * @param accountingUntil until when ended jobs are known completely; absent before the first answer
      * @param simulated the sentence that says so when GPUs of any node are simulated
-     * @param neverReported nodes to which Slurm gives GPUs and whose agent was never heard; they may be switched off
+     * @param neverReported nodes to which Slurm gives GPUs, which are not off, and whose agent was never heard
      * @param troubles what parts complain of
      */
     public record Health(
@@ -72,10 +73,19 @@ public final class HealthCheck {
         /**
          * A node and its agent.
          *
-         * @param silent whether more than two periods have passed without a snapshot
+         * @param silent whether more than two periods have passed without a snapshot, and Slurm does not say that the node is
+         *     off
+         * @param off why nothing can be heard of it though nothing is wrong, in Slurm's word, e.g. {@code powered_down};
+         *     absent for all others
          * @param failing names of probes that failed, and why
          */
-        public record Node(String name, Instant lastAt, boolean silent, String agentVersion, List<String> failing) {}
+        public record Node(
+                String name,
+                Instant lastAt,
+                boolean silent,
+                Optional<String> off,
+                String agentVersion,
+                List<String> failing) {}
 
         String text(ZoneId zone) {
             StringBuilder text = new StringBuilder();
@@ -90,7 +100,8 @@ public final class HealthCheck {
             rows.add(new String[] {"node", "last heard", "agent"});
             nodes.forEach(node -> rows.add(new String[] {
                 node.name(),
-                Plain.duration(Duration.between(node.lastAt(), at)) + " ago" + (node.silent() ? ", SILENT" : ""),
+                Plain.duration(Duration.between(node.lastAt(), at)) + " ago" + (node.silent() ? ", SILENT" : "")
+                        + node.off().map(why -> ", " + why + " in Slurm").orElse(""),
                 Plain.line(node.agentVersion(), 30)
             }));
             text.append(nodes.isEmpty() ? "No agent has reported yet.\n" : "\n" + Table.render(rows));
@@ -137,6 +148,8 @@ public final class HealthCheck {
                                     "Node " + name
                                             + " reports, but Slurm knows no node of that name (expected: its NodeName, key node in agent.yml)."));
         }
+        Map<String, String> off = new HashMap<>();
+        known.forEach(node -> node.offBecause().ifPresent(why -> off.put(node.name(), why)));
         boolean fresh = slurmStaleAfter
                 .map(most -> slurm.filter(at -> !at.isBefore(now.minus(most))).isPresent())
                 .orElse(true);
@@ -153,17 +166,22 @@ public final class HealthCheck {
                         .map(node -> new Health.Node(
                                 node.node(),
                                 node.lastAt(),
-                                node.lastAt()
-                                        .isBefore(now.minus(node.period().multipliedBy(2))
-                                                .minusSeconds(10)),
+                                isLate(node, now) && !off.containsKey(node.node()),
+                                Optional.ofNullable(off.get(node.node())),
                                 node.agentVersion(),
                                 failing(node)))
                         .toList(),
                 known.stream()
-                        .filter(node -> node.gpus().orElse(0) > 0 && !heard.contains(node.name()))
+                        .filter(node -> node.gpus().orElse(0) > 0
+                                && !heard.contains(node.name())
+                                && node.offBecause().isEmpty())
                         .map(SlurmNode::name)
                         .toList(),
                 complaints);
+    }
+
+    private static boolean isLate(NodeState node, Instant now) {
+        return node.lastAt().isBefore(now.minus(node.period().multipliedBy(2)).minusSeconds(10));
     }
 
     private static List<String> failing(NodeState node) {

@@ -142,6 +142,31 @@ class HealthCheckTest {
     }
 
     @Test
+    @DisplayName("the silence of a node that Slurm switched off is explained, and one that was never on is not missed")
+    void switchedOffNodes() throws Exception {
+        heard(NOON, Map.of());
+        store.saveView(new SlurmView(
+                NOON.plusSeconds(3600),
+                "lab",
+                List.of(),
+                List.of(),
+                List.of(
+                        slurmNode("nv-ai-01", "idle+cloud+powered_down"),
+                        slurmNode("cloud-2", "idle+cloud+powered_down"),
+                        slurmNode("cloud-3", "mixed+cloud+powering_up"))));
+        HealthCheck.Health health = at(NOON.plusSeconds(3600), STALE);
+        assertFalse(health.nodes().get(0).silent());
+        assertEquals(Optional.of("powered_down"), health.nodes().get(0).off());
+        assertEquals(List.of(), health.neverReported());
+        assertTrue(health.ok());
+        assertTrue(health.text(COPENHAGEN).contains("ago, powered_down in Slurm   0.1.0\n"), health.text(COPENHAGEN));
+    }
+
+    private static SlurmNode slurmNode(String name, String state) {
+        return new SlurmNode(name, state, OptionalInt.of(96), OptionalLong.empty(), OptionalInt.of(8), "");
+    }
+
+    @Test
     @DisplayName("a probe that fails is named with why")
     void failingProbe() throws Exception {
         heard(NOON, Map.of("nvml", new ProbeOutcome.Failed("the driver does not answer", Duration.ofSeconds(10))));
