@@ -100,7 +100,7 @@ public final class SlurmCommand {
         try {
             value = reading.read(printed);
         } catch (Stopped e) {
-            throw new SlurmException(e.getMessage(), e);
+            throw new SlurmException(String.valueOf(e.getMessage()), e);
         } catch (SlurmException e) {
             // Cut off because the command failed? Then its own complaint says more.
             printed.end();
@@ -236,7 +236,7 @@ public final class SlurmCommand {
                     from = to;
                 }
             } catch (Stopped e) {
-                throw new SlurmException(e.getMessage(), e);
+                throw new SlurmException(String.valueOf(e.getMessage()), e);
             }
             if (process.exitValue() != 0) {
                 throw new SlurmException(
