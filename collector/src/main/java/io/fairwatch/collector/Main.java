@@ -10,6 +10,7 @@ import io.fairwatch.collector.enforce.Enforcer;
 import io.fairwatch.collector.enforce.SlurmDeeds;
 import io.fairwatch.collector.ingest.GroupCommit;
 import io.fairwatch.collector.ingest.IngestHandler;
+import io.fairwatch.collector.judge.Explainer;
 import io.fairwatch.collector.judge.Judge;
 import io.fairwatch.collector.lookup.FindingList;
 import io.fairwatch.collector.lookup.HoldLookup;
@@ -37,6 +38,7 @@ import io.fairwatch.collector.usage.LiveGpus;
 import io.fairwatch.collector.usage.UpkeepRound;
 import io.fairwatch.collector.web.Api;
 import io.fairwatch.collector.web.HealthCheck;
+import io.fairwatch.collector.web.RuleRoutes;
 import io.fairwatch.rules.Ladder;
 import io.fairwatch.rules.Rule;
 import io.fairwatch.rules.RuleSet;
@@ -86,7 +88,7 @@ import picocli.CommandLine.ScopeType;
         mixinStandardHelpOptions = true,
         versionProvider = Main.Version.class,
         description = "Takes what agents send, joins it with Slurm, judges, tells owners, answers questions.",
-        subcommands = {ImportCommand.class},
+        subcommands = {ImportCommand.class, RulesCommand.class},
         exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {"0: ended as asked", "1: could not go on", "2: wrong configuration or words"})
 public final class Main implements Callable<Integer> {
@@ -125,7 +127,8 @@ public final class Main implements Callable<Integer> {
         Path directory = setup.config().store().directory();
         CountDownLatch closed = new CountDownLatch(1);
         try (Store store = DuckDbStore.open(directory, storeSettings(setup.config()))) {
-            return run(setup, store, closed);
+            RuleWatch rules = new RuleWatch(configFile, setup.config().rules().directory(), setup.rules());
+            return run(setup, rules, store, closed);
         } catch (StoreException e) {
             log().error("the store in {} cannot be used: {}", directory, e.getMessage());
             return 1;
@@ -209,9 +212,8 @@ public final class Main implements Callable<Integer> {
         }
     }
 
-    private static int run(Setup setup, Store opened, CountDownLatch closed) throws Exception {
+    private static int run(Setup setup, RuleWatch rules, Store opened, CountDownLatch closed) throws Exception {
         CollectorConfig config = setup.config();
-        RuleSet rules = setup.rules();
         Optional<String> token = setup.token();
         CountDownLatch end = new CountDownLatch(1);
         InstantSource clock = clock();
@@ -242,14 +244,10 @@ public final class Main implements Callable<Integer> {
         // what is found, and who hears of it
         try (commits;
                 SmtpOutbox outbox = new SmtpOutbox(vertx, config.mail().smtp())) {
-            Notifier notifier = notifier(setup, store, outbox, clock);
-            Judge judge = new Judge(
-                    store,
-                    rules,
-                    notifier::plan,
-                    clock,
-                    new Judge.Settings(
-                            busyAbove, staleAfter, config.escalation().ladder()));
+            Notifier notifier = notifier(setup, rules, store, outbox, clock);
+            Judge.Settings judges = new Judge.Settings(
+                    busyAbove, staleAfter, config.escalation().ladder());
+            Judge judge = new Judge(store, rules, notifier::plan, clock, judges);
             Enforcer.Settings enforcement = config.enforcement().settings(staleAfter);
             Enforcer enforcer = new Enforcer(
                     store,
@@ -271,14 +269,14 @@ public final class Main implements Callable<Integer> {
                             config.site().name(),
                             zone,
                             Version.text(),
-                            rules.rules().stream().map(Rule::name).toList()));
+                            rules.get().rules().stream().map(Rule::name).toList()));
             boolean asksSlurm = config.slurm().enabled();
             HealthCheck health = new HealthCheck(
                     store,
                     clock,
                     asksSlurm ? Optional.of(staleAfter) : Optional.empty(),
                     Version.text(),
-                    () -> asksSlurm ? troubles(slurm, round) : List.of());
+                    () -> asksSlurm ? troubles(slurm, round, rules) : List.of());
 
             Router router = Router.router(vertx);
             ingest.mount(router);
@@ -295,7 +293,8 @@ public final class Main implements Callable<Integer> {
                             health,
                             zone,
                             clock,
-                            meters)
+                            meters,
+                            new RuleRoutes(new Explainer(store, rules, clock, judges), zone))
                     .mount(router);
             answers(setup, vertx, store, notifier, clock, router);
             Optional<SlurmSync> asked = asksSlurm ? Optional.of(slurm) : Optional.empty();
@@ -319,7 +318,10 @@ public final class Main implements Callable<Integer> {
                     config.slurm().history(),
                     clock);
             Every history = new Every(vertx, "history", Duration.ofSeconds(2), past::run);
-            Every judging = new Every(vertx, "judge", config.rules().every(), round::run);
+            Every judging = new Every(vertx, "judge", config.rules().every(), () -> {
+                rules.look();
+                round.run();
+            });
             UpkeepRound upkeep = new UpkeepRound(store, busyAbove, clock);
             Every keeping = new Every(vertx, "upkeep", UpkeepRound.EVERY, upkeep::run);
             try {
@@ -343,7 +345,7 @@ public final class Main implements Callable<Integer> {
                             Version.text(),
                             config.listen().address(),
                             config.listen().port(),
-                            rules.rules().stream().map(Rule::name).toList(),
+                            rules.get().rules().stream().map(Rule::name).toList(),
                             config.mail().mode());
             Runtime.getRuntime()
                     .addShutdownHook(
@@ -377,8 +379,9 @@ public final class Main implements Callable<Integer> {
         return LoggerFactory.getLogger(Main.class);
     }
 
-    private static List<String> troubles(SlurmSync slurm, JudgingRound round) {
+    private static List<String> troubles(SlurmSync slurm, JudgingRound round, RuleWatch rules) {
         List<String> troubles = new ArrayList<>(round.troubles());
+        troubles.addAll(rules.troubles());
         Map<String, SlurmSync.Part> parts = new LinkedHashMap<>();
         parts.put("squeue", slurm.status().jobs());
         parts.put("sinfo", slurm.status().nodes());
@@ -437,23 +440,21 @@ public final class Main implements Callable<Integer> {
         new StaffApi(vertx, answers, setup.staffToken(), config.site().zoneId(), clock).mount(router);
     }
 
-    private static Function<String, Duration> windows(RuleSet rules) {
-        Map<String, Duration> windows = rules.rules().stream()
-                .collect(Collectors.toMap(Rule::name, rule -> rule.timing().window()));
-        return rule -> windows.getOrDefault(rule, RuleInfo.UNKNOWN.window());
+    private static Function<String, Duration> windows(RuleWatch rules) {
+        return name ->
+                rule(rules.get(), name).map(rule -> rule.timing().window()).orElse(RuleInfo.UNKNOWN.window());
     }
 
-    private static Notifier notifier(Setup setup, Store store, SmtpOutbox outbox, InstantSource clock) {
-        CollectorConfig config = setup.config();
-        People people = setup.people();
-        Map<String, RuleInfo> rules = new LinkedHashMap<>();
-        Enforcer.Settings enforcement =
-                config.enforcement().settings(config.slurm().staleAfter());
-        for (Rule rule : setup.rules().rules()) {
-            Ladder ladder = rule.escalation().orElse(config.escalation().ladder());
-            rules.put(
-                    rule.name(),
-                    new RuleInfo(
+    private static Optional<Rule> rule(RuleSet rules, String name) {
+        return rules.rules().stream().filter(rule -> rule.name().equals(name)).findFirst();
+    }
+
+    /** What letters say of a rule, as it is in force. */
+    private static RuleInfo info(RuleSet rules, CollectorConfig config, Enforcer.Settings enforcement, String name) {
+        return rule(rules, name)
+                .map(rule -> {
+                    Ladder ladder = rule.escalation().orElse(config.escalation().ladder());
+                    return new RuleInfo(
                             rule.timing().window(),
                             config.people().weekly().contains(rule.severity()),
                             ladder.steps().stream()
@@ -462,15 +463,24 @@ public final class Main implements Callable<Integer> {
                                             ? Optional.of(new RuleInfo.Deed(
                                                     step.target().name().toLowerCase(Locale.ROOT), step.after()))
                                             : Optional.<RuleInfo.Deed>empty())
-                                    .toList()));
-        }
+                                    .toList());
+                })
+                .orElse(RuleInfo.UNKNOWN);
+    }
+
+    private static Notifier notifier(
+            Setup setup, RuleWatch rules, Store store, SmtpOutbox outbox, InstantSource clock) {
+        CollectorConfig config = setup.config();
+        People people = setup.people();
+        Enforcer.Settings enforcement =
+                config.enforcement().settings(config.slurm().staleAfter());
         return new Notifier(
                 store,
                 outbox,
                 people.recipients(config, store, clock),
                 new MatterSource(
                         store,
-                        rule -> rules.getOrDefault(rule, RuleInfo.UNKNOWN),
+                        rule -> info(rules.get(), config, enforcement, rule),
                         (finding, now) -> setup.links().map(links -> answering(links, finding, now)),
                         config.rules().busyAboveRatio()),
                 new LetterWriter(

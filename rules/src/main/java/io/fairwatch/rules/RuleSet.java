@@ -9,6 +9,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
@@ -256,6 +257,66 @@ public final class RuleSet {
         return judgements;
     }
 
+    /** What one rule says, and what it looked at.
+     *
+     * @param judgement what it says
+     * @param subject the facts of the subject that its expressions name, by name; those that are absent are left out
+     * @param absent names of those that are absent
+     * @param members the same of each member of the list that it selects from, at most {@value #MOST_MEMBERS}
+     * @param coverage least coverage of the parts; ratio 0..1 */
+    public record Explanation(
+            Judgement judgement,
+            Map<String, Object> subject,
+            List<String> absent,
+            List<Map<String, Object>> members,
+            double coverage) {}
+
+    private static final int MOST_MEMBERS = 64;
+
+    /** Asks all rules of a scope about one subject, as {@link #judge(Rule.Scope, Predicate, Source)} does, and shows what
+     * they looked at. */
+    public List<Explanation> explain(Rule.Scope scope, Source source) {
+        Map<Duration, SubjectFacts> facts = new HashMap<>();
+        Source once = window -> facts.computeIfAbsent(window, source::over);
+        List<Explanation> explanations = new ArrayList<>();
+        for (Judgement judgement : judge(scope, rule -> true, once)) {
+            Rule rule = judgement.rule();
+            if (judgement.odd().isPresent()) {
+                explanations.add(new Explanation(judgement, Map.of(), List.of(), List.of(), 0));
+                continue;
+            }
+            Views views = Views.of(once.over(rule.timing().window()));
+            CompiledRule compiled =
+                    Objects.requireNonNull(byName.get(rule.name())).compiled();
+            Map<String, Object> subject = new LinkedHashMap<>();
+            List<String> absent = new ArrayList<>();
+            String text = rule.expressions().applies().orElse("") + " "
+                    + rule.expressions().select().orElse("") + " "
+                    + rule.expressions().condition();
+            look(views.subject(compiled.words().subject().variable()), text, subject, absent);
+            if (compiled.words().queue()) {
+                look(views.subject("queue"), text, subject, absent);
+            }
+            List<Map<String, Object>> members = new ArrayList<>();
+            for (Views.Member member : views.list(compiled.each().plural())) {
+                Map<String, Object> known = new LinkedHashMap<>();
+                known.put("name", member.facts().name());
+                known.put("coverage", member.coverage());
+                member.view(rule.minimumCoverage()).named(text, false, known, new ArrayList<>());
+                if (members.size() < MOST_MEMBERS
+                        && (rule.expressions().select().isPresent() || known.size() > 2)) {
+                    members.add(known);
+                }
+            }
+            explanations.add(new Explanation(judgement, subject, absent, members, views.coverage()));
+        }
+        return explanations;
+    }
+
+    private static void look(Vocabulary.View view, String text, Map<String, Object> known, List<String> absent) {
+        view.named(text, true, known, absent);
+    }
+
     private Judgement judge(Rule rule, Function<Duration, Views> views) {
         Views first = views.apply(rule.timing().window());
         Rule effective = rule.variants().isEmpty() ? rule : rule.effective(first);
@@ -288,6 +349,27 @@ public final class RuleSet {
             throw new IllegalArgumentException("rule: " + rule.name() + " (expected: one of this set)");
         }
         return loaded.compiled();
+    }
+
+    /** How many cases each rule has, by name, those that are switched off included. */
+    public Map<String, Integer> caseCounts() {
+        Map<String, Integer> counts = new LinkedHashMap<>();
+        byName.forEach((name, loaded) -> counts.put(name, loaded.cases().size()));
+        return counts;
+    }
+
+    /** Names in {@code covered_by} of which there is no rule, by the rule that names them. */
+    public Map<String, List<String>> coveredByNobody() {
+        Map<String, List<String>> unknown = new LinkedHashMap<>();
+        byName.forEach((name, loaded) -> {
+            List<String> missing = loaded.rule().coveredBy().stream()
+                    .filter(other -> !byName.containsKey(other))
+                    .toList();
+            if (!missing.isEmpty()) {
+                unknown.put(name, missing);
+            }
+        });
+        return unknown;
     }
 
     /** Runs the cases of every rule, against the rule as its file has it, without the overrides. */

@@ -193,6 +193,41 @@ final class Vocabulary {
             return Optional.ofNullable(value(name));
         }
 
+        /** The facts that a text names: of the thing's variable, or of any variable.
+         *
+         * @param own whether they must follow the thing's variable
+         * @param known takes those that are there
+         * @param absent takes the names of the others */
+        void named(String text, boolean own, Map<String, Object> known, List<String> absent) {
+            for (Fact fact : thing.facts().values()) {
+                String word = own ? thing.variable() + "." + fact.name() : "." + fact.name();
+                if (contains(text, word, own)) {
+                    Object value = values[fact.number()];
+                    if (value == null) {
+                        absent.add(thing.variable() + "." + fact.name());
+                    } else {
+                        known.put(own ? thing.variable() + "." + fact.name() : fact.name(), value);
+                    }
+                }
+            }
+        }
+
+        private static boolean contains(String text, String word, boolean own) {
+            for (int at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + 1)) {
+                int end = at + word.length();
+                boolean ends = end == text.length() || !isNamePart(text.charAt(end));
+                boolean begins = !own || at == 0 || !isNamePart(text.charAt(at - 1));
+                if (begins && ends) {
+                    return true;
+                }
+            }
+            return false;
+        }
+
+        private static boolean isNamePart(char letter) {
+            return letter == '_' || letter == '.' || Character.isLetterOrDigit(letter);
+        }
+
         private @Nullable Object value(String name) {
             Fact fact = thing.facts().get(name);
             if (fact == null) {

@@ -53,7 +53,7 @@ public final class Judge {
 
     private final Store store;
     private final FactSource source;
-    private final RuleSet rules;
+    private final Supplier<RuleSet> inForce;
     private final Episodes episodes;
     private final InstantSource clock;
     private final Settings settings;
@@ -131,9 +131,18 @@ public final class Judge {
      * @param planner makes the notices that are due; they are stored together with their findings
      */
     public Judge(Store store, RuleSet rules, Episodes.Planner planner, InstantSource clock, Settings settings) {
+        this(store, () -> rules, planner, clock, settings);
+    }
+
+    /**
+     * @param inForce the rules, asked for once in each cycle
+     * @param planner as before
+     */
+    public Judge(
+            Store store, Supplier<RuleSet> inForce, Episodes.Planner planner, InstantSource clock, Settings settings) {
         this.store = store;
         this.source = new FactSource(store, settings.busyAboveRatio());
-        this.rules = rules;
+        this.inForce = inForce;
         this.episodes = new Episodes(planner, settings.ladder());
         this.clock = clock;
         this.settings = settings;
@@ -166,9 +175,10 @@ public final class Judge {
         Gathering gathering = new Gathering(now);
         gathering.findings.addAll(
                 Episodes.ofEnded(gathering.open.values(), alive(live, view.get().pending())::contains, now));
-        judgeRunning(running, nodes, cluster, gathering);
-        judgePending(view.get().pending(), cluster, gathering);
-        Optional<Instant> finishedUntil = judgeFinished(cluster, gathering);
+        RuleSet rules = inForce.get();
+        judgeRunning(rules, running, nodes, cluster, gathering);
+        judgePending(rules, view.get().pending(), cluster, gathering);
+        Optional<Instant> finishedUntil = judgeFinished(rules, cluster, gathering);
         complained.retainAll(running.stream().map(Run::key).toList());
         store.saveFindings(gathering.findings, gathering.notices);
         if (finishedUntil.isPresent()) {
@@ -190,7 +200,8 @@ public final class Judge {
         return new Subject.Waiting(job.cluster(), job.jobId(), job.submit());
     }
 
-    private void judgeRunning(List<Run> running, Map<String, NodeState> nodes, Cluster cluster, Gathering gathering)
+    private void judgeRunning(
+            RuleSet rules, List<Run> running, Map<String, NodeState> nodes, Cluster cluster, Gathering gathering)
             throws StoreException {
         boolean all = lastLong.plus(LONG_EVERY).isBefore(gathering.now) || lastLong.isAfter(gathering.now);
         Predicate<Rule> due = rule -> all || rule.timing().window().compareTo(SHORT) <= 0;
@@ -209,7 +220,8 @@ public final class Judge {
         lastLong = all ? gathering.now : lastLong;
     }
 
-    private void judgePending(List<PendingJob> pending, Cluster cluster, Gathering gathering) throws StoreException {
+    private void judgePending(RuleSet rules, List<PendingJob> pending, Cluster cluster, Gathering gathering)
+            throws StoreException {
         for (PendingJob job : pending) {
             for (RuleSet.Judgement judgement : rules.judge(
                     Rule.Scope.PENDING_JOB,
@@ -221,7 +233,7 @@ public final class Judge {
     }
 
     /** Makes notes on runs that ended since the last time; returns until when that is done. */
-    private Optional<Instant> judgeFinished(Cluster cluster, Gathering gathering) throws StoreException {
+    private Optional<Instant> judgeFinished(RuleSet rules, Cluster cluster, Gathering gathering) throws StoreException {
         Optional<Instant> accounting = store.accountingUntil();
         if (accounting.isEmpty()
                 || rules.windows(Rule.Scope.FINISHED_JOB, rule -> true).isEmpty()) {

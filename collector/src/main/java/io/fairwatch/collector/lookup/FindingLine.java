@@ -75,9 +75,7 @@ public record FindingLine(
                 subject.cluster(),
                 subject instanceof RunKey run
                         ? OptionalLong.of(run.jobId())
-                        : subject instanceof Subject.Waiting job
-                                ? OptionalLong.of(job.jobId())
-                                : OptionalLong.empty(),
+                        : subject instanceof Subject.Waiting job ? OptionalLong.of(job.jobId()) : OptionalLong.empty(),
                 subject instanceof RunKey run ? Optional.of(run.start()) : Optional.empty(),
                 subject instanceof Subject.OnNode node ? Optional.of(node.node()) : Optional.empty(),
                 finding.user(),
@@ -116,8 +114,18 @@ public record FindingLine(
 
     /** Newest first. */
     String key() {
-        return Page.descending(since.toEpochMilli()) + ' ' + rule + ' ' + cluster + ' '
-                + Page.descending(jobId.orElse(0)) + ' ' + node.orElse("") + ' ' + user + ' '
+        return Page.descending(since.toEpochMilli())
+                + ' '
+                + rule
+                + ' '
+                + cluster
+                + ' '
+                + Page.descending(jobId.orElse(0))
+                + ' '
+                + node.orElse("")
+                + ' '
+                + user
+                + ' '
                 + start.map(Instant::toString).orElse("");
     }
 }

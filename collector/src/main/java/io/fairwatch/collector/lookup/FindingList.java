@@ -60,9 +60,8 @@ public final class FindingList {
 
     /** The asked part of what was found, newest first. */
     public Listing<FindingLine> find(Query query, Page page) throws StoreException {
-        List<FindingRow> rows = query.job().isPresent()
-                ? ofJob(JobId.parse(query.job().get()))
-                : store.openFindings();
+        List<FindingRow> rows =
+                query.job().isPresent() ? ofJob(JobId.parse(query.job().get())) : store.openFindings();
         Page.Part<FindingRow> part = page.of(
                 rows.stream()
                         .filter(query::takes)
@@ -107,7 +106,10 @@ public final class FindingList {
         Optional<Instant> oldest = findings.stream().map(FindingRow::since).min(Comparator.naturalOrder());
         return oldest.isEmpty()
                 ? Map.of()
-                : store.noticesIn(EnumSet.allOf(Notice.State.class), oldest.get().minusMillis(1)).stream()
+                : store
+                        .noticesIn(
+                                EnumSet.allOf(Notice.State.class), oldest.get().minusMillis(1))
+                        .stream()
                         .sorted(Comparator.comparing(Notice::createdAt))
                         .collect(Collectors.groupingBy(
                                 notice -> new Episode(notice.subject(), notice.rule(), notice.since())));

@@ -372,7 +372,7 @@ public final class Notifier {
                 return;
             }
             store.liveRuns().forEach(run -> live.put(run.key(), run));
-            store.openFindings().forEach(row -> open.put(List.of(row.run(), row.rule(), row.since()), row));
+            store.openFindings().forEach(row -> open.put(List.of(row.subject(), row.rule(), row.since()), row));
             exempt = new Exemptions(store.exemptions(clock.instant()));
             view = store.view();
             read = true;
@@ -388,7 +388,7 @@ public final class Notifier {
                         .findFirst();
             }
             Optional<FindingRow> finding =
-                    Optional.ofNullable(open.get(List.of(notice.run(), notice.rule(), notice.since())));
+                    Optional.ofNullable(open.get(List.of(notice.subject(), notice.rule(), notice.since())));
             if (finding.isEmpty()) {
                 finding = finding(notice);
             }

@@ -57,6 +57,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -117,6 +118,39 @@ public final class Api {
             ZoneId zone,
             InstantSource clock,
             MeterRegistry meters) {
+        this(
+                vertx,
+                jobs,
+                lists,
+                nodes,
+                holds,
+                users,
+                findings,
+                scratch,
+                reports,
+                health,
+                zone,
+                clock,
+                meters,
+                RuleRoutes.NONE);
+    }
+
+    /** @param rules addresses about rules */
+    public Api(
+            Vertx vertx,
+            JobLookup jobs,
+            JobList lists,
+            NodeLookup nodes,
+            HoldLookup holds,
+            UserLookup users,
+            FindingList findings,
+            ScratchLookup scratch,
+            ReportMaker reports,
+            HealthCheck health,
+            ZoneId zone,
+            InstantSource clock,
+            MeterRegistry meters,
+            RuleRoutes rules) {
         this.questions = new Questions(vertx, QUICK_THREADS, LONG_THREADS, MOST_WAITING);
         this.jobs = jobs;
         this.lists = lists;
@@ -130,7 +164,8 @@ public final class Api {
         this.zone = zone;
         this.clock = clock;
         this.meters = meters;
-        this.routes = routes();
+        this.routes =
+                Stream.concat(routes().stream(), rules.routes(json).stream()).toList();
         this.description = new OpenApi(routes, json);
         for (Effort effort : Effort.values()) {
             Gauge.builder("fairwatch.collector.api.waiting", questions, asked -> asked.waiting(effort))

@@ -74,7 +74,9 @@ class FindingListTest {
                 Optional.of("secret@example.org"),
                 state,
                 Optional.empty(),
-                channel == Notice.Channel.OWNER ? about.since().plusSeconds(60) : about.since().plusSeconds(120),
+                channel == Notice.Channel.OWNER
+                        ? about.since().plusSeconds(60)
+                        : about.since().plusSeconds(120),
                 about.since().plusSeconds(180),
                 1,
                 "");
@@ -122,7 +124,9 @@ class FindingListTest {
     void filters() throws StoreException {
         store.saveFindings(List.of(finding(RUN, State.RESOLVED), onNode()), List.of());
         assertEquals(
-                1, find(Optional.empty(), Optional.empty(), Optional.empty(), false).size());
+                1,
+                find(Optional.empty(), Optional.empty(), Optional.empty(), false)
+                        .size());
         assertEquals(
                 0,
                 find(Optional.of("tlj@its.aau.dk"), Optional.empty(), Optional.empty(), false)
@@ -132,7 +136,9 @@ class FindingListTest {
                 find(Optional.empty(), Optional.of("node-silent"), Optional.empty(), false)
                         .size());
         assertEquals(
-                0, find(Optional.empty(), Optional.empty(), Optional.of("83549"), false).size());
+                0,
+                find(Optional.empty(), Optional.empty(), Optional.of("83549"), false)
+                        .size());
         assertEquals(
                 List.of(State.RESOLVED),
                 find(Optional.empty(), Optional.empty(), Optional.of("83549"), true).stream()
@@ -140,9 +146,10 @@ class FindingListTest {
                         .toList());
         store.saveFindings(List.of(finding(RUN, State.SUSPECTED)), List.of());
         assertEquals(
-                0, find(Optional.empty(), Optional.empty(), Optional.of("83549"), true).size());
+                0,
+                find(Optional.empty(), Optional.empty(), Optional.of("83549"), true)
+                        .size());
         assertThrows(
-                IllegalArgumentException.class,
-                () -> find(Optional.empty(), Optional.empty(), Optional.empty(), true));
+                IllegalArgumentException.class, () -> find(Optional.empty(), Optional.empty(), Optional.empty(), true));
     }
 }

@@ -25,6 +25,8 @@ public final class GivenRun {
     private Optional<OptionalInt> count = Optional.empty();
     private OptionalInt cpus = OptionalInt.of(4);
     private String tres = "cpu=4";
+    private OptionalLong memory = OptionalLong.empty();
+    private Duration timeLimit = Duration.ofHours(12);
 
     private GivenRun(long jobId) {
         this.jobId = jobId;
@@ -99,6 +101,16 @@ public final class GivenRun {
         return this;
     }
 
+    public GivenRun memory(long bytes) {
+        memory = OptionalLong.of(bytes);
+        return this;
+    }
+
+    public GivenRun timeLimit(Duration limit) {
+        timeLimit = limit;
+        return this;
+    }
+
     public Run run() {
         List<String> nodes = gpus.stream().map(AllocatedGpu::node).distinct().toList();
         JobState as = state.orElse(end.isPresent() ? JobState.COMPLETED : JobState.RUNNING);
@@ -110,14 +122,14 @@ public final class GivenRun {
                 false,
                 start.minusSeconds(60),
                 end,
-                Optional.of(Duration.ofHours(12)),
+                Optional.of(timeLimit),
                 suspended,
                 as,
                 as.name(),
                 new Run.Allocation(
                         nodes.isEmpty() ? List.of("node-a") : nodes,
                         cpus,
-                        OptionalLong.empty(),
+                        memory,
                         count.orElse(OptionalInt.of(gpus.size())),
                         tres),
                 gpus,

@@ -63,8 +63,20 @@ class OpenApiTest {
 
     /** A good value of every other parameter that is not free text. */
     private static final Map<String, String> GOOD = Map.of(
-            "limit", "5", "since", "7d", "until", "2026-11-20T14:00", "width", "80", "state", "all", "path", "/raid",
-            "job", "83549");
+            "limit",
+            "5",
+            "since",
+            "7d",
+            "until",
+            "2026-11-20T14:00",
+            "width",
+            "80",
+            "state",
+            "all",
+            "path",
+            "/raid",
+            "job",
+            "83549");
 
     private static Vertx vertx;
     private static Store store;
