@@ -224,17 +224,17 @@ public final class DuckDbStore implements Store {
 
     @Override
     public List<NodeState> nodes() throws StoreException {
-        return read("nodes", SnapshotTables::nodes);
+        return use("nodes", open -> open.inventory().nodes());
     }
 
     @Override
     public List<NodeState> nodes(Collection<String> names) throws StoreException {
-        return read("nodes", session -> SnapshotTables.nodes(session, Set.copyOf(names)));
+        return use("nodes", open -> open.inventory().nodes(names));
     }
 
     @Override
     public List<GpuSeen> gpus() throws StoreException {
-        return read("gpus", SnapshotTables::gpus);
+        return use("gpus", open -> open.inventory().gpus());
     }
 
     @Override
@@ -398,6 +398,7 @@ public final class DuckDbStore implements Store {
         long keptMs = Duration.ofHours(1).toMillis();
         long untilMs = now.toEpochMilli() - now.toEpochMilli() % keptMs - keptMs;
         write("maintain", (session, received, inventory) -> {
+            inventory.flush(session);
             RunTables.saveValue(session, "sealed_until_ms", Long.toString(untilMs));
             return true;
         });
@@ -510,6 +511,7 @@ public final class DuckDbStore implements Store {
             T result = writing.write(open.writer(), open.received(), open.inventory());
             open.writer().commit();
             committed = true;
+            open.inventory().committed();
             return result;
         } finally {
             if (!committed) {
@@ -579,6 +581,9 @@ public final class DuckDbStore implements Store {
                 return;
             }
             try (open) {
+                open.writer().begin();
+                open.inventory().flush(open.writer());
+                open.writer().commit();
                 open.writer().execute("CHECKPOINT"); // so that the next start has no log to replay
             } catch (SQLException e) {
                 throw failure("close", e);

@@ -4,11 +4,8 @@ import io.fairwatch.agent.wire.NodeSnapshot;
 import io.fairwatch.agent.wire.ScratchUse;
 import io.fairwatch.agent.wire.ScratchUse.Directories;
 import io.fairwatch.agent.wire.ScratchUse.Users;
-import java.sql.SQLException;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -26,12 +23,6 @@ final class ScratchCounts {
     static boolean any(NodeSnapshot snapshot) {
         return snapshot.scratch().stream()
                 .anyMatch(use -> use.directories().isPresent() || use.users().isPresent());
-    }
-
-    /** Whether a list is left out that an earlier snapshot may have had. */
-    static boolean missing(NodeSnapshot snapshot) {
-        return snapshot.scratch().stream()
-                .anyMatch(use -> use.directories().isEmpty() || use.users().isEmpty());
     }
 
     /** The mounts as they are, each with the newer counts of the two. */
@@ -62,17 +53,5 @@ final class ScratchCounts {
             return one.or(() -> other);
         }
         return at.apply(other.get()).isAfter(at.apply(one.get())) ? other : one;
-    }
-
-    /** What is stored of these nodes. */
-    static Map<String, List<ScratchUse>> read(Session session, Collection<String> nodes) throws SQLException {
-        Map<String, List<ScratchUse>> stored = new HashMap<>();
-        for (String node : nodes) {
-            session.query(
-                    "SELECT scratch FROM node WHERE node = ?",
-                    cells -> stored.put(node, Arrays.asList(Json.read(cells.text(), ScratchUse[].class))) == null,
-                    node);
-        }
-        return stored;
     }
 }

@@ -10,25 +10,17 @@ import io.fairwatch.agent.wire.JobDetail;
 import io.fairwatch.agent.wire.JobRef;
 import io.fairwatch.agent.wire.MigInstance;
 import io.fairwatch.agent.wire.NodeSnapshot;
-import io.fairwatch.agent.wire.ProbeOutcome;
-import io.fairwatch.agent.wire.ScratchUse;
 import io.fairwatch.agent.wire.UserUse;
 import io.fairwatch.agent.wire.Utilization;
-import io.fairwatch.collector.store.Inventory.GpuMark;
-import io.fairwatch.collector.store.Inventory.NodeMark;
 import java.sql.SQLException;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collection;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
@@ -38,22 +30,6 @@ import java.util.function.Function;
 
 /** Snapshots into tables, and what is newest out of them. Immutable; every method works within the given session. */
 final class SnapshotTables {
-    /** Which of two snapshots of one node is newer, so that the order in which they come does not matter. */
-    private static final Comparator<NodeMark> NEWNESS = Comparator.comparingLong(NodeMark::lastMs)
-            .thenComparing(NodeMark::bootId)
-            .thenComparingLong(NodeMark::sequence);
-
-    private static final Comparator<GpuMark> GPU_NEWNESS =
-            Comparator.comparingLong(GpuMark::lastMs).thenComparing(GpuMark::node);
-
-    /** The part of a node's newest snapshot that is kept as JSON. */
-    private record State(
-            Optional<String> driver,
-            Optional<String> simulated,
-            Optional<HostReading> host,
-            Map<String, ProbeOutcome> probes,
-            List<UserUse> users) {}
-
     private static final String READING_COLUMNS = """
             r.node, r.at_ms, r.utilization_mean, r.utilization_max, r.utilization_last, r.utilization_samples,
             r.utilization_source, r.memory_utilization_mean, r.memory_utilization_max, r.memory_utilization_last,
@@ -65,7 +41,7 @@ final class SnapshotTables {
             r.remapped_rows, r.reset_needed, r.xids, r.last_xid,
             """;
 
-    private static final String DEVICE_COLUMNS = """
+    static final String DEVICE_COLUMNS = """
             g.uuid, g.nvml_index, g.minor_number, g.pci_bus_id, g.name, g.memory_total_bytes, g.mig_parent_uuid,
             g.mig_gpu_instance, g.mig_compute_instance, g.mig_multiprocessors, g.mig_profile""";
 
@@ -111,8 +87,7 @@ final class SnapshotTables {
         appendProcesses(session, snapshots);
         appendJobs(session, snapshots);
         appendUsers(session, snapshots);
-        replaceNodes(session, inventory, snapshots);
-        replaceGpus(session, inventory, snapshots);
+        inventory.append(session, snapshots);
     }
 
     private static void appendNodes(Session session, Collection<NodeSnapshot> snapshots) throws SQLException {
@@ -324,151 +299,6 @@ final class SnapshotTables {
         }
     }
 
-    private static void replaceNodes(Session session, Inventory inventory, Collection<NodeSnapshot> snapshots)
-            throws SQLException {
-        Map<String, NodeSnapshot> newest = new LinkedHashMap<>();
-        Set<String> known = new HashSet<>();
-        Set<String> begunEarlier = new LinkedHashSet<>();
-        Map<String, List<NodeSnapshot>> counting = new LinkedHashMap<>();
-        for (NodeSnapshot snapshot : snapshots) {
-            String node = snapshot.node();
-            if (ScratchCounts.any(snapshot)) {
-                counting.computeIfAbsent(node, first -> new ArrayList<>()).add(snapshot);
-            }
-            long atMs = snapshot.at().toEpochMilli();
-            NodeMark now = new NodeMark(atMs, atMs, snapshot.bootId(), snapshot.sequence());
-            NodeMark before = inventory.nodes.get(node);
-            if (before != null && !newest.containsKey(node)) {
-                known.add(node);
-            }
-            if (before == null || NEWNESS.compare(now, before) > 0) {
-                newest.put(node, snapshot);
-                long firstMs = before == null ? atMs : Math.min(atMs, before.firstMs());
-                inventory.nodes.put(node, new NodeMark(firstMs, atMs, now.bootId(), now.sequence()));
-            } else if (atMs < before.firstMs()) {
-                // a late snapshot may be the first one, but never takes the place of a newer one
-                begunEarlier.add(node);
-                inventory.nodes.put(node, new NodeMark(atMs, before.lastMs(), before.bootId(), before.sequence()));
-            }
-        }
-        Map<String, List<ScratchUse>> scratch = scratch(session, newest, known, counting);
-        Schema.delete(
-                session,
-                "node",
-                "node",
-                newest.keySet().stream().filter(known::contains).toList());
-        try (Rows rows = session.append("node")) {
-            for (NodeSnapshot snapshot : newest.values()) {
-                State state = new State(
-                        snapshot.gpuDriver().map(driver -> driver.version()),
-                        snapshot.gpuDriver().flatMap(driver -> driver.simulated()),
-                        snapshot.host(),
-                        snapshot.probes(),
-                        snapshot.users());
-                rows.text(snapshot.node())
-                        .number(firstMs(inventory, snapshot.node()))
-                        .time(snapshot.at())
-                        .text(snapshot.bootId())
-                        .number(snapshot.sequence())
-                        .length(snapshot.period())
-                        .text(snapshot.agent().version())
-                        .text(Json.write(state))
-                        .text(Json.write(scratch.getOrDefault(snapshot.node(), snapshot.scratch())))
-                        .end();
-            }
-        }
-        begunEarlier.removeAll(newest.keySet());
-        for (String node : begunEarlier) {
-            session.update("UPDATE node SET first_at_ms = ? WHERE node = ?", firstMs(inventory, node), node);
-        }
-        scratch.keySet().removeAll(newest.keySet());
-        for (Map.Entry<String, List<ScratchUse>> late : scratch.entrySet()) {
-            session.update("UPDATE node SET scratch = ? WHERE node = ?", Json.write(late.getValue()), late.getKey());
-        }
-    }
-
-    /** The scratch of nodes where it is another than their newest snapshot says, because a count is in an older one. */
-    private static Map<String, List<ScratchUse>> scratch(
-            Session session,
-            Map<String, NodeSnapshot> newest,
-            Set<String> known,
-            Map<String, List<NodeSnapshot>> counting)
-            throws SQLException {
-        Set<String> concerned = new LinkedHashSet<>(counting.keySet());
-        newest.values().stream().filter(ScratchCounts::missing).forEach(snapshot -> concerned.add(snapshot.node()));
-        Map<String, List<ScratchUse>> stored = ScratchCounts.read(
-                session,
-                concerned.stream()
-                        .filter(node -> known.contains(node) || !newest.containsKey(node))
-                        .toList());
-        Map<String, List<ScratchUse>> merged = new LinkedHashMap<>();
-        for (String node : concerned) {
-            List<ScratchUse> before = stored.getOrDefault(node, List.of());
-            NodeSnapshot now = newest.get(node);
-            List<ScratchUse> uses = now == null ? before : ScratchCounts.newer(now.scratch(), before);
-            for (NodeSnapshot snapshot : counting.getOrDefault(node, List.of())) {
-                uses = ScratchCounts.newer(uses, snapshot.scratch());
-            }
-            if (now != null || !uses.equals(before)) {
-                merged.put(node, uses);
-            }
-        }
-        return merged;
-    }
-
-    private static long firstMs(Inventory inventory, String node) {
-        return Objects.requireNonNull(inventory.nodes.get(node)).firstMs();
-    }
-
-    private static void replaceGpus(Session session, Inventory inventory, Collection<NodeSnapshot> snapshots)
-            throws SQLException {
-        Map<String, GpuDevice> newest = new LinkedHashMap<>();
-        Set<String> known = new HashSet<>();
-        for (NodeSnapshot snapshot : snapshots) {
-            GpuMark now = new GpuMark(snapshot.at().toEpochMilli(), snapshot.node());
-            for (GpuReading gpu : gpus(snapshot)) {
-                String uuid = gpu.device().uuid();
-                GpuMark before = inventory.gpus.get(uuid);
-                if (before != null && !newest.containsKey(uuid)) {
-                    known.add(uuid);
-                }
-                if (before == null || GPU_NEWNESS.compare(now, before) >= 0) {
-                    newest.put(uuid, gpu.device());
-                    inventory.gpus.put(uuid, now);
-                }
-            }
-        }
-        Schema.delete(
-                session,
-                "gpu",
-                "uuid",
-                newest.keySet().stream().filter(known::contains).toList());
-        try (Rows rows = session.append("gpu")) {
-            for (GpuDevice device : newest.values()) {
-                GpuMark mark = Objects.requireNonNull(inventory.gpus.get(device.uuid()));
-                rows.text(device.uuid())
-                        .text(mark.node())
-                        .number(mark.lastMs())
-                        .number(device.index())
-                        .number(device.minorNumber())
-                        .text(device.pciBusId())
-                        .text(device.name())
-                        .number(device.memoryTotalBytes());
-                if (device.mig().isPresent()) {
-                    MigInstance slice = device.mig().get();
-                    rows.text(slice.parentUuid())
-                            .number(slice.gpuInstanceId())
-                            .number(slice.computeInstanceId())
-                            .number(slice.multiprocessors())
-                            .text(slice.profile());
-                } else {
-                    rows.none(5);
-                }
-                rows.end();
-            }
-        }
-    }
-
     private static List<GpuReading> gpus(NodeSnapshot snapshot) {
         return distinct(snapshot.gpus(), gpu -> gpu.device().uuid());
     }
@@ -483,51 +313,6 @@ final class SnapshotTables {
             }
         }
         return kept;
-    }
-
-    static List<NodeState> nodes(Session session) throws SQLException {
-        return nodes(session, "");
-    }
-
-    /** Some nodes; a question about a job names few, and what each says of itself is long. */
-    static List<NodeState> nodes(Session session, Collection<String> names) throws SQLException {
-        return names.isEmpty()
-                ? List.of()
-                : nodes(session, " WHERE node IN (?" + ", ?".repeat(names.size() - 1) + ")", names.toArray());
-    }
-
-    private static List<NodeState> nodes(Session session, String where, Object... parameters) throws SQLException {
-        return session.query(
-                """
-                SELECT node, first_at_ms, last_at_ms, period_ms, agent_version, state, scratch FROM node""" + where + " ORDER BY node",
-                cells -> {
-                    String node = cells.text();
-                    Instant first = cells.time();
-                    Instant last = cells.time();
-                    var period = cells.length();
-                    String agent = cells.text();
-                    State state = Json.read(cells.text(), State.class);
-                    ScratchUse[] scratch = Json.read(cells.text(), ScratchUse[].class);
-                    return new NodeState(
-                            node,
-                            first,
-                            last,
-                            period,
-                            agent,
-                            state.driver(),
-                            state.simulated(),
-                            state.host(),
-                            state.probes(),
-                            state.users(),
-                            Arrays.asList(scratch));
-                },
-                parameters);
-    }
-
-    static List<GpuSeen> gpus(Session session) throws SQLException {
-        return session.query(
-                "SELECT g.node, " + DEVICE_COLUMNS + ", g.last_at_ms FROM gpu g ORDER BY g.node, g.nvml_index, g.uuid",
-                cells -> new GpuSeen(cells.text(), device(cells), cells.time()));
     }
 
     static List<GpuReadingAt> newestReadings(Session session, Set<String> uuids, Instant at) throws SQLException {
@@ -652,7 +437,7 @@ final class SnapshotTables {
     }
 
     /** Reads {@link #DEVICE_COLUMNS}. */
-    private static GpuDevice device(Cells cells) throws SQLException {
+    static GpuDevice device(Cells cells) throws SQLException {
         return new GpuDevice(
                 cells.text(),
                 cells.integer(),

@@ -10,6 +10,8 @@
  *       replay. Rows are replaced by delete and insert in one transaction; definitions are folded into the file at once.
  *   <li><b>Which snapshots have come</b> is kept apart from the readings, as ranges of sequences, so that a batch sent
  *       again is known even when its readings are sealed or deleted.
+ *   <li><b>What is newest is held in memory</b>, because everybody asks for it and rows that are replaced with every
+ *       snapshot fill the log; its rows follow within minutes, and after a kill the readings bring them forward.
  *   <li><b>A failed write is a doubtful one</b>: DuckDB may say that it failed after it became durable. The file is then
  *       opened anew and asked; agents send again, which changes nothing.
  *   <li><b>Nobody else may open the database file in this process</b>, not even to copy it: closing it would give

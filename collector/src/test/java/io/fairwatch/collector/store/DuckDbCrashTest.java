@@ -122,6 +122,8 @@ class DuckDbCrashTest {
             throws StoreException {
         int nodes = (int) ((store.nodes().get(0).lastAt().getEpochSecond() - NOON.getEpochSecond()) / 30);
         assertTrue(nodes == least || nodes == least + 1, message + ": " + least + " acknowledged, " + nodes + " there");
+        assertEquals(4, store.gpus().size(), message);
+        store.gpus().forEach(gpu -> assertEquals(at(30.0 * nodes), gpu.lastAt(), message));
         List<GpuUse> uses = store.gpuUse(List.of(new RunSpan(Given.run(1), NOON, at(30.0 * nodes))), 0);
         assertEquals(
                 List.of(nodes, nodes, nodes, nodes),
