@@ -35,6 +35,7 @@ import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.collector.usage.GpuTranslation;
 import io.fairwatch.collector.usage.LiveGpus;
+import io.fairwatch.collector.usage.LiveUse;
 import io.fairwatch.collector.usage.UpkeepRound;
 import io.fairwatch.collector.web.Api;
 import io.fairwatch.collector.web.HealthCheck;
@@ -229,7 +230,8 @@ public final class Main implements Callable<Integer> {
 
         // what nodes send, and what Slurm says
         IngestHandler.Settings limits = IngestHandler.Settings.DEFAULTS;
-        GroupCommit commits = new GroupCommit(store, GroupCommit.Settings.DEFAULTS, meters);
+        LiveUse use = new LiveUse(busyAbove);
+        GroupCommit commits = new GroupCommit(store, GroupCommit.Settings.DEFAULTS, meters, use::take);
         LiveGpus live = new LiveGpus(clock);
         IngestHandler ingest = new IngestHandler(
                 commits,
@@ -261,7 +263,7 @@ public final class Main implements Callable<Integer> {
             // what people ask
             JobLookup.Settings looks = new JobLookup.Settings(busyAbove, staleAfter);
             JobLookup jobs = new JobLookup(store, clock, looks);
-            HoldLookup holds = new HoldLookup(store, clock, looks);
+            HoldLookup holds = new HoldLookup(store, clock, use);
             ReportMaker reports = new ReportMaker(
                     store,
                     config.report().settings(busyAbove),
@@ -350,6 +352,7 @@ public final class Main implements Callable<Integer> {
             Runtime.getRuntime()
                     .addShutdownHook(
                             new Thread(() -> endInOrder(List.of(sync, history, judging, keeping), end, closed)));
+            recall(vertx, use, store, clock);
             keeping.start();
             if (asksSlurm) {
                 sync.start();
@@ -359,6 +362,21 @@ public final class Main implements Callable<Integer> {
             end.await();
         }
         return 0;
+    }
+
+    /** Beside everything else, because a large cluster's last day takes a while to read. */
+    private static void recall(Vertx vertx, LiveUse use, Store store, InstantSource clock) {
+        long began = System.nanoTime();
+        vertx.<Boolean>executeBlocking(
+                        () -> {
+                            use.rebuild(store, clock.instant());
+                            return true;
+                        },
+                        false)
+                .onSuccess(done -> log().info(
+                                "what GPUs did in the last day is known ms={}",
+                                TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - began)))
+                .onFailure(e -> log().warn("idle GPUs are known only from now on", e));
     }
 
     /** No new rounds, then the main thread closes what it opened, the store last; the machine may stop us after that. */

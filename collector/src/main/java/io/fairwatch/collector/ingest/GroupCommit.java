@@ -16,6 +16,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -68,6 +69,7 @@ public final class GroupCommit implements AutoCloseable {
 
     private final Store store;
     private final Settings settings;
+    private final Consumer<List<NodeSnapshot>> committed;
     private final BlockingQueue<Waiting> queue = new LinkedBlockingQueue<>();
     private final AtomicLong queuedBytes = new AtomicLong();
     private final Counter storedSnapshots;
@@ -80,8 +82,18 @@ public final class GroupCommit implements AutoCloseable {
 
     /** Begins to commit at once. */
     public GroupCommit(Store store, Settings settings, MeterRegistry meters) {
+        this(store, settings, meters, batch -> {});
+    }
+
+    /**
+     * Begins to commit at once.
+     *
+     * @param committed told of each batch once it is committed, by the committing thread; what was there already included
+     */
+    public GroupCommit(Store store, Settings settings, MeterRegistry meters, Consumer<List<NodeSnapshot>> committed) {
         this.store = store;
         this.settings = settings;
+        this.committed = committed;
         this.storedSnapshots = snapshots(meters, "stored");
         this.duplicateSnapshots = snapshots(meters, "duplicate");
         this.failedCommits = Counter.builder("fairwatch.ingest.commits.failed")
@@ -201,6 +213,7 @@ public final class GroupCommit implements AutoCloseable {
                 queuedBytes.addAndGet(-waiting.bytes());
                 waiting.done().complete(outcome);
             }
+            tell(batches);
             return true;
         } catch (StoreException | RuntimeException e) {
             failedCommits.increment();
@@ -209,6 +222,15 @@ public final class GroupCommit implements AutoCloseable {
                 fail(group, e);
             }
             return false;
+        }
+    }
+
+    /** What is committed stays so, whatever becomes of those who are told. */
+    private void tell(List<List<NodeSnapshot>> batches) {
+        try {
+            batches.forEach(committed);
+        } catch (RuntimeException e) {
+            LOG.error("what was committed could not be told on batches={}", batches.size(), e);
         }
     }
 

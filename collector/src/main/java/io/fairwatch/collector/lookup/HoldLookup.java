@@ -6,13 +6,12 @@ import io.fairwatch.collector.run.PendingJob;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.store.FindingRow;
-import io.fairwatch.collector.store.GpuUse;
 import io.fairwatch.collector.store.NodeState;
 import io.fairwatch.collector.store.Store;
-import io.fairwatch.collector.store.Store.RunSpan;
 import io.fairwatch.collector.store.Store.SlurmView;
 import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.collector.usage.Horizon;
+import io.fairwatch.collector.usage.LiveUse;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -20,32 +19,54 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.Set;
 import java.util.function.Function;
-import java.util.function.Predicate;
 import java.util.stream.Collectors;
 
 /** Who holds what on the whole cluster now, and what of it is idle. Thread-safe; blocks on the store. */
 public final class HoldLookup {
     /** A GPU is idle when nothing ran on it for at least so long. */
-    public static final Duration LATELY = Duration.ofMinutes(5);
+    public static final Duration LATELY = LiveUse.LATELY;
 
-    /** How far back it is looked for when a GPU was busy last. */
-    public static final Duration FARTHEST = Duration.ofDays(1);
+    /** The order of {@link IdleGpu#key}, without making that text for each comparison. */
+    private static final Comparator<IdleGpu> LONGEST_FIRST = Comparator.comparing(
+                    (IdleGpu idle) -> idle.gpu().idleSince().orElse(Instant.EPOCH))
+            .thenComparing(idle -> idle.gpu().node())
+            .thenComparing(idle -> number(idle.gpu()))
+            .thenComparing(idle -> Long.toString(idle.run().key().jobId()));
 
     private final Store store;
     private final InstantSource clock;
-    private final JobLookup.Settings settings;
+    private final Live live;
 
+    /** Tells what GPUs did lately. */
+    @FunctionalInterface
+    private interface Live {
+        LiveUse use() throws StoreException;
+    }
+
+    /** @param live what GPUs did lately, kept up to date by somebody */
+    public HoldLookup(Store store, InstantSource clock, LiveUse live) {
+        this.store = store;
+        this.clock = clock;
+        this.live = () -> live;
+    }
+
+    /** Makes its own view of what GPUs did lately from the store, for each question anew. */
     public HoldLookup(Store store, InstantSource clock, JobLookup.Settings settings) {
         this.store = store;
         this.clock = clock;
-        this.settings = settings;
+        this.live = () -> {
+            LiveUse use = new LiveUse(settings.busyAboveRatio());
+            use.rebuild(store, clock.instant());
+            return use;
+        };
     }
 
     /**
@@ -222,40 +243,38 @@ public final class HoldLookup {
                 }
             }
         }
-        idle.sort(Comparator.comparing(IdleGpu::key));
+        idle.sort(LONGEST_FIRST);
         return idle;
     }
 
     private Map<RunKey, List<HeldGpu>> gpus(List<Run> runs, Map<String, NodeState> nodes, Instant now)
             throws StoreException {
-        List<RunSpan> asked = new ArrayList<>();
-        Map<RunKey, RunSpan> lately = new LinkedHashMap<>();
+        LiveUse use = live.use();
+        Map<Long, List<String>> used = use.usedLately();
+        Map<RunKey, List<HeldGpu>> held = new HashMap<>();
         for (Run run : runs) {
             if (run.gpus().isEmpty() && run.allocation().gpus().orElse(1) == 0 && !mayUseUnknown(run, nodes)) {
                 continue;
             }
             Instant to = Horizon.of(run, nodes, now);
-            RunSpan few = span(run, to.minus(LATELY), to);
-            lately.put(run.key(), few);
-            asked.add(few);
-            RunSpan day = span(run, to.minus(FARTHEST), to);
-            if (!day.equals(few)) {
-                asked.add(day);
+            List<HeldGpu> gpus = new ArrayList<>();
+            Set<String> given = new HashSet<>();
+            for (AllocatedGpu gpu : run.gpus()) {
+                gpu.uuid().ifPresent(given::add);
+                gpus.add(gpu.uuid()
+                        .flatMap(uuid -> use.given(uuid, run, to))
+                        .map(lately -> gpu(gpu.node(), Optional.of(gpu), lately))
+                        .orElseGet(() -> unseen(gpu)));
             }
+            for (String uuid : used.getOrDefault(run.key().jobId(), List.of())) {
+                if (!given.contains(uuid)) {
+                    use.taken(uuid, run, to)
+                            .ifPresent(lately -> gpus.add(gpu(lately.node(), Optional.empty(), lately)));
+                }
+            }
+            gpus.sort(Comparator.comparing(HeldGpu::node).thenComparing(HoldLookup::number));
+            held.put(run.key(), gpus);
         }
-        Map<RunKey, List<GpuUse>> uses =
-                store.gpuUse(asked, settings.busyAboveRatio()).stream().collect(Collectors.groupingBy(GpuUse::run));
-        Map<RunKey, List<HeldGpu>> held = new HashMap<>();
-        lately.forEach((key, few) -> {
-            List<GpuUse> of = uses.getOrDefault(key, List.of());
-            held.put(
-                    key,
-                    of.stream()
-                            .filter(use -> use.from().equals(few.from()))
-                            .map(use -> gpu(use, longer(use, of)))
-                            .sorted(Comparator.comparing(HeldGpu::node).thenComparing(HoldLookup::number))
-                            .toList());
-        });
         return held;
     }
 
@@ -266,44 +285,20 @@ public final class HoldLookup {
                 .anyMatch(node -> node != null && node.driver().isPresent());
     }
 
-    private static RunSpan span(Run run, Instant from, Instant to) {
-        Instant start = run.key().start();
-        return new RunSpan(run, from.isBefore(start) ? start : from, to.isBefore(start) ? start : to);
-    }
-
-    /** The same GPU over the longer span. */
-    private static GpuUse longer(GpuUse few, List<GpuUse> uses) {
-        Predicate<GpuUse> same = use -> use.node().equals(few.node())
-                && use.device().map(GpuDevice::uuid).equals(few.device().map(GpuDevice::uuid))
-                && use.allocated()
-                        .map(AllocatedGpu::gresIndex)
-                        .equals(few.allocated().map(AllocatedGpu::gresIndex));
-        return uses.stream()
-                .filter(same)
-                .min(Comparator.comparing(GpuUse::from))
-                .orElse(few);
-    }
-
-    private static HeldGpu gpu(GpuUse few, GpuUse day) {
-        // idle needs readings that say so, and as many as there can be since a young run's start
-        boolean idle = few.idleSeconds() > 0
-                && few.busySeconds() == 0
-                && few.coverage() >= 0.5
-                && Duration.between(few.from(), few.to()).compareTo(LATELY) >= 0;
-        // never seen busy: idle for as long as it was seen; before that nobody knows
-        Instant seenIdleSince = day.to().minusMillis((long) (1000 * day.coveredSeconds()));
-        boolean longer = idle
-                && day.lastBusyAt().isEmpty()
-                && (day.coverage() < 0.98
-                        || Duration.between(day.from(), day.to()).compareTo(FARTHEST) >= 0);
+    private static HeldGpu gpu(String node, Optional<AllocatedGpu> allocated, LiveUse.Lately lately) {
         return new HeldGpu(
-                few.node(),
-                few.allocated(),
-                few.device(),
-                few.utilizationMeanRatio(),
-                few.coverage(),
-                idle ? Optional.of(day.lastBusyAt().orElse(seenIdleSince)) : Optional.empty(),
-                longer);
+                node,
+                allocated,
+                Optional.of(lately.device()),
+                lately.busyRatio(),
+                lately.coverage(),
+                lately.idleSince(),
+                lately.idleLonger());
+    }
+
+    private static HeldGpu unseen(AllocatedGpu gpu) {
+        return new HeldGpu(
+                gpu.node(), Optional.of(gpu), Optional.empty(), OptionalDouble.empty(), 0, Optional.empty(), false);
     }
 
     private static int number(HeldGpu gpu) {

@@ -24,9 +24,11 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.Consumer;
 import org.duckdb.DuckDBConnection;
 import org.duckdb.DuckDBDriver;
 import org.jspecify.annotations.Nullable;
@@ -88,6 +90,9 @@ public final class DuckDbStore implements Store {
         T write(Session session, Received received, Inventory inventory) throws SQLException;
     }
 
+    /** What lives now, after a number of changes. */
+    private record Now(long change, Optional<SlurmView> view, List<Run> runs) {}
+
     /** An open database. Confined to whoever holds the lock. */
     private record Database(DuckDBConnection root, Session writer, Received received, Inventory inventory)
             implements AutoCloseable {
@@ -109,6 +114,11 @@ public final class DuckDbStore implements Store {
 
     /** Absent once the store is closed. Written under the write lock of {@code life}. */
     private volatile @Nullable Database database;
+
+    /** What lives now, good as long as nothing has changed since. */
+    private volatile @Nullable Now now;
+
+    private final AtomicLong changes = new AtomicLong();
 
     /** Whether the database must be opened anew before it is used again. */
     private volatile boolean broken;
@@ -247,6 +257,19 @@ public final class DuckDbStore implements Store {
         return read("jobsOnGpus", session -> SnapshotTables.jobsOnGpus(session, from, to));
     }
 
+    @Override
+    public void gpuMoments(Instant from, Instant to, Consumer<GpuMoment> each) throws StoreException {
+        read("gpuMoments", session -> {
+            LiveQueries.moments(session, from, to, each);
+            return true;
+        });
+    }
+
+    @Override
+    public List<GpuPast> gpuPast(Instant from, Instant to, double busyAboveRatio) throws StoreException {
+        return read("gpuPast", session -> LiveQueries.past(session, from, to, busyAboveRatio));
+    }
+
     // ---- Slurm
 
     @Override
@@ -255,6 +278,7 @@ public final class DuckDbStore implements Store {
             RunTables.saveView(session, view);
             return true;
         });
+        renew();
     }
 
     @Override
@@ -263,16 +287,48 @@ public final class DuckDbStore implements Store {
             RunTables.saveRuns(session, runs);
             return true;
         });
+        changes.incrementAndGet();
     }
 
     @Override
     public Optional<SlurmView> view() throws StoreException {
-        return read("view", RunTables::view);
+        return now().view();
+    }
+
+    /** Everybody asks for it all the time, and it changes only with Slurm's answers. */
+    private Now now() throws StoreException {
+        Now known = now;
+        return known != null && known.change() == changes.get() ? known : readNow();
+    }
+
+    private synchronized Now readNow() throws StoreException {
+        Now known = now;
+        if (known == null || known.change() != changes.get()) {
+            known = readNow(changes.get());
+            now = known;
+        }
+        return known;
+    }
+
+    private Now readNow(long change) throws StoreException {
+        return read(
+                "now", session -> new Now(change, RunTables.view(session), List.copyOf(RunTables.liveRuns(session))));
+    }
+
+    /** Reads it for those who ask next; until then they get what was, because a large cluster's jobs take a while. */
+    private synchronized void renew() throws StoreException {
+        long before = changes.get();
+        Now renewed = readNow(before + 1);
+        if (changes.compareAndSet(before, before + 1)) {
+            now = renewed;
+        } else {
+            changes.incrementAndGet();
+        }
     }
 
     @Override
     public List<Run> liveRuns() throws StoreException {
-        return read("liveRuns", RunTables::liveRuns);
+        return now().runs();
     }
 
     @Override
@@ -553,6 +609,7 @@ public final class DuckDbStore implements Store {
             if (broken && failed != null) {
                 closeQuietly(failed);
                 database = openDatabase();
+                changes.incrementAndGet(); // a write that failed may have become durable
                 broken = false;
                 LOG.info("store opened again directory={}", directory);
             }

@@ -12,6 +12,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /**
  * Everything that the collector knows. Thread-safe; every call blocks, so none may come from an event loop. Intervals are
@@ -58,6 +59,15 @@ public interface Store extends AutoCloseable {
      * of GPUs that Slurm does not know.
      */
     List<JobOnGpu> jobsOnGpus(Instant from, Instant to) throws StoreException;
+
+    /**
+     * How busy every GPU was, period by period, of periods that end in {@code (from, to]}; oldest first, to whom it
+     * concerns, because there are many. Only of late: what is sealed is not read.
+     */
+    void gpuMoments(Instant from, Instant to, Consumer<GpuMoment> each) throws StoreException;
+
+    /** What readings whose periods end in {@code (from, to]} say of every GPU in all. */
+    List<GpuPast> gpuPast(Instant from, Instant to, double busyAboveRatio) throws StoreException;
 
     // ---- Slurm
 

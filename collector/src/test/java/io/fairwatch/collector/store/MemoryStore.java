@@ -12,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
@@ -358,6 +359,16 @@ public final class MemoryStore implements Store {
 
     @Override
     public void maintain(Instant now) {}
+
+    @Override
+    public void gpuMoments(Instant from, Instant to, Consumer<GpuMoment> each) {
+        throw noReadings();
+    }
+
+    @Override
+    public List<GpuPast> gpuPast(Instant from, Instant to, double busyAboveRatio) {
+        throw noReadings();
+    }
 
     private static UnsupportedOperationException noReadings() {
         return new UnsupportedOperationException("readings are for a real store");
