@@ -13,6 +13,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -38,6 +39,8 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true)
 public final class Main implements Callable<Integer> {
     private static final Duration REPORT = Duration.ofSeconds(10);
+    /** How many nodes are made without a pause. */
+    private static final int TOGETHER = 50;
 
     @Option(names = "--collector", defaultValue = "http://127.0.0.1:7480", description = "default: ${DEFAULT-VALUE}")
     private URI collector = URI.create("http://127.0.0.1:7480");
@@ -134,16 +137,16 @@ public final class Main implements Callable<Integer> {
                 collector.toString().replaceFirst("/+$", ""),
                 token);
         Fleet fleet = new Fleet(vertx, delivery, time, seed);
-        onLoop(vertx, () -> {
-            for (Site.Node node : site.nodes()) {
-                // each node has its own phase within the period, as agents have
-                Instant first =
-                        from.minusMillis((long) (Seeds.ratio(Seeds.mix(seed, -1 - node.number())) * period.toMillis()));
-                Workload workload = new Workload(node, site.nodes().size(), seed, first);
-                fleet.add(new NodePlayer(node, workload, slurm, period, first, seed));
-            }
-            return 0;
-        });
+        for (int first = 0; first < site.nodes().size(); first += TOGETHER) {
+            List<Site.Node> some = site.nodes()
+                    .subList(first, Math.min(first + TOGETHER, site.nodes().size()));
+            onLoop(
+                    vertx,
+                    () -> { // between them it sends what is due
+                        some.forEach(node -> fleet.add(player(node, site, slurm, period, from)));
+                        return 0;
+                    });
+        }
         System.out.printf(
                 Locale.ROOT,
                 "%d nodes play, %d jobs; everything is simulated%n",
@@ -158,6 +161,13 @@ public final class Main implements Callable<Integer> {
         }
         vertx.close().await();
         return whole ? 0 : 1;
+    }
+
+    private NodePlayer player(Site.Node node, Site site, SlurmSource slurm, Duration period, Instant from) {
+        // each node has its own phase within the period, as agents have
+        Instant first = from.minusMillis((long) (Seeds.ratio(Seeds.mix(seed, -1 - node.number())) * period.toMillis()));
+        Workload workload = new Workload(node, site.nodes().size(), seed, first);
+        return new NodePlayer(node, workload, slurm, period, first, seed);
     }
 
     private void check() {
