@@ -3,30 +3,31 @@ package io.fairwatch.agent.wire;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
-import java.util.regex.Pattern;
 
 /** The few checks that all wire records share. Every message says what it is, what it was and what was expected. */
 final class Check {
-    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,252}");
-    private static final Pattern UUID = Pattern.compile("[A-Za-z0-9][A-Za-z0-9/._:-]{0,95}");
+    private static final int LONGEST_NAME = 253;
+    private static final int LONGEST_UUID = 96;
     private static final int SHOWN = 60;
 
     private Check() {}
 
     static void name(String what, String value) {
-        matches(what, value, NAME, "letters, digits, '.', '_' and '-', at most 253");
+        word(what, value, "._-", LONGEST_NAME, "letters, digits, '.', '_' and '-', at most 253");
     }
 
     static void uuid(String what, String value) {
-        matches(what, value, UUID, "letters, digits, '-', '/', '.', ':' and '_', at most 96");
+        word(what, value, "/._:-", LONGEST_UUID, "letters, digits, '-', '/', '.', ':' and '_', at most 96");
     }
 
     static void text(String what, String value, int longest) {
-        require(
-                value.length() <= longest && value.chars().noneMatch(Character::isISOControl),
-                what,
-                shown(value),
-                "text without control characters, at most " + longest);
+        boolean holds = value.length() <= longest;
+        for (int i = 0; holds && i < value.length(); i++) {
+            holds = !Character.isISOControl(value.charAt(i));
+        }
+        if (!holds) {
+            throw wrong(what, shown(value), "text without control characters, at most " + longest);
+        }
     }
 
     static void ratio(String what, OptionalDouble value) {
@@ -61,14 +62,30 @@ final class Check {
         require(size <= most, what, size + " entries", "at most " + most);
     }
 
-    private static void matches(String what, String value, Pattern pattern, String expected) {
-        require(pattern.matcher(value).matches(), what, shown(value), expected);
+    /** A letter or digit, then such and some others; without a regular expression, because it is asked all the time. */
+    private static void word(String what, String value, String others, int longest, String expected) {
+        boolean holds = !value.isEmpty() && value.length() <= longest && isLetterOrDigit(value.charAt(0));
+        for (int i = 1; holds && i < value.length(); i++) {
+            char c = value.charAt(i);
+            holds = isLetterOrDigit(c) || others.indexOf(c) >= 0;
+        }
+        if (!holds) {
+            throw wrong(what, shown(value), expected);
+        }
+    }
+
+    private static boolean isLetterOrDigit(char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
     }
 
     private static void require(boolean holds, String what, Object was, String expected) {
         if (!holds) {
-            throw new IllegalArgumentException(what + ": " + was + " (expected: " + expected + ")");
+            throw wrong(what, was, expected);
         }
+    }
+
+    private static IllegalArgumentException wrong(String what, Object was, String expected) {
+        return new IllegalArgumentException(what + ": " + was + " (expected: " + expected + ")");
     }
 
     private static String shown(String value) {

@@ -3,6 +3,7 @@ package io.fairwatch.agent.wire;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonMappingException;
 import com.fasterxml.jackson.databind.ObjectReader;
@@ -15,16 +16,13 @@ import com.fasterxml.jackson.databind.module.SimpleModule;
 import com.fasterxml.jackson.databind.ser.std.StdScalarSerializer;
 import com.fasterxml.jackson.datatype.jdk8.Jdk8Module;
 import com.fasterxml.jackson.datatype.jsr310.JavaTimeModule;
-import java.io.BufferedReader;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.InputStreamReader;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalDouble;
@@ -45,6 +43,7 @@ public final class WireCodec {
             .defaultPropertyInclusion(
                     JsonInclude.Value.construct(JsonInclude.Include.NON_ABSENT, JsonInclude.Include.ALWAYS))
             .disable(SerializationFeature.WRITE_DATES_AS_TIMESTAMPS, SerializationFeature.WRITE_DURATIONS_AS_TIMESTAMPS)
+            .enable(StreamReadFeature.USE_FAST_DOUBLE_PARSER)
             .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
             .enable(
                     DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES,
@@ -101,21 +100,34 @@ public final class WireCodec {
      * @throws WireException if it is not gzip, too large, not JSON, or not a snapshot; names the line and what was wrong
      */
     public List<NodeSnapshot> unpack(byte[] packed, long mostBytes) throws WireException {
+        byte[] text = unzip(packed, mostBytes);
         List<NodeSnapshot> snapshots = new ArrayList<>();
-        try (BufferedReader lines = new BufferedReader(new InputStreamReader(
-                new Bounded(new GZIPInputStream(new ByteArrayInputStream(packed)), mostBytes),
-                StandardCharsets.UTF_8))) {
-            for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-                if (!line.isBlank()) {
-                    snapshots.add(parse(line, snapshots.size() + 1));
-                }
+        for (int from = 0; from < text.length; ) {
+            int to = from;
+            boolean blank = true;
+            while (to < text.length && text[to] != '\n') {
+                blank &= text[to] <= ' ' && text[to] >= 0;
+                to++;
             }
+            if (!blank) {
+                int begin = from;
+                int length = to - from;
+                snapshots.add(parse(() -> reader.readValue(text, begin, length), snapshots.size() + 1));
+            }
+            from = to + 1;
+        }
+        return snapshots;
+    }
+
+    private static byte[] unzip(byte[] packed, long mostBytes) throws WireException {
+        try (InputStream unzipped =
+                new Bounded(new GZIPInputStream(new ByteArrayInputStream(packed), 8 * 1024), mostBytes)) {
+            return unzipped.readAllBytes();
         } catch (TooLargeException e) {
             throw new WireException("batch: more than " + mostBytes + " bytes unpacked (expected: at most that)", e);
         } catch (IOException e) {
             throw new WireException("batch: not gzip (" + e.getMessage() + ")", e);
         }
-        return snapshots;
     }
 
     /** The collector's answer as JSON. */
@@ -142,12 +154,16 @@ public final class WireCodec {
 
     /** Reads one snapshot from JSON, e.g. an example message. */
     public NodeSnapshot parse(String json) throws WireException {
-        return parse(json, 1);
+        return parse(() -> reader.readValue(json), 1);
     }
 
-    private NodeSnapshot parse(String json, int number) throws WireException {
+    private interface Parsing {
+        NodeSnapshot parse() throws IOException;
+    }
+
+    private static NodeSnapshot parse(Parsing parsing, int number) throws WireException {
         try {
-            return reader.readValue(json);
+            return parsing.parse();
         } catch (JsonMappingException e) {
             String why = e.getCause() instanceof IllegalArgumentException cause
                     ? cause.getMessage()
@@ -155,6 +171,8 @@ public final class WireCodec {
             throw new WireException("snapshot " + number + ": " + path(e) + why, e);
         } catch (JsonProcessingException e) {
             throw new WireException("snapshot " + number + ": not JSON: " + e.getOriginalMessage(), e);
+        } catch (IOException e) { // what is not UTF-8
+            throw new WireException("snapshot " + number + ": not JSON: " + firstLine(e), e);
         }
     }
 
