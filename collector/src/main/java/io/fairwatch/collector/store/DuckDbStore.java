@@ -258,6 +258,12 @@ public final class DuckDbStore implements Store {
     }
 
     @Override
+    public List<JobOnGpu> gpusOpenToJobs(Instant from, Instant to) throws StoreException {
+        List<GpuSeen> gpus = gpus();
+        return read("gpusOpenToJobs", session -> LiveQueries.openToJobs(session, from, to, gpus));
+    }
+
+    @Override
     public void gpuMoments(Instant from, Instant to, Consumer<GpuMoment> each) throws StoreException {
         read("gpuMoments", session -> {
             LiveQueries.moments(session, from, to, each);

@@ -2,7 +2,10 @@ package io.fairwatch.collector.store;
 
 import java.sql.SQLException;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Consumer;
 
 /** What the view of all GPUs lately is made of. Immutable; every method works within the given session. */
@@ -23,6 +26,50 @@ final class LiveQueries {
                 },
                 from.toEpochMilli(),
                 to.toEpochMilli());
+    }
+
+    static List<JobOnGpu> openToJobs(Session session, Instant from, Instant to, List<GpuSeen> gpus)
+            throws SQLException {
+        Map<String, Map<String, String>> byMinor = byMinor(gpus);
+        List<JobOnGpu> open = new ArrayList<>();
+        session.query(
+                """
+                SELECT job_id, node, gpu_minors, min(at_ms), max(at_ms) FROM job_reading
+                WHERE gpu_minors <> '' AND at_ms >= ? AND at_ms < ?
+                GROUP BY job_id, node, gpu_minors ORDER BY job_id, node, gpu_minors""",
+                cells -> {
+                    long job = cells.number();
+                    String node = cells.text();
+                    String[] minors = cells.text().split(",", -1);
+                    Instant first = cells.time();
+                    Instant last = cells.time();
+                    for (String minor : minors) {
+                        String uuid = byMinor.getOrDefault(node, Map.of()).get(minor);
+                        if (uuid != null) {
+                            open.add(new JobOnGpu(job, node, uuid, first, last));
+                        }
+                    }
+                    return true;
+                },
+                from.toEpochMilli(),
+                to.toEpochMilli());
+        return open;
+    }
+
+    /** By node and minor number as text; a number that two devices have, as slices do with their GPU, names none. */
+    private static Map<String, Map<String, String>> byMinor(List<GpuSeen> gpus) {
+        Map<String, Map<String, String>> byMinor = new HashMap<>();
+        for (GpuSeen gpu : gpus) {
+            if (gpu.device().minorNumber().isPresent()) {
+                byMinor.computeIfAbsent(gpu.node(), node -> new HashMap<>())
+                        .merge(
+                                Integer.toString(gpu.device().minorNumber().getAsInt()),
+                                gpu.device().uuid(),
+                                (one, other) -> "");
+            }
+        }
+        byMinor.values().forEach(minors -> minors.values().removeIf(String::isEmpty));
+        return byMinor;
     }
 
     static List<GpuPast> past(Session session, Instant from, Instant to, double busyAboveRatio) throws SQLException {

@@ -61,6 +61,12 @@ public interface Store extends AutoCloseable {
     List<JobOnGpu> jobsOnGpus(Instant from, Instant to) throws StoreException;
 
     /**
+     * Which GPUs the device cgroups of jobs let them open in an interval: what Slurm gave, seen from the node. Only where
+     * nodes tell, and never for a GPU in slices.
+     */
+    List<JobOnGpu> gpusOpenToJobs(Instant from, Instant to) throws StoreException;
+
+    /**
      * How busy every GPU was, period by period, of periods that end in {@code (from, to]}; oldest first, to whom it
      * concerns, because there are many. Only of late: what is sealed is not read.
      */

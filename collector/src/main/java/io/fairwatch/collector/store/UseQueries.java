@@ -28,6 +28,8 @@ import java.util.TreeMap;
  * busy) belongs to it as far as the period overlaps it. What was read <em>at</em> an instant (memory, processes, the
  * energy counter) belongs to it if {@code from < at <= to}, so that the next owner's memory is never the last one's.
  *
+ * <p>A GPU that is lost sends a last reading with nothing but its XIDs: they are counted, but nothing was seen.
+ *
  * <p>Of a GPU that Slurm did not give, only the snapshots count that show a process of the job on it: the rest is
  * somebody else's.
  */
@@ -58,6 +60,9 @@ final class UseQueries {
                 CASE WHEN r.at_ms <= s.to_ms THEN r.process_count END AS told,
                 r.power_watts, r.memory_utilization_mean, r.temperature_celsius, r.graphics_ratio, r.sm_ratio,
                 r.occupancy_ratio, r.tensor_ratio, r.dram_ratio,
+                CASE WHEN r.xids IS NOT NULL AND r.utilization_max IS NULL AND r.memory_used_bytes IS NULL
+                  AND r.power_watts IS NULL AND r.temperature_celsius IS NULL AND r.process_count IS NULL
+                  THEN 1 END AS lost,
                 CASE WHEN r.xids = '' THEN 0
                   WHEN r.xids IS NOT NULL THEN length(r.xids) - length(replace(r.xids, ',', '')) + 1 END AS xids
               FROM gpu_reading r
@@ -67,7 +72,8 @@ final class UseQueries {
                 AND (p.given OR EXISTS (
                   SELECT 1 FROM snapshot_of_job j WHERE j.no = p.no AND j.uuid = p.uuid AND j.at_ms = r.at_ms))
             ), reading AS (
-              SELECT no, uuid, count(*) AS samples, sum(covered_ms) AS covered_ms,
+              SELECT no, uuid, count(*) - count(lost) AS samples,
+                sum(CASE WHEN lost IS NULL THEN covered_ms ELSE 0 END) AS covered_ms,
                 sum(CASE WHEN utilization_mean IS NOT NULL THEN utilization_mean * covered_ms END)
                   AS busy_ms,
                 sum(CASE WHEN utilization_mean IS NOT NULL THEN covered_ms END) AS measured_ms,

@@ -41,7 +41,7 @@ public final class GpuNumbers {
      * @param runs runs that hold GPUs or did so in the interval of {@code seen}
      * @param nodes nodes as Slurm knows them
      * @param gpus devices as nodes report them
-     * @param seen which job's processes were on which device
+     * @param seen which job's processes were on which device, or which devices the node lets a job open
      */
     public void learn(
             Collection<Run> runs, Collection<SlurmNode> nodes, Collection<GpuSeen> gpus, Collection<JobOnGpu> seen) {

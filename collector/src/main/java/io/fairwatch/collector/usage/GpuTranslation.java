@@ -3,12 +3,14 @@ package io.fairwatch.collector.usage;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.run.SlurmNode;
+import io.fairwatch.collector.store.JobOnGpu;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.SlurmView;
 import io.fairwatch.collector.store.Store.StoreException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -44,7 +46,9 @@ public final class GpuTranslation implements UnaryOperator<List<Run>> {
             store.runsWithin(from, now).forEach(run -> known.put(run.key(), run));
             runs.stream().filter(run -> !run.gpus().isEmpty()).forEach(run -> known.put(run.key(), run));
             List<SlurmNode> nodes = store.view().map(SlurmView::nodes).orElse(List.of());
-            numbers.learn(known.values(), nodes, store.gpus(), store.jobsOnGpus(from, now));
+            List<JobOnGpu> evidence = new ArrayList<>(store.jobsOnGpus(from, now));
+            evidence.addAll(store.gpusOpenToJobs(from, now));
+            numbers.learn(known.values(), nodes, store.gpus(), evidence);
             lookBack = THEN;
         } catch (StoreException e) {
             LOG.warn("GPU numbers were not looked at anew: {}", e.getMessage());

@@ -361,6 +361,11 @@ public final class MemoryStore implements Store {
     public void maintain(Instant now) {}
 
     @Override
+    public List<JobOnGpu> gpusOpenToJobs(Instant from, Instant to) {
+        throw noReadings();
+    }
+
+    @Override
     public void gpuMoments(Instant from, Instant to, Consumer<GpuMoment> each) {
         throw noReadings();
     }

@@ -1,5 +1,6 @@
 package io.fairwatch.collector.usage;
 
+import static io.fairwatch.collector.store.Given.NOON;
 import static io.fairwatch.collector.store.Given.at;
 import static io.fairwatch.collector.store.Given.process;
 import static io.fairwatch.collector.store.Given.snapshot;
@@ -10,8 +11,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import io.fairwatch.agent.wire.GpuDevice;
 import io.fairwatch.agent.wire.GpuProcess;
 import io.fairwatch.agent.wire.GpuReading;
+import io.fairwatch.agent.wire.JobCgroup;
+import io.fairwatch.agent.wire.JobDetail;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.store.DuckDbStore;
+import io.fairwatch.collector.store.Given;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.StoreException;
 import java.nio.file.Path;
@@ -21,6 +25,7 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
@@ -96,6 +101,67 @@ class GpuTranslationTest {
         assertEquals(
                 gpu0("Optional[GPU-y]", "CONFIRMED"),
                 translated(job(2).on(untranslated("node-a", 0)).run()));
+    }
+
+    @Test
+    @DisplayName("what the node lets a job open confirms a reading before any of its processes does")
+    void openToJob() throws StoreException {
+        store.append(List.of(snapshot(
+                "node-a",
+                Given.BOOT,
+                1,
+                at(30),
+                List.of(reading("GPU-x", 1, 0), reading("GPU-y", 0, 1)),
+                List.of(mayOpen(1, 1)))));
+        now = at(31);
+        assertEquals(
+                gpu0("Optional[GPU-y]", "CONFIRMED"),
+                translated(job(1).on(untranslated("node-a", 0)).run()));
+    }
+
+    @Test
+    @DisplayName("a minor number that a GPU shares with its slices says nothing")
+    void slicesShareMinors() throws StoreException {
+        store.append(List.of(snapshot(
+                "node-a",
+                Given.BOOT,
+                1,
+                at(30),
+                List.of(reading("GPU-x", 1, 0), reading("GPU-y", 0, 1), reading("MIG-y", 0, 1)),
+                List.of(mayOpen(1, 1)))));
+        assertEquals(List.of(), store.gpusOpenToJobs(NOON, at(60)));
+    }
+
+    private static JobCgroup mayOpen(long jobId, int... minors) {
+        JobCgroup plain = Given.cgroup(jobId, 0, 0, 0);
+        return new JobCgroup(
+                plain.jobId(),
+                plain.sluid(),
+                plain.uid(),
+                plain.processes(),
+                plain.cpuSeconds(),
+                plain.memoryUsedBytes(),
+                plain.memoryCurrentBytes(),
+                plain.memoryPeakBytes(),
+                plain.memoryLimitBytes(),
+                Optional.of(new JobDetail(
+                        OptionalInt.empty(),
+                        OptionalInt.empty(),
+                        OptionalDouble.empty(),
+                        OptionalDouble.empty(),
+                        OptionalLong.empty(),
+                        OptionalLong.empty(),
+                        OptionalLong.empty(),
+                        OptionalLong.empty(),
+                        OptionalLong.empty(),
+                        OptionalLong.empty(),
+                        OptionalLong.empty(),
+                        OptionalLong.empty(),
+                        OptionalLong.empty(),
+                        OptionalDouble.empty(),
+                        OptionalDouble.empty(),
+                        OptionalDouble.empty(),
+                        Optional.of(IntStream.of(minors).boxed().toList()))));
     }
 
     @Test
