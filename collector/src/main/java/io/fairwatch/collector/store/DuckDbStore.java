@@ -87,7 +87,7 @@ public final class DuckDbStore implements Store {
     }
 
     private interface Writing<T> {
-        T write(Session session, Received received, Inventory inventory) throws SQLException;
+        T write(Session session, Received received, Inventory inventory) throws SQLException, StoreException;
     }
 
     /** What lives now, after a number of changes. */
@@ -119,6 +119,9 @@ public final class DuckDbStore implements Store {
     private volatile @Nullable Now now;
 
     private final AtomicLong changes = new AtomicLong();
+
+    /** Whether the transaction that goes on changes runs otherwise than by a view. Written by whose turn it is. */
+    private boolean runsChanged;
 
     /** Whether the database must be opened anew before it is used again. */
     private volatile boolean broken;
@@ -281,7 +284,8 @@ public final class DuckDbStore implements Store {
     @Override
     public void saveView(SlurmView view) throws StoreException {
         write("saveView", (session, received, inventory) -> {
-            RunTables.saveView(session, view);
+            Now before = readNow(); // nobody else writes meanwhile
+            RunTables.saveView(session, view, before.view().map(SlurmView::at), before.runs());
             return true;
         });
         renew();
@@ -291,9 +295,9 @@ public final class DuckDbStore implements Store {
     public void saveRuns(Collection<Run> runs) throws StoreException {
         write("saveRuns", (session, received, inventory) -> {
             RunTables.saveRuns(session, runs);
+            runsChanged = true;
             return true;
         });
-        changes.incrementAndGet();
     }
 
     @Override
@@ -324,11 +328,15 @@ public final class DuckDbStore implements Store {
     /** Reads it for those who ask next; until then they get what was, because a large cluster's jobs take a while. */
     private synchronized void renew() throws StoreException {
         long before = changes.get();
-        Now renewed = readNow(before + 1);
-        if (changes.compareAndSet(before, before + 1)) {
-            now = renewed;
-        } else {
-            changes.incrementAndGet();
+        boolean renewed = false;
+        try {
+            Now next = readNow(before + 1);
+            renewed = changes.compareAndSet(before, before + 1);
+            now = renewed ? next : now;
+        } finally {
+            if (!renewed) {
+                changes.incrementAndGet(); // what was is good for nobody any more
+            }
         }
     }
 
@@ -566,14 +574,18 @@ public final class DuckDbStore implements Store {
         });
     }
 
-    private <T> T transaction(Database open, Writing<T> writing) throws SQLException {
+    private <T> T transaction(Database open, Writing<T> writing) throws SQLException, StoreException {
         boolean committed = false;
+        runsChanged = false;
         open.writer().begin();
         try {
             T result = writing.write(open.writer(), open.received(), open.inventory());
             open.writer().commit();
             committed = true;
             open.inventory().committed();
+            if (runsChanged) {
+                changes.incrementAndGet();
+            }
             return result;
         } finally {
             if (!committed) {

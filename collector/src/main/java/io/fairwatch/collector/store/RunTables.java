@@ -33,8 +33,29 @@ final class RunTables {
 
     private RunTables() {}
 
-    static void saveView(Session session, SlurmView view) throws SQLException {
-        saveRuns(session, view.runs());
+    /**
+     * Replaces the view. Of runs only what differs from {@code before} is written anew, which are the live ones as they
+     * are; that the others still live is one number in their rows: a large cluster has a hundred thousand of them.
+     */
+    static void saveView(Session session, SlurmView view, Optional<Instant> viewedBefore, List<Run> before)
+            throws SQLException {
+        long nowMs = view.at().toEpochMilli();
+        long beforeMs = viewedBefore.map(Instant::toEpochMilli).orElse(Long.MIN_VALUE);
+        Map<RunKey, Run> vanished = new LinkedHashMap<>();
+        before.stream()
+                .filter(run -> run.asOf().toEpochMilli() == beforeMs)
+                .forEach(run -> vanished.put(run.key(), run));
+        List<Run> changed = new ArrayList<>();
+        for (Run run : view.runs()) {
+            Run known = vanished.remove(stored(run.key()));
+            if (known == null || run.asOf().toEpochMilli() != nowMs || !isSame(known, run)) {
+                changed.add(run);
+            }
+        }
+        if (nowMs != beforeMs) {
+            confirm(session, beforeMs, nowMs, vanished.keySet());
+        }
+        saveRuns(session, changed);
         session.execute("DELETE FROM pending");
         try (Rows rows = session.append("pending")) {
             int place = 0;
@@ -68,6 +89,44 @@ final class RunTables {
         }
         saveValue(session, VIEW_AT, Long.toString(view.at().toEpochMilli()));
         saveValue(session, VIEW_CLUSTER, view.cluster());
+    }
+
+    /** Whether a row of {@code before} says of {@code after} all that there is to say, but when that was told. */
+    private static boolean isSame(Run before, Run after) {
+        return before.equals(new Run(
+                before.key(),
+                after.ids(),
+                after.owner(),
+                after.name(),
+                after.interactive(),
+                after.submit(),
+                after.end(),
+                after.timeLimit(),
+                after.suspended(),
+                after.state(),
+                after.stateText(),
+                after.allocation(),
+                kept(before.gpus(), after.gpus()),
+                before.asOf(),
+                after.also()));
+    }
+
+    /** Live runs of the view before this one are as of now; those that it no longer names stay as they are. */
+    private static void confirm(Session session, long beforeMs, long nowMs, Collection<RunKey> vanished)
+            throws SQLException {
+        session.execute("""
+                CREATE OR REPLACE TEMPORARY TABLE vanished (
+                  cluster VARCHAR NOT NULL, job_id BIGINT NOT NULL, start_ms BIGINT NOT NULL)""");
+        try (Rows rows = session.appendTemporary("vanished")) {
+            for (RunKey key : vanished) {
+                key(rows, key);
+                rows.end();
+            }
+        }
+        session.update("""
+                UPDATE run SET as_of_ms = ? WHERE end_ms IS NULL AND as_of_ms = ? AND NOT EXISTS (
+                  SELECT 1 FROM vanished v
+                  WHERE v.cluster = run.cluster AND v.job_id = run.job_id AND v.start_ms = run.start_ms)""", nowMs, beforeMs);
     }
 
     static void saveRuns(Session session, Collection<Run> saved) throws SQLException {

@@ -48,6 +48,8 @@ public final class GpuNumbers {
         Map<String, OptionalInt> counts =
                 nodes.stream().collect(Collectors.toMap(SlurmNode::name, SlurmNode::gpus, (a, b) -> a));
         Map<String, List<JobOnGpu>> seenByNode = seen.stream().collect(Collectors.groupingBy(JobOnGpu::node));
+        Map<Long, List<Run>> runsByJob =
+                runs.stream().collect(Collectors.groupingBy(run -> run.key().jobId()));
         Map<String, List<GpuDevice>> devicesByNode = newestOnly(gpus);
         devicesByNode.forEach((node, devices) -> {
             OptionalInt count = counts.getOrDefault(node, OptionalInt.empty());
@@ -63,7 +65,7 @@ public final class GpuNumbers {
             }
             Optional<Decision> same =
                     Optional.ofNullable(before).filter(known -> known.between().equals(readings));
-            Evidence evidence = weigh(runs, node, seenByNode.getOrDefault(node, List.of()), readings);
+            Evidence evidence = weigh(runsByJob, node, seenByNode.getOrDefault(node, List.of()), readings);
             if (evidence.silent() && same.isPresent()) {
                 return;
             }
@@ -121,7 +123,7 @@ public final class GpuNumbers {
         }
     }
 
-    private static Evidence weigh(Collection<Run> runs, String node, List<JobOnGpu> seen, Readings readings) {
+    private static Evidence weigh(Map<Long, List<Run>> runs, String node, List<JobOnGpu> seen, Readings readings) {
         int forFile = 0;
         int againstFile = 0;
         int forBus = 0;
@@ -147,9 +149,8 @@ public final class GpuNumbers {
     }
 
     /** The numbers that Slurm gave to the run whose processes were seen, on that node. */
-    private static List<Integer> numbersOf(Collection<Run> runs, JobOnGpu sight, String node) {
-        return runs.stream()
-                .filter(run -> run.key().jobId() == sight.jobId())
+    private static List<Integer> numbersOf(Map<Long, List<Run>> runs, JobOnGpu sight, String node) {
+        return runs.getOrDefault(sight.jobId(), List.of()).stream()
                 .filter(run -> !run.key().start().isAfter(sight.firstAt()))
                 .filter(run ->
                         run.end().map(end -> !end.isBefore(sight.lastAt())).orElse(true))

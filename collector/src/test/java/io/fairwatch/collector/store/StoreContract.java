@@ -55,6 +55,8 @@ import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Random;
 import java.util.Set;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
@@ -931,6 +933,61 @@ abstract class StoreContract {
     }
 
     // ---- Slurm
+
+    @Test
+    @DisplayName("what a view says again is as of then; what it no longer names stays as it was, until it is back")
+    void sameAgain() throws StoreException {
+        AllocatedGpu gpu = allocated("node-a", 0, A);
+        long first = 10;
+        double seconds = 0;
+        for (String views : List.of("12 1 12", "12 12 1", "1 1 12", "12  12", "2 1 2")) {
+            Map<Long, Instant> expected = new TreeMap<>();
+            for (String named : views.split(" ", -1)) {
+                seconds += 30;
+                Instant now = at(seconds);
+                List<Run> runs = new ArrayList<>();
+                for (int i = 1; i <= 2; i++) {
+                    if (named.contains(Integer.toString(i))) {
+                        // only the first view that names a job names its GPUs
+                        GivenRun job = GivenRun.job(first + i).asOf(now);
+                        runs.add(
+                                expected.containsKey(first + i)
+                                        ? job.run()
+                                        : job.on(gpu).run());
+                        expected.put(first + i, now);
+                    }
+                }
+                store.saveView(view(now, runs.toArray(new Run[0])));
+                assertEquals(expected, asOf(store.liveRuns(), first), views);
+            }
+            assertEquals(expected.get(first + 2), store.runsOf(first + 2).get(0).asOf(), views);
+            reopen();
+            assertEquals(expected, asOf(store.liveRuns(), first), views);
+            assertEquals(List.of(gpu), store.runsOf(first + 1).get(0).gpus(), views);
+            first += 10;
+        }
+    }
+
+    private static Map<Long, Instant> asOf(List<Run> runs, long first) {
+        return runs.stream()
+                .filter(run -> run.key().jobId() > first)
+                .collect(Collectors.toMap(run -> run.key().jobId(), Run::asOf, (a, b) -> b, TreeMap::new));
+    }
+
+    @Test
+    @DisplayName("a run whose limit was changed, and one that was suspended, are kept as the newest view tells them")
+    void changedInView() throws StoreException {
+        store.saveView(view(at(30), GivenRun.job(1).asOf(at(30)).run()));
+        Run suspended = GivenRun.job(1)
+                .asOf(at(60))
+                .state(JobState.SUSPENDED)
+                .suspended(Duration.ofSeconds(7))
+                .run();
+        store.saveView(view(at(60), suspended));
+        assertEquals(List.of(suspended), store.liveRuns());
+        reopen();
+        assertEquals(List.of(suspended), store.liveRuns());
+    }
 
     private static SlurmView view(Instant at, Run... runs) {
         return new SlurmView(at, "lab", List.of(runs), List.of(), List.of());
