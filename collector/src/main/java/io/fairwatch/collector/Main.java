@@ -18,6 +18,7 @@ import io.fairwatch.collector.lookup.JobList;
 import io.fairwatch.collector.lookup.JobLookup;
 import io.fairwatch.collector.lookup.NodeLookup;
 import io.fairwatch.collector.lookup.ScratchLookup;
+import io.fairwatch.collector.lookup.SeriesLookup;
 import io.fairwatch.collector.lookup.UserLookup;
 import io.fairwatch.collector.notice.LetterWriter;
 import io.fairwatch.collector.notice.Matter;
@@ -286,6 +287,7 @@ public final class Main implements Callable<Integer> {
                             vertx,
                             jobs,
                             new JobList(store, holds),
+                            new SeriesLookup(store, clock),
                             new NodeLookup(store, clock),
                             holds,
                             new UserLookup(store, holds),
@@ -295,6 +297,7 @@ public final class Main implements Callable<Integer> {
                             health,
                             zone,
                             clock,
+                            busyAbove,
                             meters,
                             new RuleRoutes(new Explainer(store, rules, clock, judges), zone))
                     .mount(router);

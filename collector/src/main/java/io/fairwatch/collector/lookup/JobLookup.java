@@ -6,9 +6,11 @@ import io.fairwatch.collector.run.PendingJob;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.store.GpuReadingAt;
+import io.fairwatch.collector.store.GpuSeries;
 import io.fairwatch.collector.store.GpuUse;
 import io.fairwatch.collector.store.JobUse;
 import io.fairwatch.collector.store.NodeState;
+import io.fairwatch.collector.store.Slots;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.RunSpan;
 import io.fairwatch.collector.store.Store.SlurmView;
@@ -17,6 +19,7 @@ import io.fairwatch.collector.usage.Horizon;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.time.ZoneId;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
@@ -36,6 +39,7 @@ import org.jspecify.annotations.Nullable;
 public final class JobLookup {
     private static final Duration LAST = Duration.ofHours(1);
     private static final int MOST_RUNS = 50;
+    private static final int MOST_STRIPS = 8;
 
     private final Store store;
     private final InstantSource clock;
@@ -98,14 +102,48 @@ public final class JobLookup {
         return new Answer.Found(views(byJob, slurm, now), Math.max(0, byJob.size() - MOST_RUNS));
     }
 
+    /**
+     * Draws each run's GPUs over its life, by run; runs of which nothing is known are left out, and so are all but the
+     * first few.
+     */
+    public Map<RunKey, String> strips(Answer.Found found, Strip strip, ZoneId zone) throws StoreException {
+        Map<RunKey, String> strips = new HashMap<>();
+        for (JobView view :
+                found.views().subList(0, Math.min(MOST_STRIPS, found.views().size()))) {
+            List<String> names = view.gpus().stream()
+                    .map(gpu -> JobText.shortName(gpu.whole()))
+                    .toList();
+            Instant to = view.gpus().stream()
+                    .map(gpu -> gpu.whole().to())
+                    .max(Comparator.naturalOrder())
+                    .orElse(view.run().key().start());
+            if (!to.isAfter(view.run().key().start())) {
+                continue;
+            }
+            Slots slots = Slots.atMost(view.run().key().start(), to, strip.columns(names));
+            List<GpuSeries> series =
+                    store.gpuSeries(new RunSpan(view.run(), view.run().key().start(), to), slots).stream()
+                            .filter(gpu -> names.contains(Strip.name(gpu)))
+                            .toList();
+            if (series.stream().anyMatch(gpu -> !gpu.points().isEmpty())) {
+                strips.put(view.run().key(), strip.render(series, slots, Strip::name, zone));
+            }
+        }
+        return strips;
+    }
+
     private List<JobView> views(Map<Long, List<Run>> byJob, Optional<SlurmView> slurm, Instant now)
             throws StoreException {
         List<Run> newest = byJob.values().stream()
                 .map(list -> list.get(0))
                 .limit(MOST_RUNS)
                 .toList();
-        Map<String, NodeState> nodes =
-                store.nodes().stream().collect(Collectors.toMap(NodeState::node, Function.identity()));
+        Map<String, NodeState> nodes = store
+                .nodes(newest.stream()
+                        .flatMap(run -> run.allocation().nodes().stream())
+                        .collect(Collectors.toSet()))
+                .stream()
+                .collect(Collectors.toMap(NodeState::node, Function.identity()));
         Map<Run, RunSpan> spans = new LinkedHashMap<>();
         newest.forEach(run -> spans.put(run, new RunSpan(run, run.key().start(), Horizon.of(run, nodes, now))));
         // both spans of all runs in one question; those of a run younger than an hour are the same

@@ -8,6 +8,7 @@ import io.fairwatch.collector.run.AllocatedGpu;
 import io.fairwatch.collector.run.AllocatedGpu.Confidence;
 import io.fairwatch.collector.run.PendingJob;
 import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.store.GpuReadingAt;
 import io.fairwatch.collector.store.GpuUse;
 import io.fairwatch.collector.store.JobUse;
@@ -20,6 +21,7 @@ import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
@@ -46,7 +48,19 @@ public final class JobText {
 
     /** Words, a table of GPUs, then the lines that people's scripts read. */
     public String page(JobLookup.Answer.Found found) {
-        return found.views().stream().map(this::page).collect(Collectors.joining("\n"))
+        return page(found, Map.of());
+    }
+
+    /**
+     * The same with a drawing of some runs.
+     *
+     * @param strips by run, whole lines
+     */
+    public String page(JobLookup.Answer.Found found, Map<RunKey, String> strips) {
+        return found.views().stream()
+                        .map(view -> page(
+                                view, Optional.ofNullable(strips.get(view.run().key()))))
+                        .collect(Collectors.joining("\n"))
                 + (found.more() == 0 ? "" : "\nAnd " + found.more() + " more parts, not shown.\n");
     }
 
@@ -75,7 +89,7 @@ public final class JobText {
                 + ".\n";
     }
 
-    private String page(JobView view) {
+    private String page(JobView view, Optional<String> strip) {
         StringBuilder page = new StringBuilder();
         view.simulated()
                 .ifPresent(sentence -> page.append("** ").append(sentence).append(" **\n"));
@@ -93,6 +107,7 @@ public final class JobText {
                     .append("; the job may have ended in the meantime.\n");
         }
         page.append('\n').append(table(view));
+        strip.ifPresent(drawn -> page.append('\n').append(drawn));
         page.append('\n').append(completeness(view));
         view.findings().forEach(finding -> page.append(finding(finding)));
         if (view.gpus().stream().anyMatch(gpu -> gpu.newest().isPresent())) {
@@ -188,6 +203,14 @@ public final class JobText {
         return young
                 ? new String[] {gpu, hour, memory, processes, idle}
                 : new String[] {gpu, hour, whole, memory, processes, idle};
+    }
+
+    /** As {@link Strip#name}. */
+    static String shortName(GpuUse use) {
+        return Plain.line(use.node(), 60)
+                + use.allocated().map(gpu -> " #" + gpu.gresIndex()).orElseGet(() -> use.device()
+                        .map(device -> " index " + device.index())
+                        .orElse(""));
     }
 
     private static String name(GpuUse use) {

@@ -32,6 +32,10 @@ import io.fairwatch.collector.lookup.NodeText;
 import io.fairwatch.collector.lookup.ScratchLookup;
 import io.fairwatch.collector.lookup.ScratchLookup.Keeping;
 import io.fairwatch.collector.lookup.ScratchText;
+import io.fairwatch.collector.lookup.SeriesCsv;
+import io.fairwatch.collector.lookup.SeriesLookup;
+import io.fairwatch.collector.lookup.SeriesLookup.SeriesView;
+import io.fairwatch.collector.lookup.Strip;
 import io.fairwatch.collector.lookup.UserLookup;
 import io.fairwatch.collector.lookup.UserLookup.UserView;
 import io.fairwatch.collector.lookup.UserText;
@@ -40,6 +44,7 @@ import io.fairwatch.collector.report.ReportFiles;
 import io.fairwatch.collector.report.ReportMaker;
 import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.collector.text.Plain;
+import io.fairwatch.collector.web.Parameter.Kind;
 import io.fairwatch.collector.web.Route.Effort;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
@@ -83,6 +88,7 @@ public final class Api {
     private final Questions questions;
     private final JobLookup jobs;
     private final JobList lists;
+    private final SeriesLookup series;
     private final NodeLookup nodes;
     private final HoldLookup holds;
     private final UserLookup users;
@@ -92,6 +98,7 @@ public final class Api {
     private final HealthCheck health;
     private final ZoneId zone;
     private final InstantSource clock;
+    private final double busyAboveRatio;
     private final MeterRegistry meters;
     private final List<Route> routes;
     private final OpenApi description;
@@ -104,10 +111,15 @@ public final class Api {
             .disable(SerializationFeature.WRITE_DATES_AS_TIMESTAMPS, SerializationFeature.WRITE_DURATIONS_AS_TIMESTAMPS)
             .build();
 
+    /**
+     * @param busyAboveRatio a reading above this counts as busy
+     * @param rules addresses about rules
+     */
     public Api(
             Vertx vertx,
             JobLookup jobs,
             JobList lists,
+            SeriesLookup series,
             NodeLookup nodes,
             HoldLookup holds,
             UserLookup users,
@@ -117,43 +129,13 @@ public final class Api {
             HealthCheck health,
             ZoneId zone,
             InstantSource clock,
-            MeterRegistry meters) {
-        this(
-                vertx,
-                jobs,
-                lists,
-                nodes,
-                holds,
-                users,
-                findings,
-                scratch,
-                reports,
-                health,
-                zone,
-                clock,
-                meters,
-                RuleRoutes.NONE);
-    }
-
-    /** @param rules addresses about rules */
-    public Api(
-            Vertx vertx,
-            JobLookup jobs,
-            JobList lists,
-            NodeLookup nodes,
-            HoldLookup holds,
-            UserLookup users,
-            FindingList findings,
-            ScratchLookup scratch,
-            ReportMaker reports,
-            HealthCheck health,
-            ZoneId zone,
-            InstantSource clock,
+            double busyAboveRatio,
             MeterRegistry meters,
             RuleRoutes rules) {
         this.questions = new Questions(vertx, QUICK_THREADS, LONG_THREADS, MOST_WAITING);
         this.jobs = jobs;
         this.lists = lists;
+        this.series = series;
         this.nodes = nodes;
         this.holds = holds;
         this.users = users;
@@ -163,6 +145,7 @@ public final class Api {
         this.health = health;
         this.zone = zone;
         this.clock = clock;
+        this.busyAboveRatio = busyAboveRatio;
         this.meters = meters;
         this.routes =
                 Stream.concat(routes().stream(), rules.routes(json).stream()).toList();
@@ -210,6 +193,22 @@ public final class Api {
                 Route.of("/api/v1/jobs/{id}/runs", "All runs of a job, newest first.", this::runs, JOB)
                         .answers(new TypeReference<Listing<JobLine>>() {}.getType())
                         .or(404, "Nobody knows the job, or it has not started."),
+                Route.of(
+                                "/api/v1/jobs/{id}/series",
+                                "What a job's GPUs, CPUs and memory did over time, slot by slot: the newest run of each part.",
+                                this::series,
+                                JOB,
+                                Parameter.SINCE,
+                                Parameter.UNTIL,
+                                new Parameter(
+                                        "points",
+                                        "At most so many slots; 2 to 2000, 300 if not said.",
+                                        Kind.COUNT,
+                                        List.of()),
+                                Parameter.WIDTH,
+                                Parameter.CHARACTERS)
+                        .answers(SeriesView.class)
+                        .or(404, "Nobody knows the job, or nothing of that time."),
                 Route.of(
                                 "/api/v1/idle",
                                 "GPUs that are held and idle now, idle longest first.",
@@ -349,10 +348,32 @@ public final class Api {
                             + found.views().get(0).run().state() + ".");
         }
         return switch (question.format()) {
-            case TEXT -> Reply.of(200, Format.TEXT, text.page(found));
+            case TEXT -> Reply.of(200, Format.TEXT, text.page(found, jobs.strips(found, strip(question), zone)));
             case CSV -> Reply.of(200, Format.CSV, text.csv(found.views()));
             case JSON -> Reply.of(200, Format.JSON, json.writeValueAsString(found.views()));
         };
+    }
+
+    private Strip strip(Question question) {
+        return new Strip(question.width(), question.is("characters", "utf-8"), busyAboveRatio);
+    }
+
+    private Reply series(Question question) throws StoreException, JsonProcessingException {
+        SeriesView found = series.find(
+                question.inPath("id"),
+                question.time("since"),
+                question.time("until"),
+                question.text("points").map(Integer::parseInt).orElse(300));
+        return found.runs().isEmpty()
+                ? Reply.sentence(404, "Nothing of job " + question.inPath("id") + " is known of that time.")
+                : Reply.of(
+                        200,
+                        question.format(),
+                        switch (question.format()) {
+                            case TEXT -> strip(question).page(found, zone);
+                            case CSV -> new SeriesCsv().csv(found);
+                            case JSON -> json.writeValueAsString(found);
+                        });
     }
 
     private Reply runs(Question question) throws StoreException, JsonProcessingException {

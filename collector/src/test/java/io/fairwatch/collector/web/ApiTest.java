@@ -19,6 +19,7 @@ import io.fairwatch.collector.lookup.JobLookup;
 import io.fairwatch.collector.lookup.NodeLookup;
 import io.fairwatch.collector.lookup.Samples;
 import io.fairwatch.collector.lookup.ScratchLookup;
+import io.fairwatch.collector.lookup.SeriesLookup;
 import io.fairwatch.collector.lookup.UserLookup;
 import io.fairwatch.collector.report.ReportMaker;
 import io.fairwatch.collector.report.ReportSettings;
@@ -98,6 +99,7 @@ class ApiTest {
                         vertx,
                         new JobLookup(asked, () -> NOW, Samples.SETTINGS),
                         new JobList(asked, holds),
+                        new SeriesLookup(asked, () -> NOW),
                         new NodeLookup(asked, () -> NOW),
                         holds,
                         new UserLookup(asked, holds),
@@ -111,7 +113,9 @@ class ApiTest {
                                 asked, () -> NOW, Optional.of(Duration.ofSeconds(75)), "0.1.0", () -> List.of()),
                         COPENHAGEN,
                         () -> NOW,
-                        meters)
+                        0.01,
+                        meters,
+                        RuleRoutes.NONE)
                 .mount(router);
         HttpServer server = vertx.createHttpServer()
                 .requestHandler(router)

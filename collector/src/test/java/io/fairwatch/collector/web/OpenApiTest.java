@@ -9,6 +9,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.fairwatch.collector.judge.Explainer;
+import io.fairwatch.collector.judge.Judge;
 import io.fairwatch.collector.lookup.FindingList;
 import io.fairwatch.collector.lookup.HoldLookup;
 import io.fairwatch.collector.lookup.JobList;
@@ -16,12 +18,16 @@ import io.fairwatch.collector.lookup.JobLookup;
 import io.fairwatch.collector.lookup.NodeLookup;
 import io.fairwatch.collector.lookup.Samples;
 import io.fairwatch.collector.lookup.ScratchLookup;
+import io.fairwatch.collector.lookup.SeriesLookup;
 import io.fairwatch.collector.lookup.UserLookup;
 import io.fairwatch.collector.report.ReportMaker;
 import io.fairwatch.collector.report.ReportSettings;
 import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.Store;
+import io.fairwatch.rules.Ladder;
+import io.fairwatch.rules.RuleSet;
+import io.fairwatch.rules.RuleSet.RuleFile;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
@@ -34,15 +40,19 @@ import io.vertx.openapi.contract.OpenAPIContract;
 import io.vertx.openapi.validation.ResponseValidator;
 import io.vertx.openapi.validation.ValidatableResponse;
 import java.io.IOException;
+import java.io.InputStream;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.ZoneOffset;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
@@ -63,20 +73,8 @@ class OpenApiTest {
 
     /** A good value of every other parameter that is not free text. */
     private static final Map<String, String> GOOD = Map.of(
-            "limit",
-            "5",
-            "since",
-            "7d",
-            "until",
-            "2026-11-20T14:00",
-            "width",
-            "80",
-            "state",
-            "all",
-            "path",
-            "/raid",
-            "job",
-            "83549");
+            "limit", "5", "since", "7d", "until", "1m", "width", "80", "points", "50", "state", "all", "path", "/raid",
+            "job", "83549");
 
     private static Vertx vertx;
     private static Store store;
@@ -108,6 +106,7 @@ class OpenApiTest {
                         vertx,
                         new JobLookup(store, () -> NOW, Samples.SETTINGS),
                         new JobList(store, holds),
+                        new SeriesLookup(store, () -> NOW),
                         new NodeLookup(store, () -> NOW),
                         holds,
                         new UserLookup(store, holds),
@@ -120,7 +119,9 @@ class OpenApiTest {
                         new HealthCheck(store, () -> NOW, Optional.of(Duration.ofSeconds(75)), "0.1.0", List::of),
                         COPENHAGEN,
                         () -> NOW,
-                        new SimpleMeterRegistry())
+                        0.01,
+                        new SimpleMeterRegistry(),
+                        new RuleRoutes(explainer(), COPENHAGEN))
                 .mount(router);
         HttpServer server = vertx.createHttpServer()
                 .requestHandler(router)
@@ -152,6 +153,29 @@ class OpenApiTest {
             }
         }
         return whole;
+    }
+
+    /** With all shipped rules. */
+    private static Explainer explainer() throws Exception {
+        List<RuleFile> files = new ArrayList<>();
+        for (String name : resource("index.txt").lines().toList()) {
+            files.add(new RuleFile(name, resource(name)));
+        }
+        RuleSet rules = RuleSet.read(files);
+        return new Explainer(
+                store,
+                () -> rules,
+                () -> NOW,
+                new Judge.Settings(
+                        0.01,
+                        Duration.ofMinutes(5),
+                        new Ladder(List.of(new Ladder.Step(Ladder.Target.OWNER, Duration.ZERO)))));
+    }
+
+    private static String resource(String name) throws IOException {
+        try (InputStream in = Objects.requireNonNull(RuleSet.class.getResourceAsStream(name))) {
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        }
     }
 
     @AfterAll
