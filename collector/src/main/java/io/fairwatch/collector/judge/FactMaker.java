@@ -63,9 +63,12 @@ final class FactMaker {
                 run.interactive(),
                 run.state().name(),
                 run.ids().arrayJobId().isPresent(),
-                // how long it has been running since it was resumed is not known, and idleness while suspended is no
-                // fault
-                run.suspended().isZero() || run.end().isPresent());
+                // idleness while suspended is no fault, so the window may hold none of it
+                run.suspended().isZero()
+                        || run.end().isPresent()
+                        || run.resumed()
+                                .filter(at -> !at.isAfter(to.minus(length)))
+                                .isPresent());
         List<GpuFacts> gpus = window.stream()
                 .map(use -> gpuFacts(run, use, sameGpu(use, whole), isDoubtful(use, window)))
                 .toList();
@@ -167,8 +170,9 @@ final class FactMaker {
         Optional<Instant> lastBusy = use.lastBusyAt().or(() -> whole.flatMap(GpuUse::lastBusyAt));
         OptionalLong idleSeconds = OptionalLong.empty();
         if (use.utilizationMaxRatio().isPresent()) {
-            Instant idleFrom =
+            Instant seenFrom =
                     lastBusy.orElse(neverBusy(whole).isPresent() ? run.key().start() : use.from());
+            Instant idleFrom = run.resumed().filter(seenFrom::isBefore).orElse(seenFrom);
             idleSeconds = OptionalLong.of(
                     Math.max(0, Duration.between(idleFrom, use.to()).toSeconds()));
         }

@@ -353,6 +353,20 @@ class JudgeTest {
     }
 
     @Test
+    @DisplayName(
+            "idleness while suspended is no fault; once a whole window has passed since it was resumed, idleness is")
+    void resumed() throws StoreException {
+        reports(0, 1200, idle(A), idle(B));
+        GivenRun job = oneGpu(1).suspended(Duration.ofMinutes(5)).resumed(at(300));
+        assertEquals(judged(1, 0, 1), cycle(605, job));
+        assertEquals(judged(1, 1, 0), cycle(905, job));
+        // idle since noon; what counts is the time since it was resumed, at 300
+        assertTrue(only(1).evidence().contains("\"idle_seconds\":605"), only(1).evidence());
+
+        assertEquals(judged(1, 0, 1), cycle(1205, oneGpu(1).suspended(Duration.ofMinutes(5))), "not told when");
+    }
+
+    @Test
     @DisplayName("one job whose facts make no sense does not keep others from being judged")
     void oddFacts() throws StoreException {
         reports(0, 600, idle(A), idle(B));

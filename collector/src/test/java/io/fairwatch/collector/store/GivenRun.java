@@ -18,6 +18,7 @@ public final class GivenRun {
     private Optional<Instant> end = Optional.empty();
     private Instant asOf = Given.NOON;
     private Optional<JobState> state = Optional.empty();
+    private Optional<Instant> resumed = Optional.empty();
     private Duration suspended = Duration.ZERO;
     private Run.Owner owner = new Run.Owner("anna", OptionalInt.of(21001), "es", "batch", "normal");
     private Run.JobIds ids = Run.JobIds.PLAIN;
@@ -60,6 +61,12 @@ public final class GivenRun {
 
     public GivenRun suspended(Duration length) {
         suspended = length;
+        return this;
+    }
+
+    /** When it went on after it had been suspended. */
+    public GivenRun resumed(Instant at) {
+        resumed = Optional.of(at);
         return this;
     }
 
@@ -133,6 +140,7 @@ public final class GivenRun {
                         count.orElse(OptionalInt.of(gpus.size())),
                         tres),
                 gpus,
-                asOf);
+                asOf,
+                new Run.Also(Optional.empty(), resumed, Optional.empty(), Optional.empty()));
     }
 }
