@@ -26,6 +26,7 @@ import io.fairwatch.collector.notice.MatterSource;
 import io.fairwatch.collector.notice.Notifier;
 import io.fairwatch.collector.notice.RuleInfo;
 import io.fairwatch.collector.notice.SmtpOutbox;
+import io.fairwatch.collector.report.ReportDesk;
 import io.fairwatch.collector.report.ReportMaker;
 import io.fairwatch.collector.slurm.HistoryImport;
 import io.fairwatch.collector.slurm.SlurmControl;
@@ -41,6 +42,7 @@ import io.fairwatch.collector.usage.UpkeepRound;
 import io.fairwatch.collector.web.Api;
 import io.fairwatch.collector.web.HealthCheck;
 import io.fairwatch.collector.web.RuleRoutes;
+import io.fairwatch.collector.web.ReportPages;
 import io.fairwatch.rules.Ladder;
 import io.fairwatch.rules.Rule;
 import io.fairwatch.rules.RuleSet;
@@ -302,6 +304,7 @@ public final class Main implements Callable<Integer> {
                             new RuleRoutes(new Explainer(store, rules, clock, judges), zone))
                     .mount(router);
             answers(setup, vertx, store, notifier, clock, router);
+            new ReportPages(vertx, new ReportDesk(reports, clock), zone, clock).mount(router);
             Optional<SlurmSync> asked = asksSlurm ? Optional.of(slurm) : Optional.empty();
             router.get("/metrics").handler(context -> vertx.executeBlocking(
                             () -> metrics.scrape(

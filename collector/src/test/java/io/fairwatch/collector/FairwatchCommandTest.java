@@ -205,9 +205,9 @@ class FairwatchCommandTest {
                 "node --json | /api/v1/nodes?format=json",
                 "node nv-ai-01 | /api/v1/nodes/nv-ai-01?format=text",
                 "health | /api/v1/health?format=text",
-                "report --semester 2026-autumn | /api/v1/report?format=text&semester=2026-autumn",
+                "report --semester 2026-autumn | /api/v1/report/report.txt?semester=2026-autumn",
                 "report --csv --from 2026-09-01 --to 2026-10-01"
-                        + " | /api/v1/report?format=csv&from=2026-09-01&to=2026-10-01"
+                        + " | /api/v1/report/all.csv?from=2026-09-01&to=2026-10-01"
             })
     @DisplayName("what is asked")
     void questions(String words, String path) throws Exception {

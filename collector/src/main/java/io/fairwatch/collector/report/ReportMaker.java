@@ -97,6 +97,24 @@ public final class ReportMaker {
         return report(basis);
     }
 
+    /** The runs of a period, one row each, as a Parquet file; people appear as they do in the report. */
+    byte[] runs(Period period, People people) throws StoreException {
+        PeriodQuestion question = question(period, new Scope.Cluster(), step -> {});
+        if (people == People.NAMES) {
+            return store.periodRuns(question, name -> name);
+        }
+        if (people == People.NONE) {
+            return store.periodRuns(question, name -> "");
+        }
+        Pseudonyms names = new Pseudonyms(
+                people,
+                Breakdowns.sorted(Basis.by(store.periodGroups(question), GroupKey::user)).stream()
+                        .map(Map.Entry::getKey)
+                        .toList());
+        return store.periodRuns(
+                question, name -> (String) names.cell(name).value().orElse(""));
+    }
+
     private PeriodQuestion question(Period period, Scope scope, Consumer<String> progress) {
         return new PeriodQuestion(
                 period.from(),

@@ -24,11 +24,13 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import org.duckdb.DuckDBConnection;
 import org.duckdb.DuckDBDriver;
 import org.jspecify.annotations.Nullable;
@@ -421,6 +423,26 @@ public final class DuckDbStore implements Store {
     @Override
     public PeriodFacts period(PeriodQuestion question) throws StoreException {
         return read("period", session -> PeriodQueries.facts(session, question));
+    }
+
+    @Override
+    public byte[] periodRuns(PeriodQuestion question, UnaryOperator<String> shown) throws StoreException {
+        Path file = directory.resolve("runs-" + UUID.randomUUID() + ".parquet");
+        try {
+            read("periodRuns", session -> {
+                PeriodQueries.copyRuns(session, question, shown, file);
+                return true;
+            });
+            return Files.readAllBytes(file);
+        } catch (IOException e) {
+            throw new StoreException("store: " + file + " cannot be read: " + e, e);
+        } finally {
+            try {
+                Files.deleteIfExists(file);
+            } catch (IOException e) {
+                LOG.warn("a file is left behind path={}", file, e);
+            }
+        }
     }
 
     @Override

@@ -17,6 +17,7 @@ import io.fairwatch.collector.store.PeriodFacts.Terms;
 import io.fairwatch.collector.store.PeriodFacts.Use;
 import io.fairwatch.collector.store.PeriodFacts.Wait;
 import io.fairwatch.collector.store.Store.RunSpan;
+import java.nio.file.Path;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
@@ -30,6 +31,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.UnaryOperator;
 
 /**
  * Adds up a period set-wise: a million runs become a table of pieces (each run cut to the period, one row) within the
@@ -129,6 +131,46 @@ final class PeriodQueries {
             ) hourly
             GROUP BY name, hour ORDER BY name, hour""";
 
+    /** Summaries of whole runs; what is cut at a border is not whole. */
+    private static final String SUMMARIES = """
+            INSERT INTO period_use
+            SELECT p.cluster, p.job_id, p.start_ms, COALESCE(g.seen_ms, 0), COALESCE(g.used_ms, 0),
+              COALESCE(g.idle_ms, 0), CASE WHEN COALESCE(g.known, 0) >= p.gpus THEN COALESCE(g.outside_ms, 0) ELSE 0 END,
+              g.energy_joules, COALESCE(g.energy_ms, 0), g.idle_energy_joules, g.memory_used, g.memory_total,
+              CAST(round(s.cpu_seconds * 1000) AS BIGINT), s.memory_max_bytes
+            FROM piece p
+            JOIN run_summary s ON s.cluster = p.cluster AND s.job_id = p.job_id AND s.start_ms = p.start_ms
+            LEFT JOIN (
+              SELECT r.cluster, r.job_id, r.start_ms,
+                CAST(sum(CASE WHEN r.given THEN r.measured_ms ELSE 0 END) AS BIGINT) AS seen_ms,
+                CAST(sum(CASE WHEN r.given THEN r.used_ms ELSE 0 END) AS BIGINT) AS used_ms,
+                CAST(sum(CASE WHEN r.given THEN r.idle_ms ELSE 0 END) AS BIGINT) AS idle_ms,
+                CAST(sum(CASE WHEN r.given THEN 0 ELSE r.covered_ms END) AS BIGINT) AS outside_ms,
+                CAST(sum(CASE WHEN r.given THEN CAST(round(r.energy_joules) AS BIGINT) END) AS BIGINT) AS energy_joules,
+                CAST(sum(CASE WHEN r.given AND r.energy_joules IS NOT NULL THEN r.covered_ms ELSE 0 END) AS BIGINT)
+                  AS energy_ms,
+                CAST(sum(CASE WHEN r.given THEN CAST(round(r.idle_energy_joules) AS BIGINT) END) AS BIGINT)
+                  AS idle_energy_joules,
+                CAST(sum(CASE WHEN r.given AND u.memory_total_bytes IS NOT NULL THEN r.memory_max_bytes END) AS BIGINT)
+                  AS memory_used,
+                CAST(sum(CASE WHEN r.given AND r.memory_max_bytes IS NOT NULL THEN u.memory_total_bytes END) AS BIGINT)
+                  AS memory_total,
+                sum(CASE WHEN r.given AND r.uuid IS NOT NULL THEN 1 ELSE 0 END) AS known
+              FROM run_gpu_summary r LEFT JOIN gpu u ON u.uuid = r.uuid
+              WHERE r.start_ms >= ? AND r.start_ms < ?
+              GROUP BY r.cluster, r.job_id, r.start_ms) g
+              ON g.cluster = p.cluster AND g.job_id = p.job_id AND g.start_ms = p.start_ms
+            WHERE p.start_ms >= ? AND p.end_ms <= ? AND s.end_ms = p.end_ms""";
+
+    /** Runs without a summary of just what lies in the period, from the time of which there are readings. */
+    private static final String NOT_SUMMARIZED = """
+            SELECT p.cluster, p.job_id, p.start_ms FROM piece p
+            WHERE p.finish_ms > p.begin_ms AND p.finish_ms > (SELECT min(at_ms - period_ms) FROM gpu_reading)
+              AND NOT EXISTS (
+                SELECT 1 FROM period_use u
+                WHERE u.cluster = p.cluster AND u.job_id = p.job_id AND u.start_ms = p.start_ms)
+            ORDER BY p.start_ms, p.job_id, p.cluster""";
+
     private static final String WAITS = """
             SELECT p.model, CAST(w.no AS INTEGER), count(*), CAST(sum(greatest(0, p.start_ms - p.submit_ms)) AS BIGINT),
               CAST(percentile_cont(0.5) WITHIN GROUP (ORDER BY greatest(0, p.start_ms - p.submit_ms)) AS BIGINT),
@@ -165,7 +207,7 @@ final class PeriodQueries {
               p.end_ms, p.start_ms + p.time_limit_ms, p.state
             FROM finding f
             JOIN piece p ON p.cluster = f.cluster AND p.job_id = f.job_id AND p.start_ms = f.start_ms
-            WHERE f.state <> 'SUSPECTED' AND f.since_ms < ?
+            WHERE f.subject_kind = 'RUN' AND f.state <> 'SUSPECTED' AND f.since_ms < ?
             ORDER BY f.since_ms, f.job_id, f.start_ms, f.rule""";
 
     private static final String TERMS = """
@@ -246,6 +288,37 @@ final class PeriodQueries {
         use(session, question);
         question.progress().accept("groups");
         return groups(session, question.from().toEpochMilli());
+    }
+
+    /** One row for each run, as far as it lies in the period, sorted; written by the database itself. */
+    private static final String RUNS = """
+            COPY (
+              SELECT p.cluster, p.job_id, p.start_ms, p.end_ms, p.submit_ms, n.shown AS user_name, p.account,
+                d.department, p.partition_name, p.qos, p.state, p.interactive, p.model, p.node_group, p.gpus, p.cpus,
+                p.memory_mib, p.time_limit_ms, p.begin_ms, p.finish_ms, p.suspended_ms, u.seen_ms, u.used_ms, u.idle_ms,
+                u.outside_ms, u.energy_joules, u.idle_energy_joules, u.gpu_memory_used_bytes, u.gpu_memory_bytes,
+                u.cpu_used_ms, u.memory_max_bytes
+              FROM piece p
+              JOIN period_shown n ON n.user_name = p.user_name
+              JOIN period_department d ON d.account = p.account
+              LEFT JOIN period_use u ON u.cluster = p.cluster AND u.job_id = p.job_id AND u.start_ms = p.start_ms
+              ORDER BY p.start_ms, p.job_id, p.cluster
+            ) TO '%s' (FORMAT PARQUET, COMPRESSION ZSTD)""";
+
+    static void copyRuns(Session session, PeriodQuestion question, UnaryOperator<String> shown, Path file)
+            throws SQLException {
+        pieces(session, question, models(session));
+        use(session, question);
+        session.execute("""
+                CREATE OR REPLACE TEMPORARY TABLE period_shown (user_name VARCHAR NOT NULL, shown VARCHAR NOT NULL)""");
+        List<String> users = session.query("SELECT DISTINCT user_name FROM piece ORDER BY user_name", Cells::text);
+        try (Rows rows = session.appendTemporary("period_shown")) {
+            for (String user : users) {
+                rows.text(user).text(shown.apply(user)).end();
+            }
+        }
+        // DuckDB takes no parameter there; the path is the store's own
+        session.execute(RUNS.formatted(file.toString().replace("'", "''")));
     }
 
     // ---- what texts mean
@@ -371,9 +444,10 @@ final class PeriodQueries {
                   used_ms BIGINT NOT NULL, idle_ms BIGINT NOT NULL, outside_ms BIGINT NOT NULL, energy_joules BIGINT,
                   energy_ms BIGINT NOT NULL, idle_energy_joules BIGINT, gpu_memory_used_bytes BIGINT,
                   gpu_memory_bytes BIGINT, cpu_used_ms BIGINT, memory_max_bytes BIGINT)""");
-        List<RunKey> keys = session.query(
-                "SELECT cluster, job_id, start_ms FROM piece WHERE finish_ms > begin_ms ORDER BY start_ms, job_id",
-                RunTables::key);
+        long from = question.from().toEpochMilli();
+        long to = question.to().toEpochMilli();
+        session.update(SUMMARIES, from, to, from, to);
+        List<RunKey> keys = session.query(NOT_SUMMARIZED, RunTables::key);
         for (int at = 0; at < keys.size(); at += CHUNK) {
             List<RunSpan> spans =
                     spans(session, keys.subList(at, Math.min(keys.size(), at + CHUNK)), question.from(), question.to());

@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 
 /**
  * Everything that the collector knows. Thread-safe; every call blocks, so none may come from an event loop. Intervals are
@@ -145,6 +146,13 @@ public interface Store extends AutoCloseable {
 
     /** Everything that a report of a period is made of, in sums. */
     PeriodFacts period(PeriodQuestion question) throws StoreException;
+
+    /**
+     * The runs of a period, one row each with what nodes saw of it, as the bytes of a Parquet file.
+     *
+     * @param shown how a user is called in it; an empty text for not at all
+     */
+    byte[] periodRuns(PeriodQuestion question, UnaryOperator<String> shown) throws StoreException;
 
     /** The runs of a period by everything that they are divided by, and nothing else of it. */
     List<PeriodFacts.Group> periodGroups(PeriodQuestion question) throws StoreException;

@@ -69,7 +69,12 @@ class LetterWriterTest {
                 Samples.uses(about),
                 whole,
                 Optional.of(new JobUse(
-                        about.key(), 1, OptionalDouble.of(20_000), OptionalLong.of(41L << 30), OptionalInt.of(9), List.of())),
+                        about.key(),
+                        1,
+                        OptionalDouble.of(20_000),
+                        OptionalLong.of(41L << 30),
+                        OptionalInt.of(9),
+                        List.of())),
                 Map.of(
                         new Matter.Gpu("nv-ai-01", "GPU-3"), strip(part -> OptionalDouble.of(0)),
                         new Matter.Gpu("nv-ai-01", "GPU-4"),

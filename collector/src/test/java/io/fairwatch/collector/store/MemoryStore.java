@@ -15,6 +15,7 @@ import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -314,6 +315,11 @@ public final class MemoryStore implements Store {
 
     @Override
     public PeriodFacts period(PeriodQuestion question) {
+        throw noReadings();
+    }
+
+    @Override
+    public byte[] periodRuns(PeriodQuestion question, UnaryOperator<String> shown) {
         throw noReadings();
     }
 
