@@ -480,6 +480,7 @@ final class PeriodQueries {
         boolean energyTold;
         long energy;
         long energyMs;
+        long idleEnergy;
         boolean memoryTold;
         long memoryUsed;
         long memory;
@@ -511,7 +512,7 @@ final class PeriodQueries {
                 RunTables.key(rows, key);
                 rows.number(tally.seen).number(tally.used).number(tally.idle).number(tally.outside);
                 optional(rows, tally.energyTold, tally.energy).number(tally.energyMs);
-                rows.none();
+                optional(rows, tally.energyTold, tally.idleEnergy);
                 optional(rows, tally.memoryTold, tally.memoryUsed);
                 optional(rows, tally.memoryTold, tally.memory);
                 optional(
@@ -547,6 +548,7 @@ final class PeriodQueries {
             tally.energyTold = true;
             tally.energy += Math.round(use.energyJoules().getAsDouble());
             tally.energyMs += Math.round(use.coveredSeconds() * 1000);
+            tally.idleEnergy += Math.round(use.work().idleEnergyJoules().orElse(0));
         }
         Optional<GpuDevice> device = use.device();
         if (use.memoryUsedMaxBytes().isPresent()
