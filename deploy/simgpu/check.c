@@ -882,7 +882,7 @@ static void check_events(void)
 /* ---- GPM, MIG, MPS ---- */
 
 static const uint32_t METRICS[] = {NVML_GPM_BUSY, NVML_GPM_SM,   NVML_GPM_OCCUPANCY, NVML_GPM_TENSOR,
-                                   NVML_GPM_DRAM, NVML_GPM_FP64, NVML_GPM_FP32,      NVML_GPM_FP16};
+                                   NVML_GPM_DRAM, NVML_GPM_FP64, NVML_GPM_FP32,      NVML_GPM_FP16, NVML_GPM_INTEGER};
 #define METRIC_COUNT (sizeof METRICS / sizeof *METRICS)
 
 struct request {
@@ -919,7 +919,7 @@ static bool metrics_are(const struct request *request, const double *values)
 static void check_gpm(void)
 {
     pid_t kernels = SIMGPU("--devices", "4", "--util", "50", "--sm", "40", "--occupancy", "25", "--tensor", "20", "--dram",
-                           "30", "--fp64", "1.5", "--fp32", "6", "--fp16", "7");
+                           "30", "--fp64", "1.5", "--fp32", "6", "--fp16", "7", "--integer", "11");
     struct nvml_gpm_support support = {.version = NVML_GPM_VERSION};
     nvml_gpm_sample samples[3];
     struct request request;
@@ -938,7 +938,7 @@ static void check_gpm(void)
     pause_ms(500);
     claim(nvmlGpmSampleGet(gpu[H100], samples[1]) == NVML_OK
               && metrics_between(samples[0], samples[1], &request) == NVML_OK
-              && metrics_are(&request, (const double[]){50, 40, 25, 20, 30, 1.5, 6, 7}),
+              && metrics_are(&request, (const double[]){50, 40, 25, 20, 30, 1.5, 6, 7, 11}),
           "its metrics are what simgpu was told to do");
     const struct nvml_gpm_metric *rest = &request.metrics[METRIC_COUNT];
     claim(fabs(rest[0].value - 71.5) < 1 && fabs(rest[1].value - 429) < 5 && fabs(rest[2].value - 10240) < 100

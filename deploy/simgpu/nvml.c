@@ -1477,7 +1477,7 @@ static const struct {
     const char *name, *unit;
 } METRICS[] = {
     {NVML_GPM_BUSY, "Graphics Util", "%"},   {NVML_GPM_SM, "SM Util", "%"},
-    {NVML_GPM_OCCUPANCY, "SM Occupancy", "%"}, {NVML_GPM_TENSOR, "Any Tensor Util", "%"},
+    {NVML_GPM_OCCUPANCY, "SM Occupancy", "%"}, {NVML_GPM_INTEGER, "Integer Util", "%"}, {NVML_GPM_TENSOR, "Any Tensor Util", "%"},
     {NVML_GPM_HALF_TENSOR, "HMMA Tensor Util", "%"}, {NVML_GPM_DRAM, "DRAM BW Util", "%"},
     {NVML_GPM_FP64, "FP64 Util", "%"},       {NVML_GPM_FP32, "FP32 Util", "%"},
     {NVML_GPM_FP16, "FP16 Util", "%"},       {NVML_GPM_PCIE_TX, "PCIe TX", "MiB/s"},
@@ -1607,6 +1607,7 @@ static double metric_value(uint32_t id, const struct means *means)
     case NVML_GPM_DRAM: return means->shares[SHARE_DRAM] * 100;
     case NVML_GPM_FP64: return means->shares[SHARE_FP64] * 100;
     case NVML_GPM_FP32: return means->shares[SHARE_FP32] * 100;
+    case NVML_GPM_INTEGER: return means->shares[SHARE_INTEGER] * 100;
     case NVML_GPM_FP16: return means->shares[SHARE_FP16] * 100;
     case NVML_GPM_PCIE_TX: return means->util * PCIE_TX_KB_PER_S * 1000 / 0x1p20;
     case NVML_GPM_PCIE_RX: return means->util * PCIE_RX_KB_PER_S * 1000 / 0x1p20;

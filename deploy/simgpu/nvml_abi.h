@@ -87,6 +87,7 @@ enum nvml_gpm_metric_id {
     NVML_GPM_BUSY = 1,
     NVML_GPM_SM = 2,
     NVML_GPM_OCCUPANCY = 3,
+    NVML_GPM_INTEGER = 4,
     NVML_GPM_TENSOR = 5,
     NVML_GPM_HALF_TENSOR = 7,
     NVML_GPM_DRAM = 10,

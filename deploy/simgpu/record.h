@@ -40,7 +40,7 @@
 #define GRACE_US 1500000U /* so long without a heartbeat, a program counts as working on as before */
 
 /* What of a GPU a program keeps busy, beside the time in which any kernel runs; the order of record_device.shares. */
-enum record_share { SHARE_SM, SHARE_OCCUPANCY, SHARE_TENSOR, SHARE_DRAM, SHARE_FP64, SHARE_FP32, SHARE_FP16, SHARES };
+enum record_share { SHARE_SM, SHARE_OCCUPANCY, SHARE_TENSOR, SHARE_DRAM, SHARE_FP64, SHARE_FP32, SHARE_FP16, SHARE_INTEGER, SHARES };
 
 /* In which of the driver's lists the program stands. */
 enum record_kind { KIND_COMPUTE, KIND_GRAPHICS, KIND_MPS_CLIENT, KIND_MPS_SERVER, KINDS };

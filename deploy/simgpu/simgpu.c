@@ -34,7 +34,7 @@
 #define MEMORY_UTIL_SHARE 0.55 /* of the GPU's utilisation, unless --mem-util says otherwise */
 
 /* As shares of the utilisation, in the order of enum record_share: of a program that trains, more or less. */
-static const double USUAL_SHARES[SHARES] = {0.8, 0.4, 0.3, 0.55, 0, 0.2, 0.1};
+static const double USUAL_SHARES[SHARES] = {0.8, 0.4, 0.3, 0.55, 0, 0.2, 0.1, 0.25};
 
 static const char HELP[] =
     "Usage: simgpu [options]       behave like a GPU program\n"
@@ -53,7 +53,7 @@ static const char HELP[] =
     "  --util PERCENT[,...]   utilisation while busy (90)\n"
     "  --mem SIZE[,...]       memory held, e.g. 500MiB, 20GiB, 8G (1GiB)\n"
     "  --mem-util PERCENT[,...]  memory utilisation while busy (0.55 x --util)\n"
-    "  --sm, --occupancy, --tensor, --dram, --fp64, --fp32, --fp16 PERCENT[,...]\n"
+    "  --sm, --occupancy, --tensor, --dram, --fp64, --fp32, --fp16, --integer PERCENT[,...]\n"
     "                         what GPM shows of it while busy (0.8, 0.4, 0.3, 0.55, 0,\n"
     "                         0.2, 0.1 x --util)\n"
     "  --mps                  work through MPS: in the list of MPS programs, not of compute ones\n"
@@ -206,7 +206,7 @@ static void parse_options(int count, char **arguments, struct options *options)
         {"sm", required_argument, NULL, SHARE_SM},     {"occupancy", required_argument, NULL, SHARE_OCCUPANCY},
         {"tensor", required_argument, NULL, SHARE_TENSOR}, {"dram", required_argument, NULL, SHARE_DRAM},
         {"fp64", required_argument, NULL, SHARE_FP64}, {"fp32", required_argument, NULL, SHARE_FP32},
-        {"fp16", required_argument, NULL, SHARE_FP16},
+        {"fp16", required_argument, NULL, SHARE_FP16}, {"integer", required_argument, NULL, SHARE_INTEGER},
         {"list", no_argument, NULL, LIST},             {"help", no_argument, NULL, HELP_},
         {NULL, 0, NULL, 0}};
     *options = (struct options){.util = "90", .memory = "1GiB", .busy_us = FOREVER, .for_us = FOREVER};

@@ -5,6 +5,7 @@ import io.fairwatch.agent.config.ConfigFile.ConfigException;
 import io.fairwatch.agent.metrics.AgentMetrics;
 import io.fairwatch.agent.metrics.MetricsServer;
 import io.fairwatch.agent.metrics.OwnCost;
+import io.fairwatch.agent.probe.CleanPages;
 import io.fairwatch.agent.probe.HostProbe;
 import io.fairwatch.agent.probe.JobCgroupProbe;
 import io.fairwatch.agent.probe.ProcTree;
@@ -46,6 +47,7 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.SynchronousQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
 import java.util.stream.Stream;
@@ -78,6 +80,10 @@ public final class Main implements Callable<Integer> {
     private static final Duration LONGEST_PROBE = Duration.ofSeconds(10);
     private static final Duration ONCE = Duration.ofSeconds(2);
     private static final int REHEARSALS = 3;
+    /** In snapshots: after the first ones have been taken and shipped, and every hour at the usual period. */
+    private static final int GIVE_BACK_FIRST = 3;
+
+    private static final int GIVE_BACK_EVERY = 120;
     private static final Duration LAST_SHIPPING = Duration.ofSeconds(2);
 
     @Option(names = "--config", paramLabel = "FILE", description = "configuration; see agent.example.yml")
@@ -252,8 +258,16 @@ public final class Main implements Callable<Integer> {
         }
 
         private Sampler sampler(Spool spool, Shipper shipper) {
-            return new Sampler(
-                    vertx, clock, System::nanoTime, reader, spool, node, period(config), metrics, shipper::wake);
+            AtomicInteger taken = new AtomicInteger();
+            return new Sampler(vertx, clock, System::nanoTime, reader, spool, node, period(config), metrics, () -> {
+                shipper.wake();
+                if (taken.getAndIncrement() % GIVE_BACK_EVERY == GIVE_BACK_FIRST) {
+                    vertx.executeBlocking(() -> {
+                        CleanPages.giveBack();
+                        return null;
+                    });
+                }
+            });
         }
 
         int forEver() throws IOException, InterruptedException {

@@ -1,6 +1,7 @@
 package io.fairwatch.agent.metrics;
 
 import io.fairwatch.agent.metrics.GpuHolders.Holder;
+import io.fairwatch.agent.wire.GpuDetail;
 import io.fairwatch.agent.wire.GpuDetail.Activity;
 import io.fairwatch.agent.wire.GpuDetail.Health;
 import io.fairwatch.agent.wire.GpuDetail.Traffic;
@@ -37,6 +38,7 @@ import java.util.stream.Collectors;
  * devices that only one job may open. The series of a job end with its cgroup.
  */
 final class JobstatsSeries implements MultiCollector {
+    private static final long GPU_IS_LOST = 15;
     private static final String NEVER = "Always 0, which is all that the exporter tells on cgroup v2";
 
     /** By NVML's bits, lowest first. */
@@ -227,6 +229,7 @@ final class JobstatsSeries implements MultiCollector {
             page.gauge("nvidia_gpu_jobId", "The job that holds it", job.jobId(), labels);
             job.uid().ifPresent(uid -> page.gauge("nvidia_gpu_jobUid", "Whose job holds it", uid, labels));
         });
+        page.gauge("nvidia_gpu_last_error", "NVML's code, 0 is none", lastError(card), device);
         page.gauge("nvidia_gpu_power_usage_milliwatts", "Draw now", rounded(card.powerWatts(), 1000), labels);
         page.gauge("nvidia_gpu_temperature_celsius", "Temperature", card.temperatureCelsius(), labels);
         page.gauge("nvidia_gpu_clock", "MHz", rounded(card.smClockHertz(), 1e-6), Page.and(labels, "type", "sm"));
@@ -244,6 +247,21 @@ final class JobstatsSeries implements MultiCollector {
             detail.traffic().ifPresent(traffic -> traffic(page, traffic, labels));
             detail.health().ifPresent(health -> errors(page, health, device));
         });
+    }
+
+    /** 0: the card answers; a card that is lost tells nothing but its XIDs; absent: it tells nothing at all. */
+    private static OptionalLong lastError(GpuReading card) {
+        boolean answers = card.utilization().isPresent()
+                || card.memoryUsedBytes().isPresent()
+                || card.powerWatts().isPresent()
+                || card.temperatureCelsius().isPresent()
+                || card.processes().isPresent();
+        boolean lost = card.detail()
+                .flatMap(GpuDetail::health)
+                .flatMap(Health::xids)
+                .filter(xids -> !xids.isEmpty())
+                .isPresent();
+        return answers ? OptionalLong.of(0) : lost ? OptionalLong.of(GPU_IS_LOST) : OptionalLong.empty();
     }
 
     /** The exporter's values are whole, and gpudash reads nothing else; little use must not look like none. */
@@ -293,6 +311,7 @@ final class JobstatsSeries implements MultiCollector {
         page.gauge("nvidia_gpu_fp64_util_percent", "Ratio 0-1", activity.fp64Ratio(), labels);
         page.gauge("nvidia_gpu_fp32_util_percent", "Ratio 0-1", activity.fp32Ratio(), labels);
         page.gauge("nvidia_gpu_fp16_util_percent", "Ratio 0-1", activity.fp16Ratio(), labels);
+        page.gauge("nvidia_gpu_integer_util", "Ratio 0-1", activity.integerRatio(), labels);
     }
 
     private static void traffic(Page page, Traffic traffic, String[] labels) {

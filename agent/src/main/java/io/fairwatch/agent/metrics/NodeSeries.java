@@ -180,6 +180,7 @@ final class NodeSeries implements MultiCollector {
             activity(page, "fp64", activity.fp64Ratio(), labels);
             activity(page, "fp32", activity.fp32Ratio(), labels);
             activity(page, "fp16", activity.fp16Ratio(), labels);
+            activity(page, "integer", activity.integerRatio(), labels);
         });
         detail.traffic().ifPresent(traffic -> {
             traffic(page, "pcie", "sent", traffic.pcieSentBytesPerSecond(), labels);

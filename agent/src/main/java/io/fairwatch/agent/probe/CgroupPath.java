@@ -47,10 +47,8 @@ record CgroupPath(
         boolean slurmsOwn) {
     static final Pattern SLUID = Pattern.compile("[sS][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{13}");
 
-    private static final Pattern JOB = Pattern.compile("job_([0-9]{1,10})");
     private static final Pattern STEP = Pattern.compile("step_([A-Za-z0-9][A-Za-z0-9._-]{0,31})");
     private static final Pattern TASK = Pattern.compile("task_(\\w{1,32})");
-    private static final Pattern UID = Pattern.compile("uid_([0-9]{1,10})");
     private static final Pattern SCOPE = Pattern.compile("(.*_)?slurmstepd\\.scope");
     private static final Pattern SLURM = Pattern.compile("slurm(_.*)?");
     private static final String DELETED = " (deleted)";
@@ -67,15 +65,20 @@ record CgroupPath(
 
     /** The user id in {@code uid_1000}. */
     static OptionalInt uidIn(String name) {
-        Matcher matcher = UID.matcher(name);
-        return matcher.matches() ? toInt(KernelFiles.parseNumber(matcher.group(1))) : OptionalInt.empty();
+        return toInt(numberAfter("uid_", name));
     }
 
     /** The raw job id in {@code job_4711}. */
     static OptionalLong jobIdIn(String name) {
-        Matcher matcher = JOB.matcher(name);
-        OptionalLong id = matcher.matches() ? KernelFiles.parseNumber(matcher.group(1)) : OptionalLong.empty();
+        OptionalLong id = numberAfter("job_", name);
         return id.isPresent() && id.getAsLong() > 0 ? id : OptionalLong.empty();
+    }
+
+    /** A number of up to ten digits; asked of each directory in each snapshot, so without a pattern. */
+    private static OptionalLong numberAfter(String prefix, String name) {
+        return name.startsWith(prefix) && name.length() <= prefix.length() + 10
+                ? KernelFiles.parseNumber(name.substring(prefix.length()))
+                : OptionalLong.empty();
     }
 
     /** Reads a whole {@code /proc/PID/cgroup}; empty when none of its lines is in a job. */

@@ -71,6 +71,8 @@ final class JobDirectories {
         private final Map<String, KernelFile> files = new HashMap<>();
         private final int firstListedIn;
         private int listedIn;
+        /** Whether it has no directory where its kind is listed each time. */
+        private boolean elsewhere;
 
         private JobDirectory(String name, OptionalInt uid, int listing) {
             this.name = name;
@@ -164,14 +166,16 @@ final class JobDirectories {
         List<String> listed = new ArrayList<>();
         for (Root root : roots) {
             // a job has directories of the same name in all hierarchies, and listing them costs more than reading them
-            if (all || !listed.contains(root.name)) {
+            boolean first = !listed.contains(root.name);
+            if (all || first) {
                 listed.add(root.name);
-                list(root);
+                list(root, first);
             }
         }
         for (Iterator<JobDirectory> each = jobs.values().iterator(); each.hasNext(); ) {
             JobDirectory job = each.next();
-            if (job.listedIn != listings) {
+            boolean stands = job.listedIn == listings || (job.elsewhere && job.stands());
+            if (!stands) {
                 job.close();
                 each.remove();
             }
@@ -179,11 +183,11 @@ final class JobDirectories {
         return List.copyOf(jobs.values());
     }
 
-    private void list(Root root) {
+    private void list(Root root, boolean first) {
         if (root.scope) {
             for (String child : children(root.path)) {
                 if (jobs.containsKey(child) || isJob(root.path.resolve(child))) {
-                    found(root, child, OptionalInt.empty(), child);
+                    found(root, first, child, OptionalInt.empty(), child);
                 }
             }
             return;
@@ -193,19 +197,20 @@ final class JobDirectories {
             if (uid.isPresent()) {
                 for (String child : children(root.path.resolve(user))) {
                     if (CgroupPath.jobIdIn(child).isPresent()) {
-                        found(root, child, uid, user + "/" + child);
+                        found(root, first, child, uid, user + "/" + child);
                     }
                 }
             }
         }
     }
 
-    private void found(Root root, String name, OptionalInt uid, String below) {
+    private void found(Root root, boolean first, String name, OptionalInt uid, String below) {
         JobDirectory job = jobs.get(name);
         if (job == null) {
             job = new JobDirectory(name, uid, listings);
             jobs.put(name, job);
         }
+        job.elsewhere = !first && (job.elsewhere || job.listedIn != listings);
         job.listedIn = listings;
         for (String controller : root.controllers) {
             if (!job.paths.containsKey(controller)) {

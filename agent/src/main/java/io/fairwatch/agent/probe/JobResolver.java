@@ -12,6 +12,7 @@ import java.util.OptionalLong;
 import java.util.function.IntFunction;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Finds whose a process is and which job it belongs to: by its cgroup, else by an ancestor that is a job's slurmstepd
@@ -36,7 +37,22 @@ final class JobResolver {
      * @param job the job that it belongs to, or for a slurmstepd, that it tends
      * @param slurmsOwn whether Slurm started it for itself: slurmstepd, and the sleep that keeps an extern step alive
      */
-    record Identity(OptionalInt uid, Optional<JobRef> job, boolean slurmsOwn) {}
+    record Identity(OptionalInt uid, Optional<JobRef> job, boolean slurmsOwn) {
+        /** Most often it is the same; asked for each process in each snapshot, hence by hand. */
+        @Override
+        public boolean equals(@Nullable Object other) {
+            return other == this
+                    || (other instanceof Identity that
+                            && slurmsOwn == that.slurmsOwn
+                            && uid.equals(that.uid)
+                            && job.equals(that.job));
+        }
+
+        @Override
+        public int hashCode() {
+            return uid.hashCode() + 31 * job.hashCode();
+        }
+    }
 
     private static final String SLURMSTEPD = "slurmstepd";
     private static final Pattern TITLE = Pattern.compile("slurmstepd: \\[([0-9]{1,10})"

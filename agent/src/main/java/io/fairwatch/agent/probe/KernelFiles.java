@@ -45,14 +45,18 @@ final class KernelFiles {
 
     /** A whole number of 0 or more that fits a {@code long}. */
     static OptionalLong parseNumber(String digits) {
-        if (digits.isEmpty() || digits.length() > 19 || !digits.chars().allMatch(c -> c >= '0' && c <= '9')) {
+        if (digits.isEmpty() || digits.length() > 19) {
             return OptionalLong.empty();
         }
-        try {
-            return OptionalLong.of(Long.parseLong(digits));
-        } catch (NumberFormatException beyondLong) {
-            return OptionalLong.empty();
+        long value = 0;
+        for (int i = 0; i < digits.length(); i++) {
+            int digit = digits.charAt(i) - '0';
+            if (digit < 0 || digit > 9 || value > (Long.MAX_VALUE - digit) / 10) {
+                return OptionalLong.empty();
+            }
+            value = value * 10 + digit;
         }
+        return OptionalLong.of(value);
     }
 
     /** The value behind a key in lines of {@code key value}, as in {@code memory.stat} and {@code cpu.stat}. */

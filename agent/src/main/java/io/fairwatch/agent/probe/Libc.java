@@ -6,6 +6,7 @@ import com.sun.jna.NativeLibrary;
 import com.sun.jna.Pointer;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
@@ -42,6 +43,7 @@ final class Libc {
     private static final long FS_IOC_FSGETXATTR = 0x801c_581fL;
     private static final int AT_STATX_OWN = 0x100 | 0x800 | 0x4000; // no symlinks, no automounts, no asking a server
     private static final int STATX_BASIC = 0x7ff;
+    private static final int MADV_DONTNEED = 4;
     private static final int STATX_UID = 0x8;
     private static final int STATX_BYTES = 256;
     private static final long STATX_ATTR_MOUNT_ROOT = 0x2000;
@@ -81,6 +83,9 @@ final class Libc {
         static final Abi ABI = Abi.ofThisProcessor();
     }
 
+    private static final int OWNER_PATH = 256;
+    private static final ByteBuffer OWNER =
+            ByteBuffer.allocateDirect(OWNER_PATH + STATX_BYTES).order(ByteOrder.nativeOrder());
     private static final boolean CAN_LIST = Abi.known();
 
     static {
@@ -94,6 +99,8 @@ final class Libc {
     private static native int getpagesize();
 
     private static native int open(String path, int flags);
+
+    private static native int madvise(long address, long bytes, int advice);
 
     private static native long pread(int fd, long into, long length, long offset);
 
@@ -111,20 +118,21 @@ final class Libc {
 
     /** Who owns a file or directory, of a symlink itself; -1: it is not there, or uids are not told on this processor. */
     static int ownerOf(String path) {
-        if (!CAN_LIST) {
+        byte[] name = path.getBytes(StandardCharsets.UTF_8);
+        if (!CAN_LIST || name.length >= OWNER_PATH) {
             return -1;
         }
-        try (Memory name = text(path);
-                Memory status = new Memory(STATX_BYTES)) {
-            int result = call(
-                    Calls.ABI.statx,
-                    AT_FDCWD,
-                    Pointer.nativeValue(name),
-                    AT_STATX_OWN,
-                    STATX_UID,
-                    Pointer.nativeValue(status));
-            return result < 0 ? -1 : status.getInt(20);
+        synchronized (OWNER) { // made once: what JNA makes each time it also cleans up, on a thread that wakes for that
+            OWNER.put(0, name).put(name.length, (byte) 0);
+            long address = address(OWNER);
+            int result = call(Calls.ABI.statx, AT_FDCWD, address, AT_STATX_OWN, STATX_UID, address + OWNER_PATH);
+            return result < 0 ? -1 : OWNER.getInt(OWNER_PATH + 20);
         }
+    }
+
+    /** Lets go of pages that hold nothing but what is in their file; when they are needed they are there again. */
+    static void dropPages(long address, long bytes) {
+        madvise(address, bytes, MADV_DONTNEED);
     }
 
     /** Whether directories can be listed by {@link Entries} and {@link PidList} on this processor. */

@@ -2,6 +2,7 @@ package io.fairwatch.agent.probe;
 
 import java.nio.charset.StandardCharsets;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One process as {@code /proc/PID/stat} tells it. Immutable. Together, {@code pid} and {@code startTicks} name a process
@@ -36,6 +37,26 @@ record ProcStat(
     /** Whether it ended and only waits for its parent to notice. */
     boolean zombie() {
         return state == 'Z' || state == 'X';
+    }
+
+    /** By hand: the one that Java makes for records takes ten times as long where only C1 compiles. */
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof ProcStat stat
+                && pid == stat.pid
+                && startTicks == stat.startTicks
+                && cpuTicks == stat.cpuTicks
+                && residentPages == stat.residentPages
+                && threads == stat.threads
+                && parent == stat.parent
+                && state == stat.state
+                && kernelThread == stat.kernelThread
+                && comm.equals(stat.comm);
+    }
+
+    @Override
+    public int hashCode() {
+        return pid;
     }
 
     boolean sameProcess(ProcStat other) {

@@ -2,6 +2,7 @@ package io.fairwatch.agent.spool;
 
 import io.fairwatch.agent.wire.StoredAnswer;
 import io.vertx.core.Future;
+import io.vertx.core.Promise;
 import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpClient;
@@ -26,7 +27,7 @@ import java.time.Duration;
 import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
 import java.util.Optional;
-import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
@@ -86,6 +87,11 @@ public final class Connection {
         this.client = vertx.createHttpClient(options, new PoolOptions().setCleanerPeriod(CLEANER_MILLIS));
     }
 
+    /** Whether answers say which job holds which GPU. */
+    boolean wantsAllocations() {
+        return settings.wantsAllocations();
+    }
+
     private int connectTimeout() {
         return (int) Math.min(5_000, settings.timeout().toMillis());
     }
@@ -101,7 +107,7 @@ public final class Connection {
     }
 
     private Future<Reply> request(HttpMethod method, String path, Buffer body) {
-        return token().compose(token -> {
+        Future<Reply> work = token().compose(token -> {
                     RequestOptions options = new RequestOptions()
                             .setMethod(method)
                             .setAbsoluteURI(target(path))
@@ -117,8 +123,24 @@ public final class Connection {
                     token.ifPresent(secret -> options.putHeader(HttpHeaders.AUTHORIZATION, "Bearer " + secret));
                     return client.request(options);
                 })
-                .compose(request -> request.send(body).compose(Connection::reply))
-                .timeout(settings.timeout().toMillis() + 5_000, TimeUnit.MILLISECONDS);
+                .compose(request -> request.send(body).compose(Connection::reply));
+        return within(settings.timeout().toMillis() + 5_000, work);
+    }
+
+    /** As {@link Future#timeout}, which starts a thread for each future that no event loop owns. */
+    private Future<Reply> within(long millis, Future<Reply> work) {
+        Promise<Reply> answer = Promise.promise();
+        long timer = vertx.setTimer(
+                millis, late -> answer.tryFail(new TimeoutException("no answer within " + millis + " ms")));
+        work.onComplete(done -> {
+            vertx.cancelTimer(timer);
+            if (done.succeeded()) {
+                answer.tryComplete(done.result());
+            } else {
+                answer.tryFail(done.cause());
+            }
+        });
+        return answer.future();
     }
 
     private static Future<Reply> reply(HttpClientResponse response) {

@@ -183,6 +183,9 @@ public final class Shipper {
 
     /** An answer that cannot be read is no reason to send the batch again. */
     private void tell(Reply reply) {
+        if (!connection.wantsAllocations()) {
+            return;
+        }
         try {
             codec.parseAnswer(reply.body()).allocations().ifPresent(allocations);
         } catch (WireException e) {

@@ -50,6 +50,7 @@ public record GpuDetail(
      * @param fp64Ratio share of time in which the FP64 pipe worked. Metric 11
      * @param fp32Ratio likewise FP32. Metric 12
      * @param fp16Ratio likewise FP16. Metric 13
+     * @param integerRatio likewise the integer pipe. Metric 4
      */
     public record Activity(
             OptionalDouble graphicsRatio,
@@ -59,7 +60,8 @@ public record GpuDetail(
             OptionalDouble dramRatio,
             OptionalDouble fp64Ratio,
             OptionalDouble fp32Ratio,
-            OptionalDouble fp16Ratio) {
+            OptionalDouble fp16Ratio,
+            OptionalDouble integerRatio) {
         public Activity {
             Check.ratio("gpus.detail.activity.graphics_ratio", graphicsRatio);
             Check.ratio("gpus.detail.activity.sm_ratio", smRatio);
@@ -69,6 +71,7 @@ public record GpuDetail(
             Check.ratio("gpus.detail.activity.fp64_ratio", fp64Ratio);
             Check.ratio("gpus.detail.activity.fp32_ratio", fp32Ratio);
             Check.ratio("gpus.detail.activity.fp16_ratio", fp16Ratio);
+            Check.ratio("gpus.detail.activity.integer_ratio", integerRatio);
         }
     }
 

@@ -206,8 +206,16 @@ class AgentMetricsTest {
     void resident() {
         assertEquals(
                 OptionalLong.of(81234L * 1024),
-                OwnCost.parseResident(List.of("Name:\tjava", "VmRSS:\t   81234 kB", "RssAnon:\t 1 kB")));
-        assertEquals(OptionalLong.empty(), OwnCost.parseResident(List.of("VmRSS:\t   ? kB")));
-        assertEquals(OptionalLong.empty(), OwnCost.parseResident(List.of()));
+                OwnCost.parseResident("Name:\tjava\nVmRSS:\t   81234 kB\nRssAnon:\t 1 kB\n"));
+        assertEquals(OptionalLong.empty(), OwnCost.parseResident("VmRSS:\t   ? kB\n"));
+        assertEquals(OptionalLong.empty(), OwnCost.parseResident(""));
+        assertEquals(
+                OptionalDouble.of(3.45),
+                OwnCost.parseCpu("805 (a) b) S 799 805 799 0 -1 4194304 153 0 0 0 300 45 0 0 20"));
+        assertEquals(OptionalDouble.empty(), OwnCost.parseCpu(""));
+        double millis = OwnCost.read().cpuSeconds().orElseThrow() * 1000;
+        double java =
+                ProcessHandle.current().info().totalCpuDuration().orElseThrow().toMillis();
+        assertTrue(Math.abs(millis - java) < 2_000, millis + " and " + java + " ms");
     }
 }

@@ -234,6 +234,19 @@ class JobstatsSeriesTest {
     }
 
     @Test
+    @DisplayName("a card that answers has no error, one that is lost has NVML's")
+    void lastError() {
+        String device = "{\"device\": {\"uuid\": \"GPU-%s\", \"index\": 0, \"name\": \"x\"}, %s}";
+        Exposition page = page(
+                List.of(
+                        device.formatted("a", "\"power_watts\": 60"),
+                        device.formatted("b", "\"detail\": {\"health\": {\"xids\": [79]}}")),
+                List.of());
+        assertEquals(0, page.only("nvidia_gpu_last_error", "uuid", "GPU-a").value());
+        assertEquals(15, page.only("nvidia_gpu_last_error", "uuid", "GPU-b").value());
+    }
+
+    @Test
     @DisplayName("a reading that is absent has no series")
     void absent() {
         Map<String, Long> counts = new TreeMap<>(

@@ -182,6 +182,40 @@ class JobCgroupProbeTest {
     }
 
     @Test
+    @DisplayName("a job has a directory in each hierarchy of v1; those that come later, or alone, are found too")
+    void hierarchies() throws Exception {
+        String job = "slurm/uid_1000/job_4711/";
+        node.cgroupFile("freezer/" + job + "freezer.state", "THAWED\n");
+        node.cgroupFile("memory/slurm/memory.stat", "");
+        node.cgroupFile("cpuacct/slurm/cpuacct.usage", "0\n");
+        assertEquals(OptionalLong.empty(), read().get(0).memoryUsedBytes());
+        node.cgroupFile("memory/" + job + "memory.stat", V1_MEMORY_STAT);
+        assertEquals(OptionalLong.of(101 * MIB), read().get(0).memoryUsedBytes(), "at second sight");
+        node.cgroupFile("cpuacct/" + job + "cpuacct.usage", "1000000000\n");
+        node.cgroupFile("memory/slurm/uid_1000/job_4712/memory.stat", V1_MEMORY_STAT);
+        for (int i = 0; i < 8; i++) {
+            read();
+        }
+        List<JobCgroup> jobs = read();
+        assertEquals(List.of(4711L, 4712L), jobs.stream().map(JobCgroup::jobId).toList());
+        assertEquals(OptionalDouble.of(1), jobs.get(0).cpuSeconds());
+    }
+
+    @Test
+    @DisplayName("a job that ended is left out, and another of the same name is read anew")
+    void again() throws Exception {
+        node.cgroupFile("cgroup.controllers", "\n");
+        node.cgroupFile(SCOPE + "job_7/memory.current", "100\n");
+        assertEquals(OptionalLong.of(100), read().get(0).memoryCurrentBytes());
+        Files.delete(node.cgroup().resolve(SCOPE + "job_7/memory.current"));
+        Files.delete(node.cgroup().resolve(SCOPE + "job_7"));
+        node.cgroupFile(SCOPE + "cgroup.procs", "");
+        assertEquals(List.of(), read());
+        node.cgroupFile(SCOPE + "job_7/memory.current", "200\n");
+        assertEquals(OptionalLong.of(200), read().get(0).memoryCurrentBytes());
+    }
+
+    @Test
     @DisplayName("what the kernel does not account for is absent, not zero")
     void absent() throws Exception {
         node.cgroupFile("freezer/slurm/uid_1000/job_4711/freezer.state", "THAWED\n");

@@ -2,8 +2,10 @@ package io.fairwatch.agent.probe;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import io.fairwatch.agent.wire.JobCgroup;
 import io.fairwatch.agent.wire.JobDetail;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
@@ -126,7 +128,23 @@ class JobDetailsTest {
     }
 
     @Test
-    @DisplayName("killed processes of a v1 job are counted anew at every fourth read")
+    @DisplayName("killed processes of a v1 job are counted at once when the node's own count has moved, and only then")
+    void killsOfNode() throws Exception {
+        String none = "oom_kill_disable 0\nunder_oom 0\noom_kill 0\n";
+        node.cgroupFile("memory/" + V1 + "memory.oom_control", none);
+        node.cgroupFile("memory/" + V1 + "step_0/memory.oom_control", none);
+        Files.writeString(node.proc().resolve("vmstat"), "nr_free_pages 1\noom_kill 5\nthp_split 0\n");
+        assertEquals(OptionalLong.of(0), read().oomKills());
+        node.cgroupFile("memory/" + V1 + "step_0/memory.oom_control", none.replace("kill 0", "kill 2"));
+        for (int i = 0; i < 10; i++) {
+            assertEquals(OptionalLong.of(0), read().oomKills());
+        }
+        Files.writeString(node.proc().resolve("vmstat"), "nr_free_pages 1\noom_kill 7\nthp_split 0\n");
+        assertEquals(OptionalLong.of(2), read().oomKills());
+    }
+
+    @Test
+    @DisplayName("killed processes of a v1 job are counted at every fourth read where the node does not count its own")
     void killsNow() throws Exception {
         node.cgroupFile("memory/" + V1 + "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 0\n");
         assertEquals(OptionalLong.of(0), read().oomKills());
@@ -135,6 +153,19 @@ class JobDetailsTest {
             assertEquals(OptionalLong.of(0), read().oomKills());
         }
         assertEquals(OptionalLong.of(2), read().oomKills());
+    }
+
+    @Test
+    @DisplayName("swap and limit of a v1 job come from its memory.stat, where the kernel tells them there")
+    void fromMemoryStat() throws Exception {
+        node.cgroupFile(
+                "memory/" + V1 + "memory.stat",
+                "total_rss 100\ntotal_swap 8\nhierarchical_memory_limit 4096\ntotal_cache 1\n");
+        node.cgroupFile("memory/" + V1 + "memory.limit_in_bytes", "8192\n");
+        tree.refresh(NOON);
+        JobCgroup job = probe.read(NOON).get(0);
+        assertEquals(OptionalLong.of(8), job.detail().orElseThrow().swapUsedBytes());
+        assertEquals(OptionalLong.of(4096), job.memoryLimitBytes(), "the lowest of all above it");
     }
 
     @Test

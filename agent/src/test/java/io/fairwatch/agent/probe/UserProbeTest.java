@@ -23,7 +23,8 @@ import oshi.software.os.OSProcess;
 
 class UserProbeTest {
     private static final Instant NOON = Instant.parse("2026-11-20T12:00:00Z");
-    private static final String IN_JOB = "0::/system.slice/slurmstepd.scope/job_7/step_0/user/task_0";
+    private static final String SCOPE = "system.slice/slurmstepd.scope/";
+    private static final String IN_JOB = "0::/" + SCOPE + "job_7/step_0/user/task_0";
 
     private final FakeNode node;
     private final ProcTree tree;
@@ -122,6 +123,70 @@ class UserProbeTest {
     }
 
     @Test
+    @DisplayName("CPU time in a job is what the kernel counts in its cgroup, processes that came and went included")
+    void cgroupCpu() throws Exception {
+        node.cgroupFile("cgroup.controllers", "cpu\n");
+        node.cgroupFile(SCOPE + "job_7/cpu.stat", "usage_usec 90000000\n");
+        node.process(40, "make").uid(1000).cpuTicks(200).cgroup(IN_JOB);
+        node.process(41, "bash").uid(1000).cpuTicks(100);
+        readJobsToo();
+        node.cgroupFile(SCOPE + "job_7/cpu.stat", "usage_usec 102500000\n");
+        node.process(40, "make").cpuTicks(300);
+        node.process(41, "bash").cpuTicks(150);
+        UserUse use = readJobsToo().get(0);
+        assertEquals(OptionalDouble.of(12.5), use.cpuSecondsInJobs());
+        assertEquals(OptionalDouble.of(12.5 + 0.5), use.cpuSeconds());
+        node.end(40);
+        node.end(41);
+        node.cgroupFile(SCOPE + "job_7/cpu.stat", "usage_usec 103500000\n");
+        use = readJobsToo().get(0);
+        assertEquals(0, use.processes());
+        assertEquals(OptionalDouble.of(1), use.cpuSeconds(), "of a job whose processes have all ended");
+    }
+
+    @Test
+    @DisplayName("CPU time in a job that has just been found, or whose cgroup counts none, is that of its processes")
+    void noCgroupCpu() throws Exception {
+        node.cgroupFile("cgroup.controllers", "\n");
+        node.cgroupFile(SCOPE + "job_7/memory.current", "1\n");
+        node.process(40, "make").uid(1000).cpuTicks(200).cgroup(IN_JOB);
+        readJobsToo();
+        node.process(40, "make").cpuTicks(300);
+        assertEquals(OptionalDouble.of(1), readJobsToo().get(0).cpuSecondsInJobs());
+        node.cgroupFile(SCOPE + "job_7/cpu.stat", "usage_usec 90000000\n");
+        for (int i = 0; i < KernelFile.MISSING_EVERY - 1; i++) {
+            node.process(40, "make").cpuTicks(400 + i * 100);
+            assertEquals(OptionalDouble.of(1), readJobsToo().get(0).cpuSecondsInJobs());
+        }
+    }
+
+    @Test
+    @DisplayName("a cgroup that stands anew under the same name counts from zero")
+    void requeued() throws Exception {
+        node.cgroupFile("cgroup.controllers", "\n");
+        node.cgroupFile(SCOPE + "job_7/cpu.stat", "usage_usec 90000000\n");
+        node.process(40, "make").uid(1000).cgroup(IN_JOB);
+        readJobsToo();
+        node.cgroupFile(SCOPE + "job_7/cpu.stat", "usage_usec 2000000\n");
+        assertEquals(OptionalDouble.of(2), readJobsToo().get(0).cpuSecondsInJobs());
+    }
+
+    @Test
+    @DisplayName("a process of a job that was asleep is seen in the next snapshot when the job's cgroup tells more")
+    void awoken() throws Exception {
+        node.cgroupFile("cgroup.controllers", "\n");
+        node.cgroupFile(SCOPE + "job_7/cpu.stat", "usage_usec 90000000\n");
+        node.process(40, "python").uid(1000).pages(10).cgroup(IN_JOB);
+        for (int i = 0; i < 100; i++) {
+            readJobsToo();
+        }
+        node.process(40, "python").cpuTicks(3000).pages(1000);
+        node.cgroupFile(SCOPE + "job_7/cpu.stat", "usage_usec 120000000\n");
+        readJobsToo();
+        assertEquals(1000 * page, readJobsToo().get(0).residentBytes());
+    }
+
+    @Test
     @DisplayName("Slurm's own processes are root's, and in no job")
     void slurmsOwn() throws Exception {
         node.process(30, "slurmstepd").cgroup(IN_JOB.replace("user/task_0", "slurm"));
@@ -189,6 +254,12 @@ class UserProbeTest {
         assertTrue(
                 Math.abs(mine.processes() - theirProcesses) < 10 + theirProcesses / 4,
                 mine.processes() + " and " + theirProcesses + " processes");
+    }
+
+    private List<UserUse> readJobsToo() throws Exception {
+        tree.refresh(NOON);
+        jobs.read(NOON);
+        return probe.read(NOON);
     }
 
     private List<UserUse> read() throws Exception {

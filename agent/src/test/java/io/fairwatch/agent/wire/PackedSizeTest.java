@@ -126,7 +126,7 @@ class PackedSizeTest {
                         some(1),
                         Optional.of(random.nextBoolean() ? List.of("sw_power_cap") : List.of()),
                         Optional.of(new GpuDetail.Activity(
-                                some(1), some(1), some(1), some(1), some(1), some(0.01), some(1), some(1))),
+                                some(1), some(1), some(1), some(1), some(1), some(0.01), some(1), some(1), some(1))),
                         Optional.of(new GpuDetail.Traffic(some(2e10), some(2e10), some(2e11), some(2e11))),
                         Optional.of(new GpuDetail.Health(
                                 OptionalLong.of(0),

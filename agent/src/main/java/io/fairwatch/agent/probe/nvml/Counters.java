@@ -99,11 +99,13 @@ final class Counters {
                 ratio(metrics, Metric.DRAM),
                 ratio(metrics, Metric.FP64),
                 ratio(metrics, Metric.FP32),
-                ratio(metrics, Metric.FP16));
+                ratio(metrics, Metric.FP16),
+                ratio(metrics, Metric.INTEGER));
         return activity.equals(NOTHING) ? Optional.empty() : Optional.of(activity);
     }
 
     private static final Activity NOTHING = new Activity(
+            OptionalDouble.empty(),
             OptionalDouble.empty(),
             OptionalDouble.empty(),
             OptionalDouble.empty(),

@@ -236,15 +236,13 @@ final class Gpu {
 
     private boolean drain(Ask ask, Ring ring, UtilizationTally tally, double seconds) throws NvmlException {
         long seen = ringSeen.getOrDefault(ring, 0L);
-        List<Nvml.Sample> fresh = asked.ask(ask, () -> nvml.samples(handle, ring, seen)).orElse(List.of()).stream()
-                .filter(sample -> sample.timestamp() > seen)
-                .toList();
-        if (fresh.isEmpty()) {
+        List<Nvml.Sample> all =
+                asked.ask(ask, () -> nvml.samples(handle, ring, seen)).orElse(List.of());
+        long newest = tally.addRing(all, seen, seconds);
+        if (newest == seen) {
             return false;
         }
-        ringSeen.put(
-                ring, fresh.stream().mapToLong(Nvml.Sample::timestamp).max().orElse(seen));
-        tally.addRing(fresh, seconds);
+        ringSeen.put(ring, newest);
         return true;
     }
 

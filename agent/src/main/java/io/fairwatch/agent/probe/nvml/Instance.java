@@ -30,7 +30,8 @@ final class Instance {
             Metric.DRAM,
             Metric.FP64,
             Metric.FP32,
-            Metric.FP16);
+            Metric.FP16,
+            Metric.INTEGER);
     private static final String MARK = " MIG ";
 
     private final Nvml nvml;

@@ -91,6 +91,7 @@ interface Nvml extends AutoCloseable {
         GRAPHICS(1),
         SM(2),
         OCCUPANCY(3),
+        INTEGER(4),
         TENSOR(5),
         DRAM(10),
         FP64(11),

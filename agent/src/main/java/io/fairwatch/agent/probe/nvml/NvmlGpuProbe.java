@@ -23,7 +23,7 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
     static final Duration LOOK_AGAIN = Duration.ofMinutes(5);
 
     /** Seldom enough to cost nothing, and short enough for a session to end within a probe's deadline. */
-    private static final Duration XID_WAIT = Duration.ofSeconds(2);
+    private static final Duration XID_WAIT = Duration.ofSeconds(5);
 
     private static final Logger log = LoggerFactory.getLogger(NvmlGpuProbe.class);
     private static final int LONGEST_SIMULATED = 200;

@@ -8,14 +8,16 @@ import com.sun.jna.Pointer;
 import io.fairwatch.agent.wire.GpuProcess;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
@@ -178,12 +180,13 @@ final class NvmlLibrary implements Nvml {
         private C() {}
     }
 
-    private record RingOf(long device, Ring ring) {}
-
     private final NativeLibrary library;
     private final Map<String, String> symbols;
     private final Optional<String> simulated;
-    private final Map<RingOf, Integer> ringCapacities = new HashMap<>();
+    /** By device, for either ring. */
+    private final Map<Ring, Map<Long, Integer>> ringCapacities =
+            new EnumMap<>(Map.of(Ring.GPU, new HashMap<>(), Ring.MEMORY, new HashMap<>()));
+
     private int shareCapacity;
     private com.sun.jna.Memory scratch = new com.sun.jna.Memory(SMALLEST_SCRATCH);
 
@@ -461,16 +464,16 @@ final class NvmlLibrary implements Nvml {
     public List<Sample> samples(long device, Ring ring, long lastSeen) throws NvmlException {
         need("nvmlDeviceGetSamples");
         int kind = ring == Ring.GPU ? 1 : 2;
-        RingOf ringOf = new RingOf(device, ring);
+        Map<Long, Integer> capacities = Objects.requireNonNull(ringCapacities.get(ring));
         int capacity = 0;
         int code = NvmlException.INSUFFICIENT_SIZE;
         for (int i = 0; i < MOST_TRIES && code == NvmlException.INSUFFICIENT_SIZE; i++) {
-            if (i > 0 || !ringCapacities.containsKey(ringOf)) {
+            if (i > 0 || !capacities.containsKey(device)) {
                 scratch.setInt(8, 0);
                 check("nvmlDeviceGetSamples", C.nvmlDeviceGetSamples(device, kind, lastSeen, at(0), at(8), 0));
-                ringCapacities.put(ringOf, scratch.getInt(8));
+                capacities.put(device, scratch.getInt(8));
             }
-            capacity = reserve(ringCapacities.getOrDefault(ringOf, 0), SAMPLE_BYTES);
+            capacity = reserve(capacities.getOrDefault(device, 0), SAMPLE_BYTES);
             scratch.setInt(8, capacity);
             code = C.nvmlDeviceGetSamples(device, kind, lastSeen, at(0), at(8), at(RECORDS));
         }
@@ -478,23 +481,22 @@ final class NvmlLibrary implements Nvml {
         int valueType = scratch.getInt(0);
         int count = Math.min(scratch.getInt(8), capacity);
         List<Sample> samples = new ArrayList<>(Math.max(count, 0));
-        for (int i = 0; i < count; i++) {
-            long record = RECORDS + (long) i * SAMPLE_BYTES;
-            double value = value(valueType, record + 8);
+        // some hundred records for each GPU: copied at once, because each look through JNA is a call
+        ByteBuffer records = ByteBuffer.wrap(scratch.getByteArray(RECORDS, Math.max(count, 0) * SAMPLE_BYTES))
+                .order(ByteOrder.nativeOrder());
+        for (int record = 0; record < records.capacity(); record += SAMPLE_BYTES) {
+            double value =
+                    switch (valueType) {
+                        case 0 -> records.getDouble(record + 8);
+                        case 1, 5 -> records.getInt(record + 8); // a percentage has no use for the sign bit
+                        case 2, 3, 4 -> records.getLong(record + 8);
+                        default -> -1;
+                    };
             if (value >= 0 && value <= 100) {
-                samples.add(new Sample(scratch.getLong(record), (int) Math.round(value)));
+                samples.add(new Sample(records.getLong(record), (int) Math.round(value)));
             }
         }
         return samples;
-    }
-
-    private double value(int valueType, long offset) {
-        return switch (valueType) {
-            case 0 -> scratch.getDouble(offset);
-            case 1, 5 -> scratch.getInt(offset); // a percentage has no use for the sign bit
-            case 2, 3, 4 -> scratch.getLong(offset);
-            default -> -1;
-        };
     }
 
     @Override
@@ -559,11 +561,12 @@ final class NvmlLibrary implements Nvml {
         while (touched > 0 && records[touched - 1] == UNTOUCHED) {
             touched--;
         }
-        int reach = touched;
-        return Arrays.stream(PROCESS_STRIDES)
-                .filter(stride -> (long) stride * count >= reach)
-                .findFirst()
-                .orElse(usual);
+        for (int stride : PROCESS_STRIDES) {
+            if ((long) stride * count >= touched) {
+                return stride;
+            }
+        }
+        return usual;
     }
 
     /** A record: {@code u32 pid, u64 timestamp, u32 sm, memory, encoder, decoder}. */

@@ -2,7 +2,6 @@ package io.fairwatch.agent.probe.nvml;
 
 import io.fairwatch.agent.wire.Utilization;
 import io.fairwatch.agent.wire.Utilization.Source;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 
@@ -15,15 +14,30 @@ final class UtilizationTally {
     private int samples;
     private boolean onlyRing = true;
 
-    /** Adds the samples of a stretch of so many seconds, at least one. */
-    void addRing(List<Nvml.Sample> ring, double seconds) {
-        double mean = ring.stream().mapToInt(Nvml.Sample::percent).average().orElseThrow();
-        int most = ring.stream().mapToInt(Nvml.Sample::percent).max().orElseThrow();
-        int newest = ring.stream()
-                .max(Comparator.comparingLong(Nvml.Sample::timestamp))
-                .orElseThrow()
-                .percent();
-        add(mean / 100, most / 100.0, newest / 100.0, ring.size(), seconds);
+    /**
+     * Adds those samples of a stretch of so many seconds that are newer than the newest of the stretch before.
+     *
+     * @return the newest timestamp; {@code seen} when none is newer
+     */
+    long addRing(List<Nvml.Sample> ring, long seen, double seconds) {
+        long total = 0;
+        int count = 0;
+        int most = 0;
+        int newest = 0;
+        long newestAt = seen;
+        for (Nvml.Sample sample : ring) {
+            if (sample.timestamp() > seen) {
+                total += sample.percent();
+                count++;
+                most = Math.max(most, sample.percent());
+                newest = sample.timestamp() >= newestAt ? sample.percent() : newest;
+                newestAt = Math.max(newestAt, sample.timestamp());
+            }
+        }
+        if (count > 0) {
+            add(total / (100.0 * count), most / 100.0, newest / 100.0, count, seconds);
+        }
+        return newestAt;
     }
 
     /** Adds a single look, which stands for a stretch of so many seconds. */

@@ -274,6 +274,7 @@ class NvmlDetailTest {
                             OptionalDouble.empty(),
                             OptionalDouble.empty(),
                             OptionalDouble.empty(),
+                            OptionalDouble.empty(),
                             OptionalDouble.empty())),
                     detail.activity());
             assertEquals(
