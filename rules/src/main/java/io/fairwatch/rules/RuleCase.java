@@ -106,7 +106,7 @@ record RuleCase(
         values.put("gpus_allocated", gpus.stream().filter(GpuFacts::allocated).count());
         YamlBlock job = facts(block, "job", Vocabulary.JOB, values);
         values.putIfAbsent("display_id", String.valueOf(values.get("job_id")));
-        long elapsed = (long) values.get("elapsed_seconds");
+        long elapsed = values.get("elapsed_seconds") instanceof Long seconds ? seconds : 0;
         Duration length = finished ? Duration.ofSeconds(Math.max(1, elapsed)) : timing.window();
         values.putIfAbsent("window_seconds", Math.min(elapsed, length.toSeconds()));
         Optional<JobAllocation> allocation = build(job, JobAllocation.class, values);

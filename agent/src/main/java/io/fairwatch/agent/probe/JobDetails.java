@@ -142,13 +142,15 @@ final class JobDetails {
                     .orElse(OptionalLong.empty());
         }
         Kills last = kills.get(job.name());
-        boolean due = last == null
-                || (killedOnNode.isPresent() ? !killedOnNode.equals(last.onNode()) : last.readsAgo() >= KILLS_EVERY);
-        Kills now = due
+        Kills now = last == null || isDue(last, killedOnNode)
                 ? new Kills(killed(job), killedOnNode, 1)
                 : new Kills(last.count(), last.onNode(), last.readsAgo() + 1);
         kills.put(job.name(), now);
         return now.count();
+    }
+
+    private static boolean isDue(Kills last, OptionalLong killedOnNode) {
+        return killedOnNode.isPresent() ? !killedOnNode.equals(last.onNode()) : last.readsAgo() >= KILLS_EVERY;
     }
 
     /** v1 counts a killed process only in the cgroup that it was in, so those of steps and tasks are added up. */
