@@ -53,6 +53,7 @@ final class SnapshotTables {
             OptionalDouble.empty(),
             OptionalDouble.empty(),
             OptionalDouble.empty(),
+            OptionalDouble.empty(),
             OptionalDouble.empty());
 
     private static final GpuDetail.Traffic NO_TRAFFIC = new GpuDetail.Traffic(
@@ -397,6 +398,7 @@ final class SnapshotTables {
                 cells.maybeReal(),
                 cells.maybeReal(),
                 cells.maybeReal(),
+                OptionalDouble.empty(),
                 OptionalDouble.empty(),
                 OptionalDouble.empty(),
                 OptionalDouble.empty());

@@ -758,6 +758,7 @@ abstract class StoreContract {
                         OptionalDouble.of(0.2),
                         OptionalDouble.empty(),
                         OptionalDouble.empty(),
+                        OptionalDouble.empty(),
                         OptionalDouble.empty())),
                 Optional.of(new GpuDetail.Traffic(
                         OptionalDouble.of(1e9),
