@@ -35,10 +35,11 @@ public final class Episodes {
         /**
          * Notices to be stored together with the finding; those that are there already are left out.
          *
+         * @param run the run that the finding is about; absent: it is about something else
          * @param aim the step and its channel; its recipient is empty, but for a deed its word
          * @return empty if there is nobody to tell, so that the step is passed over
          */
-        Optional<List<Notice>> plan(FindingRow finding, Run run, Notice.Aim aim) throws StoreException;
+        Optional<List<Notice>> plan(FindingRow finding, Optional<Run> run, Notice.Aim aim) throws StoreException;
     }
 
     /** What comes of a verdict: the episode as it is to be kept, and what is due in it. */
@@ -63,7 +64,7 @@ public final class Episodes {
 
     /**
      * @param user whose the subject is; empty for a node
-     * @param run the run that it is about; steps of a finding about anything else are passed over
+     * @param run the run that it is about; absent: it is about something else
      * @param paused as before
      */
     Decision decide(
@@ -87,10 +88,8 @@ public final class Episodes {
             return new Decision(Optional.of(row), List.of());
         }
         int step = move.due().get();
-        Optional<List<Notice>> notices = run.isEmpty()
-                ? Optional.empty()
-                : planner.plan(
-                        row, run.get(), aim(step, ladder.steps().get(step - 1).target()));
+        Optional<List<Notice>> notices =
+                planner.plan(row, run, aim(step, ladder.steps().get(step - 1).target()));
         return new Decision(
                 Optional.of(notices.isPresent() ? row : row.delivered(step, false, now)), notices.orElse(List.of()));
     }

@@ -112,8 +112,7 @@ public final class Judge {
             }
             Episodes.Decision decision;
             try {
-                boolean paused = subject instanceof RunKey key
-                        && exempt.of(key, user, account, rule.name()).isPresent();
+                boolean paused = exempt.of(subject, user, account, rule.name()).isPresent();
                 decision = episodes.decide(subject, user, run, rule, verdict, before, paused, now);
             } catch (RuntimeException odd) {
                 complain(subject, rule, odd);

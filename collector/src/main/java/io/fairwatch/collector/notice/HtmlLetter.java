@@ -74,8 +74,12 @@ final class HtmlLetter {
                 "p",
                 "border-left:4px solid #c77700;padding:4px 0 4px 14px;margin:0 0 18px;font-size:17px;line-height:1.45",
                 String.join("<br>", block.found().stream().map(Plain::html).toList()));
-        job(out, block);
-        gpus(out, texts, block);
+        if (!block.job().isEmpty()) {
+            job(out, block);
+        }
+        if (!block.gpusTitle().isEmpty()) {
+            gpus(out, texts, block);
+        }
         block.held().ifPresent(held -> tag(out, "p", "margin:0 0 18px", Plain.html(held)));
         block.doTitle().ifPresent(title -> tag(out, "h3", "font-size:16px;margin:0 0 6px", Plain.html(title)));
         fix(out, block.fix());

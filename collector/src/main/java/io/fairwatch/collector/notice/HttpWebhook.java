@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.run.Subject;
 import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.Notice;
 import io.fairwatch.collector.text.Plain;
@@ -48,7 +49,7 @@ public final class HttpWebhook implements Webhook {
     }
 
     @Override
-    public Outbox.Outcome send(Notice notice, Run run, FindingRow finding) {
+    public Outbox.Outcome send(Notice notice, Optional<Run> run, FindingRow finding) {
         byte[] body = body(notice, run, finding);
         HttpRequest.Builder request = HttpRequest.newBuilder(url)
                 .timeout(timeout)
@@ -76,19 +77,26 @@ public final class HttpWebhook implements Webhook {
         }
     }
 
-    private static byte[] body(Notice notice, Run run, FindingRow finding) {
+    private static byte[] body(Notice notice, Optional<Run> run, FindingRow finding) {
         ObjectNode root = JSON.createObjectNode();
         root.put("id", notice.id());
         root.put("step", notice.aim().step());
         root.put("rule", finding.rule());
         root.put("since", finding.since().toString());
-        root.put("cluster", run.key().cluster());
-        root.put("job_id", run.key().jobId());
-        root.put("display_id", run.displayId());
-        root.put("start", run.key().start().toString());
-        root.put("user", run.owner().user());
-        root.put("account", run.owner().account());
-        root.put("partition", run.owner().partition());
+        root.put("cluster", finding.subject().cluster());
+        if (finding.subject() instanceof Subject.Waiting job) {
+            root.put("job_id", job.jobId());
+        } else if (finding.subject() instanceof Subject.OnNode node) {
+            root.put("node", node.node());
+        }
+        root.put("user", finding.user());
+        run.ifPresent(one -> {
+            root.put("job_id", one.key().jobId());
+            root.put("display_id", one.displayId());
+            root.put("start", one.key().start().toString());
+            root.put("account", one.owner().account());
+            root.put("partition", one.owner().partition());
+        });
         root.put("summary", finding.summary());
         finding.toldAt().ifPresent(at -> root.put("owner_told_at", at.toString()));
         try {

@@ -7,6 +7,7 @@ import io.fairwatch.agent.wire.GpuDevice;
 import io.fairwatch.collector.notice.Matter.Measured;
 import io.fairwatch.collector.run.AllocatedGpu;
 import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.run.Subject;
 import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.GpuUse;
 import io.fairwatch.collector.store.JobUse;
@@ -76,7 +77,8 @@ public final class LetterWriter {
      * @param audience whom it is for
      * @param person how they are written to
      * @param called by what they are greeted when no name is known
-     * @param matters what it is about, at least one
+     * @param matters runs that it is about
+     * @param others what else it is about: waiting jobs, nodes, users; with runs at least one
      * @param news what else there is to be said than that something was found; absent: nothing
      * @param simulated said at the top when GPUs are not real; absent: they are
      * @param now when it is written
@@ -86,11 +88,13 @@ public final class LetterWriter {
             Person person,
             String called,
             List<Matter> matters,
+            List<FindingRow> others,
             Optional<News> news,
             Optional<String> simulated,
             Instant now) {
         public Order {
             matters = List.copyOf(matters);
+            others = List.copyOf(others);
         }
     }
 
@@ -175,11 +179,21 @@ public final class LetterWriter {
         List<Block> blocks = new ArrayList<>();
         int strips = 0;
         for (Matter matter : shown) {
-            Block block = block(texts, order, matter, matters.size() > 1 ? blocks.size() + 1 : 0, strips < MOST_STRIPS);
+            Block block = block(
+                    texts,
+                    order,
+                    matter,
+                    matters.size() + order.others.size() > 1 ? blocks.size() + 1 : 0,
+                    strips < MOST_STRIPS);
             strips += (int)
                     block.gpus.stream().filter(gpu -> gpu.strip.isPresent()).count();
             blocks.add(block);
         }
+        boolean numbered = matters.size() + order.others.size() > 1;
+        for (FindingRow other : order.others.stream().limit(MOST_MATTERS).toList()) {
+            blocks.add(block(texts, order, other, numbered ? blocks.size() + 1 : 0));
+        }
+        int left = matters.size() - shown.size() + Math.max(0, order.others.size() - MOST_MATTERS);
         return new Facts(
                 texts,
                 subject(texts, siteName, order, matters),
@@ -187,18 +201,59 @@ public final class LetterWriter {
                 texts.say("greeting", "name", Plain.line(order.person.name().orElse(firstPart(order.called)), 60)),
                 opening(texts, siteName, order, matters),
                 blocks,
-                matters.size() > shown.size()
-                        ? Optional.of(texts.say("more.jobs", "count", Integer.toString(matters.size() - shown.size())))
-                        : Optional.empty(),
+                left > 0 ? Optional.of(texts.say("more.jobs", "count", Integer.toString(left))) : Optional.empty(),
                 switch (order.audience) {
                     case OWNER -> texts.say("help", "support", site.support);
                     case COORDINATOR -> texts.say("help.coordinator", "support", site.support);
                     case STAFF -> texts.say("help.staff");
                 },
-                small(texts, siteName, shown));
+                small(texts, siteName, shown, order.others));
+    }
+
+    /** What is said of something that is no run. */
+    private static Block block(Texts texts, Order order, FindingRow other, int number) {
+        boolean owner = order.audience == Audience.OWNER;
+        List<String> fix = owner ? Plain.lines(other.fix(), 500) : List.of();
+        List<Line> lines = new ArrayList<>();
+        String title;
+        if (other.subject() instanceof Subject.Waiting job) {
+            title = texts.say("other.waiting", "job", Long.toString(job.jobId()));
+            lines.add(new Line(texts.say("job.number"), Long.toString(job.jobId())));
+        } else if (other.subject() instanceof Subject.OnNode node) {
+            title = texts.say("other.node", "node", Plain.line(node.node(), 64));
+            lines.add(new Line(texts.say("job.node"), Plain.line(node.node(), 64)));
+        } else {
+            title = texts.say(owner ? "other.you" : "other.user", "user", Plain.line(other.user(), 80));
+        }
+        if (!owner && !other.user().isEmpty()) {
+            lines.add(new Line(texts.say("job.user"), Plain.line(other.user(), 80)));
+        }
+        if (!owner) {
+            other.toldAt().ifPresent(at -> lines.add(new Line(texts.say("job.told"), texts.full(at))));
+        }
+        return new Block(
+                number == 0 ? Optional.empty() : Optional.of(number + ". " + title),
+                Plain.lines(other.summary(), 500),
+                title,
+                lines,
+                "",
+                List.of(),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                fix.isEmpty() ? Optional.empty() : Optional.of(texts.say("do")),
+                fix,
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty());
     }
 
     private List<String> opening(Texts texts, String siteName, Order order, List<Matter> matters) {
+        if (matters.isEmpty()) {
+            return List.of(texts.say(
+                    order.audience == Audience.OWNER ? "opening.other" : "opening.other.staff", "site", siteName));
+        }
         Matter first = matters.get(0);
         String job = job(first.run());
         String user = Plain.line(first.run().owner().user(), 80);
@@ -252,6 +307,14 @@ public final class LetterWriter {
     }
 
     private String subject(Texts texts, String siteName, Order order, List<Matter> matters) {
+        if (matters.isEmpty()) {
+            return texts.say(
+                    order.audience == Audience.OWNER ? "subject.other" : "subject.other.staff",
+                    "site",
+                    siteName,
+                    "sentence",
+                    sentence(order.others.get(0)));
+        }
         Matter first = matters.get(0);
         String user = Plain.line(first.run().owner().user(), 60);
         String sentence = sentence(first.findings().get(0));
@@ -635,12 +698,14 @@ public final class LetterWriter {
                 : Optional.of(texts.say(more ? "held.least" : "held", "hours", texts.number(hours, 1)));
     }
 
-    private List<String> small(Texts texts, String siteName, List<Matter> matters) {
+    private List<String> small(Texts texts, String siteName, List<Matter> matters, List<FindingRow> others) {
         List<GpuUse> all =
                 matters.stream().flatMap(matter -> matter.use().stream()).toList();
         int samples = all.stream().mapToInt(GpuUse::samples).sum();
         List<String> small = new ArrayList<>();
-        if (samples == 0) {
+        if (matters.isEmpty()) {
+            // nothing of a run is shown
+        } else if (samples == 0) {
             small.add(texts.say("measured.nothing"));
         } else {
             double covered = all.stream().mapToDouble(GpuUse::coveredSeconds).sum();
@@ -660,6 +725,8 @@ public final class LetterWriter {
                         .ifPresent(small::add);
             }
         }
+        others.stream().limit(MOST_MATTERS).forEach(other -> numbers(texts, other, Optional.empty())
+                .ifPresent(small::add));
         small.add(site.url
                 .map(url -> texts.say("closing", "url", Plain.line(url.toString(), 200)))
                 .orElseGet(() -> texts.say("closing.bare", "site", siteName)));

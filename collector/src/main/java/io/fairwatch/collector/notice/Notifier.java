@@ -2,6 +2,7 @@ package io.fairwatch.collector.notice;
 
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.run.Subject;
 import io.fairwatch.collector.store.Exemptions;
 import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.Notice;
@@ -160,13 +161,17 @@ public final class Notifier {
      * @param aim the step and its channel; its recipient is empty, but for a deed its word
      * @return empty if there is nobody to tell
      */
-    public Optional<List<Notice>> plan(FindingRow finding, Run run, Notice.Aim aim) throws Store.StoreException {
-        List<String> people = people(run, aim);
+    public Optional<List<Notice>> plan(FindingRow finding, Optional<Run> run, Notice.Aim aim)
+            throws Store.StoreException {
+        List<String> people = people(finding, run, aim);
         if (people.isEmpty()) {
             return Optional.empty();
         }
-        Set<String> known =
-                store.noticesOf(finding.run().jobId()).stream().map(Notice::id).collect(Collectors.toSet());
+        Set<String> known = (run.isPresent()
+                        ? store.noticesOf(run.get().key().jobId())
+                        : store.noticesIn(
+                                List.of(State.values()), finding.since().minusMillis(1)))
+                .stream().map(Notice::id).collect(Collectors.toSet());
         Instant now = clock.instant();
         return Optional.of(people.stream()
                 .map(to -> planned(finding, new Notice.Aim(aim.step(), aim.channel(), aim.topic(), to), now, ""))
@@ -174,17 +179,17 @@ public final class Notifier {
                 .toList());
     }
 
-    private List<String> people(Run run, Notice.Aim aim) {
+    private List<String> people(FindingRow finding, Optional<Run> run, Notice.Aim aim) {
         return switch (aim.channel()) {
-            case OWNER -> List.of(run.owner().user());
+            case OWNER -> finding.user().isEmpty() ? List.of() : List.of(finding.user());
             case COORDINATOR ->
-                recipients.coordinators.apply(run.owner().account()).stream()
-                        .filter(user -> !user.equals(run.owner().user()))
+                run.map(one -> recipients.coordinators.apply(one.owner().account())).orElse(List.of()).stream()
+                        .filter(user -> !user.equals(finding.user()))
                         .distinct()
                         .toList();
             case STAFF -> recipients.staff;
             case WEBHOOK -> recipients.webhook.isPresent() ? List.of(WEBHOOK) : List.of();
-            case SLURM -> List.of(aim.recipient());
+            case SLURM -> run.isPresent() ? List.of(aim.recipient()) : List.of();
         };
     }
 
@@ -209,8 +214,8 @@ public final class Notifier {
 
     private static Notice planned(FindingRow finding, Notice.Aim aim, Instant now, String what) {
         return new Notice(
-                id(finding.run(), finding.rule(), finding.since(), aim, what),
-                finding.run(),
+                id(finding.subject(), finding.rule(), finding.since(), aim, what),
+                finding.subject(),
                 finding.rule(),
                 finding.since(),
                 aim,
@@ -225,11 +230,9 @@ public final class Notifier {
     }
 
     /** The same for the same step of the same episode, at any time and in any process. */
-    static String id(RunKey run, String rule, Instant since, Notice.Aim aim, String what) {
+    static String id(Subject subject, String rule, Instant since, Notice.Aim aim, String what) {
         return digest(List.of(
-                run.cluster(),
-                Long.toString(run.jobId()),
-                run.start().toString(),
+                subject.toString(),
                 rule,
                 since.toString(),
                 Integer.toString(aim.step()),
@@ -281,9 +284,9 @@ public final class Notifier {
         if (!lost.isEmpty()) {
             store.saveFindings(List.of(), lost);
             lost.forEach(notice -> LOG.warn(
-                    "notice unconfirmed, not sent again notice={} job={} user={}",
+                    "notice unconfirmed, not sent again notice={} about={} user={}",
                     notice.id(),
-                    notice.run().jobId(),
+                    notice.subject(),
                     Plain.line(notice.user(), 80)));
         }
         return lost.size();
@@ -302,7 +305,7 @@ public final class Notifier {
     }
 
     /** A notice with what it is about. */
-    private record Due(Notice notice, Run run, FindingRow finding) {}
+    private record Due(Notice notice, Optional<Run> run, FindingRow finding) {}
 
     /**
      * Deals with every notice that is due: the person with the oldest first, all that is due to one in one mail. While one
@@ -381,14 +384,17 @@ public final class Notifier {
         /** What a notice is about, if it is to be sent now. */
         Optional<Due> about(Notice notice, Tally tally) throws Store.StoreException {
             read();
-            Optional<Run> run = Optional.ofNullable(live.get(notice.run()));
-            if (run.isEmpty()) {
-                run = store.runsOf(notice.run().jobId()).stream()
-                        .filter(one -> one.key().equals(notice.run()))
-                        .findFirst();
-            }
             Optional<FindingRow> finding =
                     Optional.ofNullable(open.get(List.of(notice.subject(), notice.rule(), notice.since())));
+            if (!(notice.subject() instanceof RunKey key)) {
+                return aboutNoRun(notice, finding, tally);
+            }
+            Optional<Run> run = Optional.ofNullable(live.get(key));
+            if (run.isEmpty()) {
+                run = store.runsOf(key.jobId()).stream()
+                        .filter(one -> one.key().equals(key))
+                        .findFirst();
+            }
             if (finding.isEmpty()) {
                 finding = finding(notice);
             }
@@ -396,7 +402,7 @@ public final class Notifier {
                 withhold(List.of(notice), "its run or its finding is not in the store", tally);
                 return Optional.empty();
             }
-            Due due = new Due(notice, run.get(), finding.get());
+            Due due = new Due(notice, run, finding.get());
             if (notice.aim().topic() != Topic.FINDING) {
                 return Optional.of(due); // news are true for ever
             }
@@ -413,7 +419,7 @@ public final class Notifier {
             boolean waits = finding.get().clearSince().isPresent()
                     || !isCurrent(run.get())
                     || exempt.of(
-                                    notice.run(),
+                                    key,
                                     run.get().owner().user(),
                                     run.get().owner().account(),
                                     notice.rule())
@@ -422,11 +428,29 @@ public final class Notifier {
             return waits ? Optional.empty() : Optional.of(due);
         }
 
+        /** A waiting job, a node or a user: what is over is not told, and what is just clear waits. */
+        private Optional<Due> aboutNoRun(Notice notice, Optional<FindingRow> finding, Tally tally)
+                throws Store.StoreException {
+            if (finding.isEmpty()) {
+                withhold(List.of(notice), "over before it was sent", tally);
+                return Optional.empty();
+            }
+            if (finding.get().progress().done() >= notice.aim().step()) {
+                withhold(List.of(notice), "told already", tally);
+                return Optional.empty();
+            }
+            return finding.get().clearSince().isPresent() || !isFresh()
+                    ? Optional.empty()
+                    : Optional.of(new Due(notice, Optional.empty(), finding.get()));
+        }
+
+        private boolean isFresh() {
+            return view.isPresent() && !view.get().at().isBefore(clock.instant().minus(settings.staleAfter));
+        }
+
         /** Whether Slurm's newest answer names the run, and is not older than it takes to judge again. */
         private boolean isCurrent(Run run) {
-            return view.isPresent()
-                    && !view.get().at().isBefore(clock.instant().minus(settings.staleAfter))
-                    && !run.asOf().isBefore(view.get().at());
+            return isFresh() && !run.asOf().isBefore(view.orElseThrow().at());
         }
     }
 
@@ -461,7 +485,7 @@ public final class Notifier {
         try {
             letter = letter(envelope, person, due);
         } catch (RuntimeException broken) {
-            LOG.error("letter could not be written jobs={}", jobs(due), broken);
+            LOG.error("letter could not be written about={}", subjects(due), broken);
             postpone(notices(due), "the letter could not be written: " + broken, tally);
             return true;
         }
@@ -475,11 +499,15 @@ public final class Notifier {
     private Letter letter(Envelope envelope, Person person, List<Due> due) throws Store.StoreException {
         Map<RunKey, List<FindingRow>> byRun = new LinkedHashMap<>();
         Map<RunKey, Run> runs = new LinkedHashMap<>();
-        int step = 0;
+        List<FindingRow> others = new ArrayList<>();
         for (Due one : due) {
-            byRun.computeIfAbsent(one.run().key(), key -> new ArrayList<>()).add(one.finding());
-            runs.put(one.run().key(), one.run());
-            step = Math.max(step, one.notice().aim().step());
+            if (one.run().isEmpty()) {
+                others.add(one.finding());
+                continue;
+            }
+            Run run = one.run().get();
+            byRun.computeIfAbsent(run.key(), key -> new ArrayList<>()).add(one.finding());
+            runs.put(run.key(), run);
         }
         Notice first = due.get(0).notice();
         Optional<LetterWriter.News> news =
@@ -499,6 +527,7 @@ public final class Notifier {
                 person,
                 envelope.recipient(),
                 found.matters(),
+                others,
                 news,
                 found.simulated(),
                 clock.instant()));
@@ -596,9 +625,9 @@ public final class Notifier {
         }
         store.saveFindings(findings, notices);
         notices.forEach(notice -> LOG.info(
-                "notice delivered notice={} job={} rule={} step={} to={}",
+                "notice delivered notice={} about={} rule={} step={} to={}",
                 notice.id(),
-                notice.run().jobId(),
+                notice.subject(),
                 notice.rule(),
                 notice.aim().step(),
                 notice.address().orElse(notice.aim().recipient())));
@@ -607,9 +636,9 @@ public final class Notifier {
     private void refuse(List<Notice> notices, String why, Tally tally) throws Store.StoreException {
         save(notices, State.REFUSED, 0, why);
         notices.forEach(notice -> LOG.warn(
-                "notice refused notice={} job={} user={} why=\"{}\"",
+                "notice refused notice={} about={} user={} why=\"{}\"",
                 notice.id(),
-                notice.run().jobId(),
+                notice.subject(),
                 Plain.line(notice.aim().recipient(), 80),
                 why));
         tally.refused += notices.size();
@@ -618,20 +647,17 @@ public final class Notifier {
     private void unconfirmed(List<Notice> notices, String why, Tally tally) throws Store.StoreException {
         save(notices, State.UNCONFIRMED, 0, why);
         notices.forEach(notice -> LOG.warn(
-                "notice unconfirmed, not sent again notice={} job={} why=\"{}\"",
+                "notice unconfirmed, not sent again notice={} about={} why=\"{}\"",
                 notice.id(),
-                notice.run().jobId(),
+                notice.subject(),
                 why));
         tally.unconfirmed += notices.size();
     }
 
     private void withhold(List<Notice> notices, String why, Tally tally) throws Store.StoreException {
         save(notices, State.WITHHELD, 0, why);
-        notices.forEach(notice -> LOG.info(
-                "notice withheld notice={} job={} why=\"{}\"",
-                notice.id(),
-                notice.run().jobId(),
-                why));
+        notices.forEach(notice ->
+                LOG.info("notice withheld notice={} about={} why=\"{}\"", notice.id(), notice.subject(), why));
         tally.withheld += notices.size();
     }
 
@@ -675,13 +701,15 @@ public final class Notifier {
         return due.stream().map(Due::notice).toList();
     }
 
-    private static List<Long> jobs(List<Due> due) {
-        return due.stream().map(one -> one.run().key().jobId()).distinct().toList();
+    private static List<Subject> subjects(List<Due> due) {
+        return due.stream().map(one -> one.notice().subject()).distinct().toList();
     }
 
     private Optional<FindingRow> finding(Notice notice) throws Store.StoreException {
-        return store.findingsOf(notice.run().jobId()).stream()
-                .filter(row -> row.run().equals(notice.run())
+        List<FindingRow> rows =
+                notice.subject() instanceof RunKey run ? store.findingsOf(run.jobId()) : store.openFindings();
+        return rows.stream()
+                .filter(row -> row.subject().equals(notice.subject())
                         && row.rule().equals(notice.rule())
                         && row.since().equals(notice.since()))
                 .findFirst();

@@ -47,8 +47,12 @@ final class TextLetter {
             job.append("\n  ").append(pad(line.name(), name));
             job.append(Plain.wrap(line.value(), WIDTH, " ".repeat(name + 2)).stripLeading());
         }
-        blocks.add(job.toString());
-        blocks.add(gpus(block));
+        if (!block.job().isEmpty()) {
+            blocks.add(job.toString());
+        }
+        if (!block.gpusTitle().isEmpty()) {
+            blocks.add(gpus(block));
+        }
         block.stripFrom().ifPresent(title -> blocks.add(strips(block, title)));
         block.held().ifPresent(held -> blocks.add(Plain.wrap(held, WIDTH, "")));
         block.doTitle().ifPresent(blocks::add);

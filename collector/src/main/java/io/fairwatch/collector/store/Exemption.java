@@ -1,6 +1,7 @@
 package io.fairwatch.collector.store;
 
 import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.run.Subject;
 import java.time.Instant;
 import java.util.Optional;
 
@@ -44,13 +45,13 @@ public record Exemption(
         return until.map(end -> now.isBefore(end)).orElse(true);
     }
 
-    /** Whether it is about a run under a rule. */
-    public boolean covers(RunKey run, String user, String account, String ofRule) {
+    /** Whether it is about something of a user under a rule. */
+    public boolean covers(Subject subject, String user, String account, String ofRule) {
         if (rule.isPresent() && !rule.get().equals(ofRule)) {
             return false;
         }
         return switch (scope) {
-            case RUN -> value.equals(valueOf(run));
+            case RUN -> subject instanceof RunKey run && value.equals(valueOf(run));
             case USER -> value.equals(user);
             case ACCOUNT -> value.equals(account);
         };

@@ -1,12 +1,14 @@
 package io.fairwatch.collector.store;
 
 import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.run.Subject;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /** Exemptions that hold now, found by what they are about. Immutable. */
 public final class Exemptions {
@@ -19,18 +21,19 @@ public final class Exemptions {
         }
     }
 
-    /** The first that is about a run under a rule. */
-    public Optional<Exemption> of(RunKey run, String user, String account, String rule) {
+    /** The first that is about something of a user under a rule. */
+    public Optional<Exemption> of(Subject subject, String user, String account, String rule) {
         if (byTarget.isEmpty()) {
             return Optional.empty();
         }
-        return List.of(
-                        List.of(Exemption.Scope.RUN, Exemption.valueOf(run)),
+        return Stream.of(
+                        subject instanceof RunKey run
+                                ? List.of(Exemption.Scope.RUN, Exemption.valueOf(run))
+                                : List.of(),
                         List.of(Exemption.Scope.USER, user),
                         List.of(Exemption.Scope.ACCOUNT, account))
-                .stream()
                 .flatMap(target -> byTarget.getOrDefault(target, List.of()).stream())
-                .filter(one -> one.covers(run, user, account, rule))
+                .filter(one -> one.covers(subject, user, account, rule))
                 .findFirst();
     }
 }

@@ -58,7 +58,8 @@ class HttpWebhookTest {
                 Samples.NOW,
                 1,
                 "");
-        return new HttpWebhook(url, Optional.of("key"), Duration.ofSeconds(2)).send(notice, run, Samples.finding(run));
+        return new HttpWebhook(url, Optional.of("key"), Duration.ofSeconds(2))
+                .send(notice, Optional.of(run), Samples.finding(run));
     }
 
     private URI url() {

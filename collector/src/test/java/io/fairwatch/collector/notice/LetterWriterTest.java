@@ -49,6 +49,7 @@ class LetterWriterTest {
                 new Person("tlj@its.aau.dk", Optional.empty(), language, false),
                 matters[0].run().owner().user(),
                 List.of(matters),
+                List.of(),
                 news,
                 Optional.empty(),
                 Samples.NOW);
@@ -126,6 +127,7 @@ class LetterWriterTest {
                         run,
                         List.of(Samples.finding(run)),
                         List.of(Samples.use(run, 3, 0, 0, Optional.empty(), 0), Samples.unread(run, 4)))),
+                List.of(),
                 Optional.empty(),
                 Optional.of("The GPUs of this job are simulated. This mail is part of a test."),
                 Samples.NOW));

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.icegreen.greenmail.util.GreenMail;
 import com.icegreen.greenmail.util.ServerSetup;
 import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.run.Subject;
 import io.fairwatch.collector.store.Exemption;
 import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.MemoryStore;
@@ -102,7 +103,8 @@ class NotifierTest {
     private void found(Notifier notifier, Run about, String rule, Notice.Aim aim) throws Store.StoreException {
         FindingRow row = Samples.of(Samples.finding(about), rule, "It is so.", "Change it.");
         slurmSays(Samples.NOW, about);
-        store.saveFindings(List.of(row), notifier.plan(row, about, aim).orElse(List.of()));
+        store.saveFindings(
+                List.of(row), notifier.plan(row, Optional.of(about), aim).orElse(List.of()));
     }
 
     private static Notice.Aim to(Notice.Channel channel, int step) {
@@ -114,7 +116,8 @@ class NotifierTest {
         FindingRow finding = Samples.finding(about);
         slurmSays(Samples.NOW, about);
         store.saveFindings(
-                List.of(finding), notifier.plan(finding, about, OWNER).orElse(List.of()));
+                List.of(finding),
+                notifier.plan(finding, Optional.of(about), OWNER).orElse(List.of()));
     }
 
     private void slurmSays(Instant at, Run... runs) throws Store.StoreException {
@@ -153,7 +156,7 @@ class NotifierTest {
         Notifier notifier = notifier(ON);
         found(notifier, run);
         notifier.deliverDue();
-        assertEquals(Optional.of(List.of()), notifier(ON).plan(Samples.finding(run), run, OWNER));
+        assertEquals(Optional.of(List.of()), notifier(ON).plan(Samples.finding(run), Optional.of(run), OWNER));
         assertEquals(Notifier.id(run.key(), "gpu-idle", Samples.SINCE, toUser(1), ""), notice().id());
         assertNotEquals(notice().id(), Notifier.id(run.key(), "gpu-idle", Samples.SINCE.plusSeconds(1), toUser(1), ""));
         assertNotEquals(notice().id(), Notifier.id(run.key(), "gpu-idle2", Samples.SINCE, toUser(1), ""));
@@ -435,7 +438,7 @@ class NotifierTest {
             slurmSays(Samples.NOW, run);
             store.saveFindings(
                     List.of(planned),
-                    notifier.plan(planned, run, to(channel, step)).orElseThrow());
+                    notifier.plan(planned, Optional.of(run), to(channel, step)).orElseThrow());
             assertEquals(1, notifier.deliverDue().delivered(), channel.name());
             assertEquals(step, finding().progress().done(), channel.name());
         }
@@ -448,8 +451,63 @@ class NotifierTest {
                 Optional.empty(),
                 notifier.plan(
                         row,
-                        Samples.charged(Samples.run(1, "bob", "b"), "nobody's"),
+                        Optional.of(Samples.charged(Samples.run(1, "bob", "b"), "nobody's")),
                         to(Notice.Channel.COORDINATOR, 1)));
+    }
+
+    @Test
+    @DisplayName("waiting jobs, users and nodes are told of too, in the same mail as runs, and only while it is so")
+    void withoutRuns() throws Exception {
+        Notifier notifier = notifier(ON);
+        found(notifier, run);
+        FindingRow waiting = about(new Subject.Waiting("aicloud", 84000, Samples.START), Samples.USER);
+        FindingRow week = about(new Subject.Person("aicloud", Samples.USER), Samples.USER);
+        FindingRow node = about(new Subject.OnNode("aicloud", "nv-ai-01"), "");
+        for (FindingRow row : List.of(waiting, week)) {
+            store.saveFindings(
+                    List.of(row), notifier.plan(row, Optional.empty(), OWNER).orElseThrow());
+        }
+        assertEquals(Optional.empty(), notifier.plan(node, Optional.empty(), OWNER), "a node has no owner");
+        store.saveFindings(
+                List.of(node),
+                notifier.plan(node, Optional.empty(), to(Notice.Channel.STAFF, 1))
+                        .orElseThrow());
+        assertEquals(4, notifier.deliverDue().delivered());
+        assertEquals(2, sent.size());
+        String mine = sent.get(0).letter().text();
+        assertTrue(mine.contains("1. Job 83549"), mine);
+        assertTrue(mine.contains("2. Your job 84000, which waits"), mine);
+        assertTrue(mine.contains("3. What your jobs did"), mine);
+        assertTrue(
+                sent.get(1).letter().text().contains("Node nv-ai-01"),
+                sent.get(1).letter().text());
+        assertEquals(
+                4,
+                store.openFindings().stream()
+                        .filter(row -> row.progress().done() == 1)
+                        .count());
+
+        FindingRow other = about(new Subject.Waiting("aicloud", 84001, Samples.START), "bob");
+        store.saveFindings(
+                List.of(other), notifier.plan(other, Optional.empty(), OWNER).orElseThrow());
+        store.saveFindings(List.of(other.resolved(now)), List.of());
+        assertEquals(1, notifier.deliverDue().withheld());
+    }
+
+    private static FindingRow about(Subject subject, String user) {
+        return new FindingRow(
+                subject,
+                "some-rule",
+                Samples.SINCE,
+                FindingRow.State.FOUND,
+                Samples.NOW,
+                Optional.empty(),
+                Optional.empty(),
+                user,
+                "It is so.",
+                "Change it:\n    #SBATCH --mem=64G",
+                "{}",
+                new FindingRow.Progress(1, 0, Optional.empty()));
     }
 
     @Test

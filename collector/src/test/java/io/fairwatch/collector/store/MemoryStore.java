@@ -217,14 +217,14 @@ public final class MemoryStore implements Store {
     @Override
     public synchronized List<FindingRow> findingsOf(long jobId) {
         return findings.values().stream()
-                .filter(row -> row.run().jobId() == jobId)
+                .filter(row -> row.subject() instanceof RunKey run && run.jobId() == jobId)
                 .toList();
     }
 
     @Override
     public synchronized List<Notice> noticesOf(long jobId) {
         return notices.values().stream()
-                .filter(notice -> notice.run().jobId() == jobId)
+                .filter(notice -> notice.subject() instanceof RunKey run && run.jobId() == jobId)
                 .toList();
     }
 
