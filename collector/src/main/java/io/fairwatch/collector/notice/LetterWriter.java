@@ -30,7 +30,9 @@ import java.util.OptionalLong;
  * <p>What was not measured is called unknown and counts for nothing. Times are exact to the minute and never rounded up.
  */
 public final class LetterWriter {
-    private static final int MOST_MATTERS = 10;
+    /** Runs that a letter shows; the rest is a number. */
+    static final int MOST_MATTERS = 10;
+
     private static final int MOST_GPUS = 16;
     private static final int MOST_STRIPS = 24;
     private static final int MOST_NODES = 6;

@@ -57,6 +57,11 @@ public record Matter(
     /** Where the owner can answer, and until when. */
     public record Answering(URI link, Instant until) {}
 
+    /** The same with strips. */
+    Matter with(Map<Gpu, Strip> others) {
+        return new Matter(run, findings, use, whole, job, others, course);
+    }
+
     /** Time for which GPUs that Slurm gave it were held and not used, as far as was seen: what letters are ordered by. */
     Duration waste() {
         return use.stream()

@@ -3,20 +3,25 @@ package io.fairwatch.collector.notice;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.store.FindingRow;
+import io.fairwatch.collector.store.GpuSeries;
 import io.fairwatch.collector.store.GpuUse;
 import io.fairwatch.collector.store.JobUse;
 import io.fairwatch.collector.store.NodeState;
+import io.fairwatch.collector.store.Slots;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.RunSpan;
 import io.fairwatch.collector.usage.Horizon;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 
@@ -74,16 +79,24 @@ public final class MatterSource {
         Map<RunKey, JobUse> jobs =
                 store.jobUse(whole).stream().collect(Collectors.toMap(JobUse::run, Function.identity()));
         List<Matter> matters = new ArrayList<>();
+        Map<RunKey, RunSpan> spans = new HashMap<>();
         for (RunSpan span : recent) {
             Run run = span.run();
+            spans.put(run.key(), span);
             matters.add(new Matter(
                     run,
                     findings.get(run.key()),
                     use.getOrDefault(run.key(), List.of()),
                     everything.getOrDefault(run.key(), List.of()),
                     Optional.ofNullable(jobs.get(run.key())),
-                    strips(span),
+                    Map.of(),
                     course(findings.get(run.key()), now)));
+        }
+        matters.sort(Comparator.comparing(Matter::waste).reversed());
+        // a query for each run, so only for those that a letter shows
+        for (int i = 0; i < Math.min(matters.size(), LetterWriter.MOST_MATTERS); i++) {
+            Matter one = matters.get(i);
+            matters.set(i, one.with(strips(spans.getOrDefault(one.run().key(), recent.get(0)))));
         }
         Optional<String> simulated = runs.stream()
                 .flatMap(run -> run.allocation().nodes().stream())
@@ -97,8 +110,26 @@ public final class MatterSource {
         return uses.stream().collect(Collectors.groupingBy(GpuUse::run));
     }
 
-    private Map<Matter.Gpu, Strip> strips(RunSpan span) {
-        return new HashMap<>();
+    /** How busy each GPU of a run was, in parts of one length; the last may be shorter. */
+    private Map<Matter.Gpu, Strip> strips(RunSpan span) throws Store.StoreException {
+        Slots slots = Slots.atMost(span.from(), span.to(), Strip.PARTS);
+        long step = slots.length().toMillis();
+        int parts = (int) Math.max(1, (Duration.between(slots.from(), span.to()).toMillis() + step - 1) / step);
+        Map<Matter.Gpu, Strip> strips = new HashMap<>();
+        for (GpuSeries series : store.gpuSeries(span, slots)) {
+            if (series.device().isEmpty()) {
+                continue;
+            }
+            List<OptionalDouble> means = new ArrayList<>(Collections.nCopies(parts, OptionalDouble.empty()));
+            for (GpuSeries.Point point : series.points()) {
+                long part = Duration.between(slots.from(), point.from()).toMillis() / step;
+                if (part >= 0 && part < parts) {
+                    means.set((int) part, point.utilizationMeanRatio());
+                }
+            }
+            strips.put(new Matter.Gpu(series.node(), series.device().get().uuid()), new Strip(means));
+        }
+        return strips;
     }
 
     private Matter.Course course(List<FindingRow> findings, Instant now) {

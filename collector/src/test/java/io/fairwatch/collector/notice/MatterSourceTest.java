@@ -1,0 +1,70 @@
+package io.fairwatch.collector.notice;
+
+import static io.fairwatch.collector.store.Given.allocated;
+import static io.fairwatch.collector.store.Given.at;
+import static io.fairwatch.collector.store.Given.gpu;
+import static io.fairwatch.collector.store.Given.snapshot;
+import static io.fairwatch.collector.store.GivenRun.job;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.fairwatch.agent.wire.NodeSnapshot;
+import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.store.DuckDbStore;
+import io.fairwatch.collector.store.FindingRow;
+import io.fairwatch.collector.store.Store;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What a letter says of a run, from a real store. */
+class MatterSourceTest {
+    @Test
+    @DisplayName("the strip of a GPU is what its readings say, with holes where there are none")
+    void strip(@TempDir Path directory) throws Exception {
+        try (Store store = DuckDbStore.open(directory.resolve("store"), DuckDbStore.Settings.DEFAULTS)) {
+            List<NodeSnapshot> snapshots = new ArrayList<>();
+            for (int end = 30; end <= 1440; end += 30) {
+                if (end > 600 && end <= 720) {
+                    continue; // the node was away
+                }
+                snapshots.add(snapshot("node-a", end, at(end), gpu("GPU-a", end <= 480 ? 0.5 : 0, 0)));
+            }
+            store.append(snapshots);
+            Run run = job(1).on(allocated("node-a", 0, "GPU-a")).asOf(at(1440)).run();
+            store.saveView(new Store.SlurmView(at(1440), "lab", List.of(run), List.of(), List.of()));
+            FindingRow finding = new FindingRow(
+                    run.key(),
+                    "idle-gpu",
+                    at(1440),
+                    FindingRow.State.FOUND,
+                    at(1440),
+                    Optional.empty(),
+                    Optional.empty(),
+                    "anna",
+                    "It is idle.",
+                    "End it.",
+                    "{}",
+                    FindingRow.Progress.NONE);
+            MatterSource source = new MatterSource(
+                    store,
+                    rule -> new RuleInfo(Duration.ofMinutes(60), false, List.of()),
+                    (row, now) -> Optional.empty(),
+                    0.01);
+            MatterSource.Found found = source.of(List.of(run), Map.of(run.key(), List.of(finding)), at(1440));
+            Matter matter = found.matters().get(0);
+            assertEquals(1, matter.strips().size());
+            assertEquals(
+                    "5".repeat(16) + "_".repeat(4) + "?".repeat(4) + "_".repeat(24),
+                    matter.strips().get(new Matter.Gpu("node-a", "GPU-a")).text());
+            assertEquals(Duration.ofSeconds(960), matter.waste());
+            assertTrue(matter.course().next().isEmpty());
+        }
+    }
+}
