@@ -11,7 +11,7 @@ import java.util.Optional;
  *
  * @param secretFile file whose first line signs the links, 32 characters or more; absent: mails have no links
  * @param validFor how long a link works, and the longest time for which an owner can say that a job is needed
- * @param mostTimes how often an owner can say so of one job and rule
+ * @param mostTimes how often an owner can say so of one job
  * @param staffTokenFile file with the token that staff must show to excuse, comment, and read the audit trail; absent:
  *     nobody can
  */

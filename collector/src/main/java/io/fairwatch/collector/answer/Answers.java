@@ -41,7 +41,7 @@ public final class Answers {
      * What can be answered. Immutable.
      *
      * @param longest longest time for which an owner can say that a job is needed
-     * @param mostTimes how often, for one run and rule
+     * @param mostTimes how often, for one run
      * @param stopByOwner whether "it may be ended" ends the job; else staff are told
      */
     public record Settings(Duration longest, int mostTimes, boolean stopByOwner) {}
@@ -87,8 +87,7 @@ public final class Answers {
                         Optional.of(claim.run().jobId()), Optional.empty(), Optional.empty(), MOST_AUDIT))
                 .stream()
                 .filter(entry -> entry.what().equals(NEEDED)
-                        && entry.run().filter(key -> sameRun(key, claim.run())).isPresent()
-                        && entry.rule().equals(Optional.of(claim.rule())))
+                        && entry.run().filter(key -> sameRun(key, claim.run())).isPresent())
                 .count();
         return Optional.of(new Case(
                 run.get(),
@@ -129,10 +128,11 @@ public final class Answers {
                 List.of(),
                 List.of(),
                 List.of(new Exemption(
-                        "owner " + Exemption.valueOf(run) + " " + claim.rule(),
+                        "owner " + Exemption.valueOf(run),
                         Exemption.Scope.RUN,
                         Exemption.valueOf(run),
-                        Optional.of(claim.rule()),
+                        // who needs the job needs it whatever rule found it
+                        Optional.empty(),
                         now,
                         Optional.of(until),
                         "owner " + claim.user(),

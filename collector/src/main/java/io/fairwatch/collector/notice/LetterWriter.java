@@ -105,6 +105,9 @@ public final class LetterWriter {
         /** Something was done to the run. */
         record Done(String deed, Instant at) implements News {}
 
+        /** The owner could not be told, for this reason. */
+        record Unreachable(String why) implements News {}
+
         /** Staff could do something to the run, by this command. */
         record Proposed(String command) implements News {}
 
@@ -286,6 +289,11 @@ public final class LetterWriter {
                     "when",
                     texts.full(first.findings().get(0).toldAt().orElse(order.now))));
         }
+        if (order.news.isPresent() && order.news.get() instanceof News.Unreachable unreachable) {
+            return List.of(
+                    texts.say("opening.unreachable", "user", user, "job", job, "site", siteName),
+                    Plain.line(unreachable.why, 300));
+        }
         if (order.news.isPresent() && order.news.get() instanceof News.Answered answered) {
             return List.of(
                     texts.say("opening.answered", "user", user, "job", job, "site", siteName),
@@ -335,6 +343,9 @@ public final class LetterWriter {
         if (order.news.isPresent() && order.news.get() instanceof News.Proposed) {
             return texts.say(
                     "subject.proposed", "site", siteName, "job", job(first.run()), "user", user, "sentence", sentence);
+        }
+        if (order.news.isPresent() && order.news.get() instanceof News.Unreachable) {
+            return texts.say("subject.unreachable", "site", siteName, "user", user, "job", job(first.run()));
         }
         if (order.news.isPresent()) {
             return texts.say("subject.answered", "site", siteName, "user", user, "job", job(first.run()));

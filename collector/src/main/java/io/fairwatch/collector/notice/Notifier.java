@@ -406,7 +406,7 @@ public final class Notifier {
             if (notice.aim().topic() != Topic.FINDING) {
                 return Optional.of(due); // news are true for ever
             }
-            if (finding.get().progress().done() >= notice.aim().step()) {
+            if (isToldAlready(notice, finding.get())) {
                 withhold(List.of(notice), "told already", tally);
                 return Optional.empty();
             }
@@ -435,13 +435,20 @@ public final class Notifier {
                 withhold(List.of(notice), "over before it was sent", tally);
                 return Optional.empty();
             }
-            if (finding.get().progress().done() >= notice.aim().step()) {
+            if (isToldAlready(notice, finding.get())) {
                 withhold(List.of(notice), "told already", tally);
                 return Optional.empty();
             }
             return finding.get().clearSince().isPresent() || !isFresh()
                     ? Optional.empty()
                     : Optional.of(new Due(notice, Optional.empty(), finding.get()));
+        }
+
+        /** A step of one owner is done with the first delivery; of several others the next still get theirs. */
+        private static boolean isToldAlready(Notice notice, FindingRow finding) {
+            int done = finding.progress().done();
+            return done > notice.aim().step()
+                    || done == notice.aim().step() && notice.aim().channel() == Channel.OWNER;
         }
 
         private boolean isFresh() {
@@ -514,6 +521,7 @@ public final class Notifier {
                 switch (envelope.topic()) {
                     case FINDING -> Optional.empty();
                     case PROPOSED -> Optional.of(new LetterWriter.News.Proposed(first.detail()));
+                    case UNREACHABLE -> Optional.of(new LetterWriter.News.Unreachable(first.detail()));
                     case DONE -> Optional.of(new LetterWriter.News.Done(first.detail(), first.createdAt()));
                     case ANSWERED -> Optional.of(new LetterWriter.News.Answered(first.detail()));
                 };
@@ -634,7 +642,22 @@ public final class Notifier {
     }
 
     private void refuse(List<Notice> notices, String why, Tally tally) throws Store.StoreException {
-        save(notices, State.REFUSED, 0, why);
+        List<Notice> saved = new ArrayList<>();
+        for (Notice notice : notices) {
+            saved.add(changed(notice, State.REFUSED, notice.attempts(), why));
+            // the ladder stands still, so somebody must hear of it
+            if (notice.aim().channel() == Channel.OWNER && notice.subject() instanceof RunKey) {
+                finding(notice)
+                        .map(row -> news(
+                                row,
+                                notice.aim().step(),
+                                Topic.UNREACHABLE,
+                                List.of(Channel.STAFF),
+                                Plain.line(why, 300)))
+                        .ifPresent(saved::addAll);
+            }
+        }
+        store.saveFindings(List.of(), saved);
         notices.forEach(notice -> LOG.warn(
                 "notice refused notice={} about={} user={} why=\"{}\"",
                 notice.id(),

@@ -81,6 +81,8 @@ public record Notice(
         FINDING,
         /** What staff could do to the job because of it. */
         PROPOSED,
+        /** Why the owner could not be told. */
+        UNREACHABLE,
         /** What was done to the job because of it. */
         DONE,
         /** What the owner answered. */

@@ -613,8 +613,17 @@ class NotifierTest {
         assertEquals(1, notifier.deliverDue().refused());
         assertEquals(Notice.State.REFUSED, notice().state());
         assertEquals(Optional.empty(), notice().address());
-        assertTrue(notice().detail().startsWith("the user name is not a valid address"), notice().detail());
+        Notice refused = store.noticesOf(83549).stream()
+                .filter(one -> one.aim().channel() == Notice.Channel.OWNER)
+                .findFirst()
+                .orElseThrow();
+        assertTrue(refused.detail().startsWith("the user name is not a valid address"), refused.detail());
         assertTrue(sent.isEmpty());
+        // the ladder stands still, and staff hear of it
+        assertEquals(1, notifier.deliverDue().delivered());
+        assertEquals("support@its.aau.dk", sent.get(0).to());
+        assertTrue(sent.get(0).letter().subject().contains("cannot be told about job 83549"));
+        assertEquals(0, finding().progress().done());
     }
 
     @Test
