@@ -1,14 +1,18 @@
 /**
- * Reads Slurm and tells the store: live jobs with their GPUs, waiting jobs, nodes, and how jobs ended. First in the flow,
- * beside ingest; only {@code Main} and health checks use it. Only this package starts processes.
+ * Reads Slurm and tells the store: live jobs with their GPUs, waiting jobs, nodes, how jobs ended, accounts and QoS; and does
+ * to a job what enforcement was allowed to. First in the flow, beside ingest. Only this package starts processes or asks
+ * slurmrestd.
  *
- * <p>{@link io.fairwatch.collector.slurm.SlurmSync} is the one entry: it runs commands by
- * {@link io.fairwatch.collector.slurm.SlurmCommand}, hands their output to parsers that touch nothing, and saves. What was
- * decided, and why:
+ * <p>{@link io.fairwatch.collector.slurm.SlurmSync} reads: it has a source (commands, or slurmrestd), hands what comes to
+ * parsers that touch nothing, and saves. {@link io.fairwatch.collector.slurm.HistoryImport} reads what was long ago,
+ * {@link io.fairwatch.collector.slurm.SlurmControl} acts. What was decided, and why:
  *
  * <ul>
- *   <li><b>Commands, not slurmrestd.</b> They need no token, no daemon and no second configuration, and are there on every
- *       cluster. One call for the whole cluster per cycle.
+ *   <li><b>Commands first, slurmrestd by configuration.</b> Commands need no token, no daemon and no second configuration,
+ *       and are there on every cluster. One call for the whole cluster per cycle. slurmrestd speaks the same JSON, so the
+ *       same readers read it.
+ *   <li><b>An answer is read as it comes.</b> squeue prints 200 MB for 45,000 jobs, most of it cores that nobody wants. The
+ *       parser sits on the pipe and keeps what is needed of each job; the value counts only if the command then ended well.
  *   <li><b>An answer counts only if it is whole.</b> With its controller down, {@code squeue --json} of 22.05 ends with 0
  *       and an empty list; only its {@code errors} tell. Believing that list would end every job of the cluster. So:
  *       exit status 0, JSON read to its end, the list present, and {@code errors} empty, or nothing is saved.
@@ -34,7 +38,16 @@
  *       zone is involved, and told as seconds since 1970.
  *   <li><b>Accounting is late</b>: each window reaches back over the last one, and runs that vanished without an end are
  *       asked for by number from time to time. Saving twice changes nothing.
- *   <li><b>Accounts and QoS</b> come with each job; the association tree is not read yet.
+ *   <li><b>Accounts, users and QoS</b> by {@code sacctmgr} in four calls an hour, whose columns only administrators write.
+ *       Not by its JSON: that exists from 23.02 on only, in other shapes.
+ *   <li><b>What is hidden is asked for.</b> With {@code PrivateData} Slurm shows a plain user its own jobs as if there were no
+ *       others. Nothing is concluded from their absence, but nobody would be watched, so health names the missing right.
+ *   <li><b>History goes backwards</b>, newest first, in windows that adapt to how slurmdbd bears them; how far it is stands
+ *       in the store as one instant, since when ended jobs are known completely.
+ *   <li><b>A job is looked at before and after it is acted on.</b> Its number may be another run's by now, and Slurm answers
+ *       before it acts: scancel of an unknown job even ends with 0. A task of an array and a component of a heterogeneous
+ *       job are named as people write them, because the raw id of one of them means all.
+ *   <li><b>A job whose nodes still boot is no run</b>: Slurm sets its start anew when they are up.
  * </ul>
  */
 @NullMarked
