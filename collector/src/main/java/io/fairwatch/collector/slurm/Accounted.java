@@ -14,12 +14,17 @@ import java.util.Set;
 final class Accounted {
     private Accounted() {}
 
-    /** What is news of ended runs, joined with what is known of the same runs. */
-    static List<Run> news(List<Run> ended, List<Run> known) {
+    /**
+     * What is news of ended runs, joined with what is known of the same runs.
+     *
+     * @param countsGpus whether accounting counts GPUs; if not, that it tells none says nothing
+     */
+    static List<Run> news(List<Run> ended, List<Run> known, boolean countsGpus) {
         Map<RunKey, Run> byKey = new HashMap<>();
         known.forEach(run -> byKey.put(run.key(), run));
         List<Run> news = new ArrayList<>();
-        for (Run run : ended) {
+        for (Run told : ended) {
+            Run run = countsGpus || told.allocation().gpus().orElse(0) > 0 ? told : withUnknownGpus(told);
             Run before = byKey.get(run.key());
             Run after = before == null ? run : join(run, before);
             if (!after.equals(before)) {
@@ -66,6 +71,26 @@ final class Accounted {
                         ended.reservation().or(known::reservation)));
         // Only when nothing else is new does it stay as it was said before.
         return joined.equals(known) ? known : withAsOf(joined, ended.asOf());
+    }
+
+    private static Run withUnknownGpus(Run run) {
+        Run.Allocation told = run.allocation();
+        return new Run(
+                run.key(),
+                run.ids(),
+                run.owner(),
+                run.name(),
+                run.interactive(),
+                run.submit(),
+                run.end(),
+                run.timeLimit(),
+                run.suspended(),
+                run.state(),
+                run.stateText(),
+                new Run.Allocation(told.nodes(), told.cpus(), told.memoryBytes(), OptionalInt.empty(), told.tres()),
+                run.gpus(),
+                run.asOf(),
+                run.also());
     }
 
     private static Run withAsOf(Run run, Instant asOf) {

@@ -11,7 +11,9 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Fills the store with runs that ended long ago, from Slurm's accounting: backwards from what is known, one window at a
@@ -37,6 +39,7 @@ public final class HistoryImport {
     private final Store store;
     private final InstantSource clock;
     private Duration window = FIRST;
+    private @Nullable SlurmConf conf;
 
     public HistoryImport(SlurmSettings settings, Store store, InstantSource clock) {
         this.settings = settings;
@@ -106,7 +109,7 @@ public final class HistoryImport {
         List<Run> ended = answer.runs().stream()
                 .filter(run -> run.end().filter(end -> end.isBefore(to)).isPresent())
                 .toList();
-        List<Run> news = Accounted.news(ended, store.runsWithin(from.minusSeconds(1), to));
+        List<Run> news = Accounted.news(ended, store.runsWithin(from.minusSeconds(1), to), conf().countsGpus());
         if (!news.isEmpty()) {
             store.saveRuns(news);
         }
@@ -130,13 +133,20 @@ public final class HistoryImport {
         if (known.isEmpty()) {
             known = store.view().map(SlurmView::cluster);
         }
-        if (known.isEmpty()) {
-            known = SlurmConf.parse(
-                            new String(command.run("scontrol", List.of("show", "config")), StandardCharsets.UTF_8))
-                    .clusterName();
+        return known.or(conf()::clusterName)
+                .orElseThrow(() -> new SlurmException("scontrol show config told no ClusterName; set slurm.cluster"));
+    }
+
+    private SlurmConf conf() throws InterruptedException {
+        if (conf == null) {
+            try {
+                conf = SlurmConf.parse(
+                        new String(command.run("scontrol", List.of("show", "config")), StandardCharsets.UTF_8));
+            } catch (SlurmException expected) {
+                return new SlurmConf(Map.of()); // accounting answers without a controller
+            }
         }
-        return known.orElseThrow(
-                () -> new SlurmException("scontrol show config told no ClusterName; set slurm.cluster"));
+        return conf;
     }
 
     private Instant now() {

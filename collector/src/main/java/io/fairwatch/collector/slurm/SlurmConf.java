@@ -2,7 +2,6 @@ package io.fairwatch.collector.slurm;
 
 import java.util.Arrays;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
@@ -58,9 +57,14 @@ record SlurmConf(Map<String, String> values) {
         return values.getOrDefault("SlurmUser", "").replaceAll("\\(\\d+\\)$", "");
     }
 
-    /** Whether accounting counts GPUs, so that ended jobs that only it knows tell them. */
+    /**
+     * Whether accounting counts GPUs, so that ended jobs that only it knows tell them. Where nothing is told of it, they are
+     * believed.
+     */
     boolean countsGpus() {
-        return List.of(values.getOrDefault("AccountingStorageTRES", "").split(","))
-                .contains("gres/gpu");
+        String counted = values.get("AccountingStorageTRES");
+        return counted == null
+                || Arrays.stream(counted.split(","))
+                        .anyMatch(name -> name.strip().startsWith("gres/gpu"));
     }
 }

@@ -269,11 +269,19 @@ public final class SlurmSync {
                         command.run("sacctmgr", List.of("--readonly", "show", "configuration")),
                         StandardCharsets.UTF_8))
                 : new SlurmConf(Map.of());
-        return Rights.missing(
+        List<String> missing = new ArrayList<>(Rights.missing(
                 controller,
                 database,
                 command.userName(),
-                store.accounts().map(AccountTree::users).orElse(List.of()));
+                store.accounts().map(AccountTree::users).orElse(List.of())));
+        if (controller.hasAccounting()
+                && !controller.countsGpus()
+                && knownNodes().stream().anyMatch(node -> node.gpus().orElse(0) > 0)) {
+            missing.add(
+                    "Accounting counts no GPUs (AccountingStorageTRES of slurm.conf lacks gres/gpu), so those of ended"
+                            + " jobs are known only where squeue told them while they ran");
+        }
+        return missing;
     }
 
     // ---- ended jobs
@@ -335,9 +343,17 @@ public final class SlurmSync {
         return ended.problems();
     }
 
-    private void save(List<Run> ended, List<Run> known, Set<RunKey> told) throws StoreException {
+    private boolean countsGpus() throws InterruptedException {
+        try {
+            return conf().countsGpus();
+        } catch (SlurmException expected) {
+            return true; // without a controller, as told by the part "jobs"
+        }
+    }
+
+    private void save(List<Run> ended, List<Run> known, Set<RunKey> told) throws StoreException, InterruptedException {
         ended.forEach(run -> told.add(run.key()));
-        List<Run> news = Accounted.news(ended, known);
+        List<Run> news = Accounted.news(ended, known, countsGpus());
         if (!news.isEmpty()) {
             store.saveRuns(news);
         }

@@ -13,6 +13,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -164,6 +165,51 @@ class HistoryImportTest {
         assertEquals("say \"hi\"", store.only().name());
         assertTrue(store.only().interactive());
         assertEquals(told.end(), store.only().end());
+    }
+
+    @Test
+    @DisplayName("where accounting counts no GPUs, those of old jobs are unknown, not none")
+    void gpusNotCounted() throws Exception {
+        slurm.prints("scontrol", "ClusterName = lab\nAccountingStorageTRES = cpu,mem,node\n");
+        sacct(daysAgo(1.5));
+        // the stand-in tells gres/gpu=2, which is believed whatever is configured
+        all(history(), daysAgo(2));
+        assertEquals(2, store.only().allocation().gpus().orElseThrow());
+
+        assertEquals(
+                List.of(OptionalInt.empty()),
+                Accounted.news(List.of(withGpus(store.only(), 0)), List.of(), false).stream()
+                        .map(run -> run.allocation().gpus())
+                        .toList());
+        assertEquals(
+                OptionalInt.of(0),
+                Accounted.news(List.of(withGpus(store.only(), 0)), List.of(), true)
+                        .get(0)
+                        .allocation()
+                        .gpus());
+    }
+
+    private static Run withGpus(Run run, int gpus) {
+        return new Run(
+                run.key(),
+                run.ids(),
+                run.owner(),
+                run.name(),
+                run.interactive(),
+                run.submit(),
+                run.end(),
+                run.timeLimit(),
+                run.suspended(),
+                run.state(),
+                run.stateText(),
+                new Run.Allocation(
+                        run.allocation().nodes(),
+                        run.allocation().cpus(),
+                        run.allocation().memoryBytes(),
+                        OptionalInt.of(gpus),
+                        run.allocation().tres()),
+                run.gpus(),
+                run.asOf());
     }
 
     @Test

@@ -76,7 +76,8 @@ class RightsTest {
         assertEquals(Set.of(), conf.hidden());
         assertFalse(conf("AccountingStorageType = accounting_storage/none\n").hasAccounting());
         assertFalse(conf("AccountingStorageType = (null)\n").hasAccounting());
-        assertFalse(conf("AccountingStorageTRES = cpu,gres/gpu:t4\n").countsGpus());
+        assertFalse(conf("AccountingStorageTRES = cpu,mem,node\n").countsGpus());
+        assertTrue(conf("").countsGpus());
         assertEquals(Optional.empty(), conf("").clusterName());
     }
 }
