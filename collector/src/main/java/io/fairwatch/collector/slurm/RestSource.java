@@ -35,9 +35,17 @@ record RestSource(SlurmRest rest) implements Source {
     public SacctParser.Ended ended(String cluster, List<Long> ids, Instant now)
             throws SlurmException, InterruptedException {
         SacctParser.Ended all = new SacctParser.Ended(List.of(), 0, List.of());
+        int failed = 0;
         for (long id : ids) {
-            SacctParser.Ended one = rest.get("slurmdb", "job/" + id, answer -> DbJobParser.parse(answer, cluster, now));
-            all = joined(all, one);
+            try {
+                all = joined(all, rest.get("slurmdb", "job/" + id, answer -> DbJobParser.parse(answer, cluster, now)));
+            } catch (SlurmException e) { // of one that accounting does not know, or does not know yet
+                failed++;
+                if (failed == ids.size()) {
+                    throw e;
+                }
+                all = joined(all, new SacctParser.Ended(List.of(), 0, List.of("job " + id + ": " + e.getMessage())));
+            }
         }
         return all;
     }

@@ -159,6 +159,43 @@ class SlurmRestTest {
     }
 
     @Test
+    @DisplayName(
+            "newer slurmdb (handmade by the sources' parser tables): states as lists, wrapped numbers, who cancelled")
+    void newerEnded() throws Exception {
+        says("GET /slurmdb/v0.0.38/job/7", 200, """
+                {"meta": {"slurm": {"release": "24.05.4"}}, "errors": [], "warnings": [], "jobs": [
+                 {"job_id": 7, "account": "es", "association": {"user": "anna", "account": "es"}, "user": "anna",
+                  "array": {"job_id": 5, "task_id": {"set": true, "infinite": false, "number": 0}},
+                  "het": {"job_id": 0, "job_offset": {"set": false, "infinite": false, "number": 0}},
+                  "kill_request_user": "root", "name": "train", "nodes": "gpu[01-02]", "partition": "batch",
+                  "qos": "normal", "reservation": {"id": 3, "name": "course"},
+                  "state": {"current": ["CANCELLED"], "reason": "None"},
+                  "time": {"elapsed": 100, "eligible": 1796011000, "start": 1796011000, "end": 1796011100,
+                   "submission": 1796010990, "suspended": 20,
+                   "limit": {"set": true, "infinite": true, "number": 0}},
+                  "tres": {"allocated": [{"type": "cpu", "name": "", "id": 1, "count": 8},
+                   {"type": "mem", "name": "", "id": 2, "count": 2048},
+                   {"type": "gres", "name": "gpu", "id": 1001, "count": 2},
+                   {"type": "gres", "name": "gpu:a100", "id": 1002, "count": 2}]}, "steps": [{"a": [1, {}]}]}]}""");
+        says("GET /slurmdb/v0.0.38/job/8", 500, "{\"errors\": [{\"description\": \"Nothing found\"}]}");
+        SacctParser.Ended ended = source().ended("lab", List.of(7L, 8L), AT);
+        Run run = ended.runs().get(0);
+        assertEquals("5_0", run.displayId());
+        assertEquals("CANCELLED by root", run.stateText());
+        assertEquals(List.of("gpu01", "gpu02"), run.allocation().nodes());
+        assertEquals(OptionalInt.of(2), run.allocation().gpus());
+        assertEquals(2L << 30, run.allocation().memoryBytes().orElseThrow());
+        assertEquals(Duration.ofSeconds(20), run.suspended());
+        assertEquals(Optional.empty(), run.timeLimit());
+        assertEquals(Optional.of("course"), run.reservation());
+        assertEquals(1, ended.problems().size());
+        assertTrue(
+                ended.problems().get(0).endsWith("answered 500: Nothing found"),
+                ended.problems().get(0));
+        assertThrows(SlurmException.class, () -> source().ended("lab", List.of(8L), AT));
+    }
+
+    @Test
     @DisplayName("errors in an answer of 200 are a failure, and an empty list beside them ends nobody")
     void errors() {
         says(
