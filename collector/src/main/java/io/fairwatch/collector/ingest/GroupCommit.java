@@ -39,7 +39,7 @@ public final class GroupCommit implements AutoCloseable {
      * @param queueBytes how many packed bytes may wait
      */
     public record Settings(Duration commitEvery, int groupSnapshots, long queueBytes) {
-        public static final Settings DEFAULTS = new Settings(Duration.ofMillis(250), 2_000, 16L << 20);
+        public static final Settings DEFAULTS = new Settings(Duration.ofMillis(250), 2_000, 24L << 20);
 
         public Settings {
             if (commitEvery.isNegative()) {

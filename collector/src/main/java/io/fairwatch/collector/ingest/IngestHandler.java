@@ -26,7 +26,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -49,8 +48,8 @@ public final class IngestHandler {
     private static final int LONGEST_REASON = 500;
     private static final int UNPACKING_THREADS = 2;
 
-    /** Bodies of the largest size that may be on their way at one time. */
-    private static final int MOST_ON_THE_WAY = 8;
+    /** Bodies of the largest size that may be on their way at one time; fewer than may wait for their commit. */
+    private static final int MOST_ON_THE_WAY = 3;
 
     /**
      * What is let in. Immutable; its text does not show the token.
@@ -88,7 +87,7 @@ public final class IngestHandler {
     private final MeterRegistry meters;
     private final Counter bytes;
     private final WireCodec codec = new WireCodec();
-    private final AtomicLong onTheWay = new AtomicLong();
+    private final Admission admission;
     private @Nullable WorkerExecutor unpacking;
 
     /**
@@ -107,6 +106,7 @@ public final class IngestHandler {
         this.allocations = allocations;
         this.clock = clock;
         this.meters = meters;
+        this.admission = new Admission(MOST_ON_THE_WAY * settings.mostPackedBytes(), System::nanoTime);
         this.bytes = Counter.builder("fairwatch.ingest.received")
                 .description("Packed size of all batches that came")
                 .baseUnit("bytes")
@@ -131,22 +131,17 @@ public final class IngestHandler {
             refuse(context, 415, "content-type: expected application/x-ndjson");
         } else if (!"gzip".equals(mediaType(request.getHeader("Content-Encoding")))) {
             refuse(context, 415, "content-encoding: expected gzip");
-        } else if (!hasRoom(context)) {
-            refuse(context, 503, "collector: too much is on its way; come again later");
         } else {
-            context.next();
+            long length = Math.min(length(request.getHeader("Content-Length")), settings.mostPackedBytes());
+            if (admission.enter(length)) {
+                context.addEndHandler(ended -> admission.leave(length));
+                context.next();
+            } else {
+                long seconds = admission.turn(length).toSeconds();
+                context.response().putHeader("Retry-After", Long.toString(seconds));
+                refuse(context, 503, "collector: too much is on its way; come again in " + seconds + " s");
+            }
         }
-    }
-
-    /** Takes room for a body before it is read, so that a fleet that comes back at once does not fill the memory. */
-    private boolean hasRoom(RoutingContext context) {
-        long length = Math.min(length(context.request().getHeader("Content-Length")), settings.mostPackedBytes());
-        if (onTheWay.addAndGet(length) > MOST_ON_THE_WAY * settings.mostPackedBytes()) {
-            onTheWay.addAndGet(-length);
-            return false;
-        }
-        context.addEndHandler(ended -> onTheWay.addAndGet(-length));
-        return true;
     }
 
     /** What a sender announces; one that announces nothing may send the most. */
@@ -289,7 +284,7 @@ public final class IngestHandler {
         if (context.response().ended() || context.response().closed()) {
             return;
         }
-        if (status == 503) {
+        if (status == 503 && !context.response().headers().contains("Retry-After")) {
             context.response().putHeader("Retry-After", Integer.toString(RETRY_AFTER_SECONDS));
         }
         context.response()

@@ -3,6 +3,7 @@ package io.fairwatch.fleet;
 import io.vertx.core.Future;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpClientAgent;
+import io.vertx.core.http.HttpClientResponse;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.RequestOptions;
 import java.util.Arrays;
@@ -17,6 +18,14 @@ final class Delivery {
         REFUSED,
         UNREACHABLE
     }
+
+    /**
+     * An answer.
+     *
+     * @param kind what became of the batch
+     * @param retryAfterMillis how long the collector wants to be left alone; 0 when it does not say
+     */
+    record Reply(Answer kind, long retryAfterMillis) {}
 
     /**
      * What was sent since the last look.
@@ -61,7 +70,7 @@ final class Delivery {
     }
 
     /** Sends a batch once. */
-    Future<Answer> send(Buffer batch, int snapshots) {
+    Future<Reply> send(Buffer batch, int snapshots) {
         long began = System.nanoTime();
         return client.request(request)
                 .compose(post -> {
@@ -69,16 +78,23 @@ final class Delivery {
                     token.ifPresent(secret -> post.putHeader("Authorization", "Bearer " + secret));
                     return post.send(batch);
                 })
-                .compose(response -> response.body().map(body -> answer(response.statusCode())))
-                .otherwise(Answer.UNREACHABLE)
-                .map(answer -> note(answer, snapshots, batch.length(), began));
+                .compose(response -> response.body().map(body -> reply(response)))
+                .otherwise(new Reply(Answer.UNREACHABLE, 0))
+                .onSuccess(reply -> note(reply.kind(), snapshots, batch.length(), began));
+    }
+
+    private static Reply reply(HttpClientResponse response) {
+        String after = response.getHeader("Retry-After");
+        return new Reply(
+                answer(response.statusCode()),
+                after != null && after.matches("\\d{1,6}") ? 1000 * Long.parseLong(after) : 0);
     }
 
     private static Answer answer(int status) {
         return status == 200 ? Answer.STORED : status == 503 || status == 429 ? Answer.LATER : Answer.REFUSED;
     }
 
-    private Answer note(Answer answer, int snapshots, int length, long began) {
+    private void note(Answer answer, int snapshots, int length, long began) {
         switch (answer) {
             case STORED -> {
                 stored += snapshots;
@@ -92,7 +108,6 @@ final class Delivery {
             case REFUSED -> refused++;
             case UNREACHABLE -> unreachable++;
         }
-        return answer;
     }
 
     /** What was sent since the call before. */

@@ -23,7 +23,6 @@ final class Fleet {
     private static final int MOST_BATCH_BYTES = 1 << 20;
     private static final long FIRST_RETRY_MILLIS = 1_000;
     private static final long LAST_RETRY_MILLIS = 60_000;
-    private static final long RETRY_LATER_MILLIS = 10_000;
 
     private final Vertx vertx;
     private final Delivery delivery;
@@ -104,14 +103,15 @@ final class Fleet {
                 atRest.tryComplete();
                 return;
             }
-            delivery.send(batch, snapshots).onSuccess(answer -> {
-                if (answer == Answer.STORED || answer == Answer.REFUSED) {
+            delivery.send(batch, snapshots).onSuccess(reply -> {
+                if (reply.kind() == Answer.STORED || reply.kind() == Answer.REFUSED) {
                     retryMillis = FIRST_RETRY_MILLIS;
                     go();
-                } else {
-                    long most = answer == Answer.LATER ? RETRY_LATER_MILLIS : retryMillis;
+                } else { // as agents do: what the collector asks for, and a random time that grows with each failure
+                    vertx.setTimer(
+                            reply.retryAfterMillis() + 1 + random.nextLong(retryMillis),
+                            again -> send(batch, snapshots));
                     retryMillis = Math.min(LAST_RETRY_MILLIS, 2 * retryMillis);
-                    vertx.setTimer(most / 2 + random.nextLong(most), again -> send(batch, snapshots));
                 }
             });
         }
