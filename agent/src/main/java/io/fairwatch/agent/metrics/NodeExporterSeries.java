@@ -44,6 +44,23 @@ final class NodeExporterSeries implements MultiCollector {
                     network.device());
             page.counter("node_network_transmit_bytes", "Bytes sent", network.sentBytes(), "device", network.device());
         });
+        counters.infiniBand().forEach(port -> {
+            String[] labels = {"device", port.device(), "port", port.port()};
+            page.counter("node_infiniband_port_data_received_bytes", "Bytes received", port.receivedBytes(), labels);
+            page.counter("node_infiniband_port_data_transmitted_bytes", "Bytes sent", port.sentBytes(), labels);
+        });
+        counters.cpuFrequencies()
+                .forEach((cpu, hertz) ->
+                        page.gauge("node_cpu_scaling_frequency_hertz", "What the CPU runs at", hertz, "cpu", cpu));
+        counters.nfs()
+                .forEach(nfs -> page.counter(
+                        "node_nfs_requests",
+                        "Requests to NFS servers",
+                        nfs.requests(),
+                        "proto",
+                        nfs.version(),
+                        "method",
+                        nfs.method()));
         List<Double> loads = counters.loads();
         if (loads.size() == 3) {
             page.gauge("node_load1", "1m load average", loads.get(0));

@@ -18,19 +18,34 @@ public final class HostCounters {
     private static final List<String> MODES =
             List.of("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal");
     private static final int DISK_FIELDS = 14;
+    private static final List<String> NFS3 =
+            List.of(("Null GetAttr SetAttr Lookup Access ReadLink Read Write Create MkDir"
+                            + " SymLink MkNod Remove RmDir Rename Link ReadDir ReadDirPlus FsStat FsInfo PathConf Commit")
+                    .split(" ", -1));
+    /** Of the client, as Linux counts them; later kernels add some at the end, which are left out. */
+    private static final List<String> NFS4 = List.of(("Null Read Write Commit Open OpenConfirm OpenNoattr OpenDowngrade"
+                    + " Close Setattr FsInfo Renew SetClientID SetClientIDConfirm Lock Lockt Locku Access Getattr Lookup"
+                    + " LookupRoot Remove Rename Link Symlink Create Pathconf StatFs ReadLink ReadDir ServerCaps"
+                    + " DelegReturn GetACL SetACL FsLocations ReleaseLockowner Secinfo FsidPresent ExchangeID"
+                    + " CreateSession DestroySession Sequence GetLeaseTime ReclaimComplete LayoutGet GetDeviceInfo"
+                    + " LayoutCommit LayoutReturn SecinfoNoName TestStateID FreeStateID GetDeviceList"
+                    + " BindConnToSession DestroyClientID Seek Allocate DeAllocate LayoutStats Clone")
+            .split(" ", -1));
     /** Memory, loops, parts of disks, and names that no device has. */
     private static final Pattern NOT_A_DISK = Pattern.compile(
             "(loop|z?ram|fd)\\d+|(sd|vd|xvd|hd)[a-z]+\\d+|(nvme\\d+n|mmcblk)\\d+p\\d+|.*[^A-Za-z0-9_.-].*");
 
     private final Path procRoot;
+    private final Path sysRoot;
 
-    /** Reads below {@code /proc}. */
+    /** Reads below {@code /proc} and {@code /sys}. */
     public HostCounters() {
-        this(Path.of("/proc"));
+        this(Path.of("/proc"), Path.of("/sys"));
     }
 
-    HostCounters(Path procRoot) {
+    HostCounters(Path procRoot, Path sysRoot) {
         this.procRoot = procRoot;
+        this.sysRoot = sysRoot;
     }
 
     /**
@@ -77,6 +92,63 @@ public final class HostCounters {
      */
     public record Network(String device, long receivedBytes, long sentBytes) {}
 
+    /**
+     * One port of an InfiniBand adapter since it was reset.
+     *
+     * @param device e.g. {@code mlx5_0}
+     * @param port its number
+     * @param receivedBytes received
+     * @param sentBytes sent
+     */
+    public record InfiniBand(String device, String port, double receivedBytes, double sentBytes) {}
+
+    /**
+     * Requests of this node to NFS servers since boot.
+     *
+     * @param version of the protocol, {@code 3} or {@code 4}
+     * @param method e.g. {@code GetAttr}
+     * @param requests sent
+     */
+    public record NfsRequests(String version, String method, long requests) {}
+
+    /** Ports of InfiniBand adapters; the kernel counts words of four bytes. Source: {@code /sys/class/infiniband}. */
+    public List<InfiniBand> infiniBand() {
+        List<InfiniBand> found = new ArrayList<>();
+        Path devices = sysRoot.resolve("class/infiniband");
+        for (String device : JobDirectories.children(devices)) {
+            for (String port : JobDirectories.children(devices.resolve(device).resolve("ports"))) {
+                Path counters =
+                        devices.resolve(device).resolve("ports").resolve(port).resolve("counters");
+                OptionalLong received = KernelFiles.readNumber(counters.resolve("port_rcv_data"));
+                OptionalLong sent = KernelFiles.readNumber(counters.resolve("port_xmit_data"));
+                if (received.isPresent() && sent.isPresent() && (device + port).matches("[A-Za-z0-9_.-]{1,64}")) {
+                    found.add(new InfiniBand(device, port, 4.0 * received.getAsLong(), 4.0 * sent.getAsLong()));
+                }
+            }
+        }
+        return found;
+    }
+
+    /** What each CPU runs at, in hertz, by its number. Source: {@code scaling_cur_freq}. */
+    public Map<String, Double> cpuFrequencies() {
+        Map<String, Double> found = new LinkedHashMap<>();
+        Path cpus = sysRoot.resolve("devices/system/cpu");
+        for (String cpu : JobDirectories.children(cpus)) {
+            if (cpu.matches("cpu\\d{1,5}")) {
+                OptionalLong kilohertz = KernelFiles.readNumber(cpus.resolve(cpu + "/cpufreq/scaling_cur_freq"));
+                if (kilohertz.isPresent()) {
+                    found.put(cpu.substring(3), kilohertz.getAsLong() * 1e3);
+                }
+            }
+        }
+        return found;
+    }
+
+    /** Requests to NFS servers by method. Source: {@code /proc/net/rpc/nfs}. */
+    public List<NfsRequests> nfs() {
+        return parseNfs(text("net/rpc/nfs"));
+    }
+
     /** Time of each CPU in each mode. Source: {@code /proc/stat}. */
     public List<CpuTime> cpus() {
         return parseCpus(text("stat"));
@@ -104,6 +176,27 @@ public final class HostCounters {
 
     private String text(String name) {
         return KernelFiles.readText(procRoot.resolve(name)).orElse("");
+    }
+
+    /** {@code proc3 22 0 4711 ...}: how many numbers follow, then one for each method in the protocol's order. */
+    static List<NfsRequests> parseNfs(String rpc) {
+        List<NfsRequests> requests = new ArrayList<>();
+        for (String line : rpc.split("\n", -1)) {
+            String[] fields = line.strip().split(" +", -1);
+            List<String> methods =
+                    switch (fields[0]) {
+                        case "proc3" -> NFS3;
+                        case "proc4" -> NFS4;
+                        default -> List.of();
+                    };
+            for (int i = 0; i < methods.size() && i + 2 < fields.length; i++) {
+                OptionalLong count = KernelFiles.parseNumber(fields[i + 2]);
+                if (count.isPresent()) {
+                    requests.add(new NfsRequests(fields[0].substring(4), methods.get(i), count.getAsLong()));
+                }
+            }
+        }
+        return requests;
     }
 
     /** {@code cpu0 4705 150 1120 16250 520 0 175 0 0 0}; guests are counted in user already. */

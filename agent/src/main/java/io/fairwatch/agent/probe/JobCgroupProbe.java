@@ -109,6 +109,7 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
             if (jobId.isPresent()) {
                 List<Proc> members = processes.getOrDefault(jobId.getAsLong(), List.of());
                 Optional<JobCgroup> job = read(directory, jobId.getAsLong(), members);
+                directory.rest();
                 if (job.isPresent()) {
                     jobs.add(job.get());
                     account(directory, job.get(), members, cpu, stirred);

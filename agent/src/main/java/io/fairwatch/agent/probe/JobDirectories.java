@@ -33,6 +33,12 @@ final class JobDirectories {
     /** A job that has a directory only where others of its kind are not listed shows that much later. */
     private static final int LIST_ALL_EVERY = 8;
 
+    /**
+     * Jobs whose files stay open, sixteen at most of each: well below the limit that a service has for open files, beside
+     * those of processes.
+     */
+    static final int MOST_KEPT_OPEN = 256;
+
     /** In this order: where processes sit most reliably first. */
     private static final List<String> V1_CONTROLLERS =
             List.of("freezer", "memory", "cpuacct", "devices", "cpuset", "blkio");
@@ -70,11 +76,13 @@ final class JobDirectories {
         private volatile Map<String, Path> paths = Map.of();
         private final Map<String, KernelFile> files = new HashMap<>();
         private final int firstListedIn;
+        private final boolean keptOpen;
         private int listedIn;
         /** Whether it has no directory where its kind is listed each time. */
         private boolean elsewhere;
 
-        private JobDirectory(String name, OptionalInt uid, int listing) {
+        private JobDirectory(String name, OptionalInt uid, int listing, boolean keptOpen) {
+            this.keptOpen = keptOpen;
             this.name = name;
             this.uid = uid;
             this.firstListedIn = listing;
@@ -123,6 +131,13 @@ final class JobDirectories {
                 files.put(file, kept);
             }
             return Optional.of(kept);
+        }
+
+        /** Ends a reading of it. */
+        void rest() {
+            if (!keptOpen) {
+                files.values().forEach(KernelFile::close);
+            }
         }
 
         /** The directory that tells best which processes are in the job. */
@@ -207,7 +222,7 @@ final class JobDirectories {
     private void found(Root root, boolean first, String name, OptionalInt uid, String below) {
         JobDirectory job = jobs.get(name);
         if (job == null) {
-            job = new JobDirectory(name, uid, listings);
+            job = new JobDirectory(name, uid, listings, jobs.size() < MOST_KEPT_OPEN);
             jobs.put(name, job);
         }
         job.elsewhere = !first && (job.elsewhere || job.listedIn != listings);

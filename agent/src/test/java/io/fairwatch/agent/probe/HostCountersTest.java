@@ -4,11 +4,16 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.fairwatch.agent.probe.HostCounters.CpuTime;
 import io.fairwatch.agent.probe.HostCounters.Disk;
+import io.fairwatch.agent.probe.HostCounters.InfiniBand;
 import io.fairwatch.agent.probe.HostCounters.Network;
+import io.fairwatch.agent.probe.HostCounters.NfsRequests;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class HostCountersTest {
     @Test
@@ -51,6 +56,34 @@ class HostCountersTest {
                             lo: 1 1 0 0 0 0 0 0 1 1
                            ib0: 1296 16 0 0 0 0 0 0 77 16 0 0 0 0 0 0
                         """));
+    }
+
+    @Test
+    @DisplayName("InfiniBand ports tell bytes, CPUs what they run at; what cannot be read is left out")
+    void sys(@TempDir Path sys) throws Exception {
+        Path counters = Files.createDirectories(sys.resolve("class/infiniband/mlx5_0/ports/1/counters"));
+        Files.writeString(counters.resolve("port_rcv_data"), "1000\n");
+        Files.writeString(counters.resolve("port_xmit_data"), "25\n");
+        Files.createDirectories(sys.resolve("class/infiniband/mlx5_1/ports/1/counters"));
+        Path frequency = Files.createDirectories(sys.resolve("devices/system/cpu/cpu7/cpufreq"));
+        Files.writeString(frequency.resolve("scaling_cur_freq"), "2400000\n");
+        Files.createDirectories(sys.resolve("devices/system/cpu/cpuidle"));
+        HostCounters host = new HostCounters(sys, sys);
+        assertEquals(List.of(new InfiniBand("mlx5_0", "1", 4000, 100)), host.infiniBand());
+        assertEquals(Map.of("7", 2.4e9), host.cpuFrequencies());
+        assertEquals(List.of(), host.nfs());
+    }
+
+    @Test
+    @DisplayName("requests to NFS servers have the protocol's names; methods of later kernels have none")
+    void nfs() {
+        List<NfsRequests> requests = HostCounters.parseNfs(
+                "net 0 0 0 0\nrpc 1 0 0\nproc3 22 0 5 0 7\nproc4 61 " + "1 ".repeat(61) + "\nproc2 18 1 1\nbad\n");
+        assertEquals(new NfsRequests("3", "GetAttr", 5), requests.get(1));
+        assertEquals(new NfsRequests("3", "Lookup", 7), requests.get(3));
+        assertEquals(new NfsRequests("4", "Null", 1), requests.get(4));
+        assertEquals(new NfsRequests("4", "Clone", 1), requests.get(requests.size() - 1));
+        assertEquals(4 + 59, requests.size());
     }
 
     @Test

@@ -16,6 +16,7 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -199,6 +200,29 @@ class JobCgroupProbeTest {
         List<JobCgroup> jobs = read();
         assertEquals(List.of(4711L, 4712L), jobs.stream().map(JobCgroup::jobId).toList());
         assertEquals(OptionalDouble.of(1), jobs.get(0).cpuSeconds());
+    }
+
+    @Test
+    @DisplayName("of very many jobs all are read, and only so many files stay open")
+    void many() throws Exception {
+        node.cgroupFile("cgroup.controllers", "\n");
+        for (int job = 1; job <= 300; job++) {
+            node.cgroupFile(SCOPE + "job_" + job + "/memory.current", job + "\n");
+        }
+        long before = openFiles();
+        for (int i = 0; i < 3; i++) {
+            List<JobCgroup> jobs = read();
+            assertEquals(300, jobs.size());
+            assertTrue(jobs.stream().allMatch(job -> job.memoryCurrentBytes().equals(OptionalLong.of(job.jobId()))));
+        }
+        long kept = openFiles() - before;
+        assertTrue(kept >= 250 && kept < 290, kept + " files");
+    }
+
+    private static long openFiles() throws IOException {
+        try (Stream<Path> files = Files.list(Path.of("/proc/self/fd"))) {
+            return files.count();
+        }
     }
 
     @Test
