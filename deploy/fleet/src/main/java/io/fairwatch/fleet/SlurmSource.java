@@ -431,10 +431,8 @@ final class SlurmSource {
                     .append(user.name())
                     .append("|||normal|normal|1|||||\n"));
         } else if (arguments.contains("\nuser\n")) {
-            users.forEach(user -> text.append(user.name())
-                    .append('|')
-                    .append(user.account())
-                    .append("|None\n"));
+            users.forEach(user ->
+                    text.append(user.name()).append('|').append(user.account()).append("|None\n"));
         } else if (arguments.contains("\nqos\n")) {
             text.append("normal|100||||||\n");
         }
