@@ -92,12 +92,35 @@ record CollectorConfig(
      *
      * @param directory of the embedded store
      * @param memory most memory that the database takes, beside the Java heap
+     * @param leastFree free space below which no snapshot is taken
+     * @param keepReadings how long readings are kept as they came
+     * @param keepRollups how long roll-ups of five minutes are kept
+     * @param keepTables other times for single tables, by name
      */
     record Keep(
             @Default("/var/lib/fairwatch-collector") Path directory,
 
             @Default("512MiB") @Range(from = "64MiB", to = "1TiB")
-            Size memory) {}
+            Size memory,
+
+            @Default("256MiB") @Range(from = "1MiB", to = "1TiB")
+            Size leastFree,
+
+            @Default("14d") @Range(from = "1d", to = "36600d")
+            Duration keepReadings,
+
+            @Default("730d") @Range(from = "1d", to = "36600d")
+            Duration keepRollups,
+
+            Map<String, Duration> keepTables) {
+        Keep {
+            new io.fairwatch.collector.store.Keep(keepReadings, keepRollups, keepTables); // refuses unknown tables
+        }
+
+        io.fairwatch.collector.store.Keep keep() {
+            return new io.fairwatch.collector.store.Keep(keepReadings, keepRollups, keepTables);
+        }
+    }
 
     /**
      * How Slurm is asked.

@@ -529,7 +529,10 @@ public final class Main implements Callable<Integer> {
                 defaults.threads(),
                 (int) (config.store().memory().bytes() >> 20),
                 defaults.checkpointMib(),
-                defaults.queryTimeout());
+                defaults.queryTimeout(),
+                config.store().keep(),
+                config.rules().busyAboveRatio(),
+                (int) (config.store().leastFree().bytes() >> 20));
     }
 
     private static HttpServerOptions serverOptions(CollectorConfig config) {

@@ -46,7 +46,13 @@ class CollectorConfigTest {
                 new CollectorConfig(
                         new CollectorConfig.Listen("0.0.0.0", 7480, Optional.empty(), Optional.empty()),
                         new CollectorConfig.Ingest(Optional.empty()),
-                        new CollectorConfig.Keep(Path.of("/var/lib/fairwatch-collector"), new Size(512 << 20)),
+                        new CollectorConfig.Keep(
+                                Path.of("/var/lib/fairwatch-collector"),
+                                new Size(512 << 20),
+                                new Size(256 << 20),
+                                Duration.ofDays(14),
+                                Duration.ofDays(730),
+                                Map.of()),
                         new CollectorConfig.Slurm(
                                 true,
                                 Optional.empty(),
@@ -120,7 +126,13 @@ class CollectorConfigTest {
                         new CollectorConfig.Listen(
                                 "127.0.0.1", 8443, Optional.of(Path.of("/c.crt")), Optional.of(Path.of("/c.key"))),
                         new CollectorConfig.Ingest(Optional.of(Path.of("/token"))),
-                        new CollectorConfig.Keep(Path.of("/data"), new Size(1 << 30)),
+                        new CollectorConfig.Keep(
+                                Path.of("/data"),
+                                new Size(1 << 30),
+                                new Size(1 << 20),
+                                Duration.ofDays(7),
+                                Duration.ofDays(365),
+                                Map.of("user_reading", Duration.ofDays(3))),
                         new CollectorConfig.Slurm(
                                 false,
                                 Optional.of(Path.of("/opt/slurm/bin")),
@@ -235,7 +247,13 @@ class CollectorConfigTest {
                 parse("""
                         listen: {address: 127.0.0.1, port: 8443, certificateFile: /c.crt, keyFile: /c.key}
                         ingest: {tokenFile: /token}
-                        store: {directory: /data, memory: 1GiB}
+                        store:
+                          directory: /data
+                          memory: 1GiB
+                          leastFree: 1MiB
+                          keepReadings: 7d
+                          keepRollups: 365d
+                          keepTables: {user_reading: 3d}
                         slurm:
                           enabled: false
                           binaries: /opt/slurm/bin

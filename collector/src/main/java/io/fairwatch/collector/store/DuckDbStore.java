@@ -18,6 +18,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Deque;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -25,6 +26,7 @@ import java.util.Optional;
 import java.util.Properties;
 import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantLock;
@@ -50,6 +52,7 @@ import org.slf4j.LoggerFactory;
 public final class DuckDbStore implements Store {
     private static final Logger LOG = LoggerFactory.getLogger(DuckDbStore.class);
     private static final String FILE = "fairwatch.duckdb";
+    private static final Duration LONGEST_UPKEEP = Duration.ofHours(1);
     private static final Set<PosixFilePermission> OWNER_ONLY_DIRECTORY = PosixFilePermissions.fromString("rwx------");
     private static final Set<PosixFilePermission> OWNER_ONLY_FILE = PosixFilePermissions.fromString("rw-------");
 
@@ -60,11 +63,26 @@ public final class DuckDbStore implements Store {
      * @param memoryLimitMib memory of the database, outside the Java heap, in MiB
      * @param checkpointMib size of the log in MiB at which it is folded into the file
      * @param queryTimeout how long one query may take
+     * @param keep how long readings are kept
+     * @param busyAboveRatio a GPU is called busy above this in roll-ups
+     * @param leastFreeMib free space in MiB below which nothing is taken, so that there is some left to seal and forget
      */
-    public record Settings(int threads, int memoryLimitMib, int checkpointMib, Duration queryTimeout) {
+    public record Settings(
+            int threads,
+            int memoryLimitMib,
+            int checkpointMib,
+            Duration queryTimeout,
+            Keep keep,
+            double busyAboveRatio,
+            int leastFreeMib) {
         public static final Settings DEFAULTS = new Settings(1, 512, 128, Duration.ofSeconds(60));
 
+        public Settings(int threads, int memoryLimitMib, int checkpointMib, Duration queryTimeout) {
+            this(threads, memoryLimitMib, checkpointMib, queryTimeout, Keep.DEFAULTS, 0.01, 64);
+        }
+
         public Settings {
+            atLeast("leastFreeMib", leastFreeMib, 0);
             atLeast("threads", threads, 1);
             atLeast("memoryLimitMib", memoryLimitMib, 64);
             atLeast("checkpointMib", checkpointMib, 1);
@@ -85,7 +103,7 @@ public final class DuckDbStore implements Store {
     }
 
     private interface Reading<T> {
-        T read(Session session) throws SQLException;
+        T read(Session session, Sources sources) throws SQLException;
     }
 
     private interface Writing<T> {
@@ -96,11 +114,15 @@ public final class DuckDbStore implements Store {
     private record Now(long change, Optional<SlurmView> view, List<Run> runs) {}
 
     /** An open database. Confined to whoever holds the lock. */
-    private record Database(DuckDBConnection root, Session writer, Received received, Inventory inventory)
+    private record Database(
+            DuckDBConnection root, Session writer, Received received, Inventory inventory, Deque<Session> readers)
             implements AutoCloseable {
         @Override
         public void close() throws SQLException {
             try {
+                for (Session reader = readers.poll(); reader != null; reader = readers.poll()) {
+                    reader.close();
+                }
                 writer.close();
             } finally {
                 root.close();
@@ -109,8 +131,20 @@ public final class DuckDbStore implements Store {
     }
 
     private final Path directory;
+    private final Path sealed;
     private final Settings settings;
     private final FileChannel lockFile;
+    private final Sealer sealer;
+
+    /** Held by whoever seals, forgets or copies files. */
+    private final ReentrantLock upkeep = new ReentrantLock();
+
+    /** Where rows lie, as the newest transaction that asked has seen it. */
+    private volatile Sources sources = Sources.NONE;
+
+    /** Whether the store is about to be closed: nothing long is begun any more. */
+    private volatile boolean closing;
+
     private final ReadWriteLock life = new ReentrantReadWriteLock();
     private final ReentrantLock turn = new ReentrantLock(true);
 
@@ -128,10 +162,17 @@ public final class DuckDbStore implements Store {
     /** Whether the database must be opened anew before it is used again. */
     private volatile boolean broken;
 
-    private DuckDbStore(Path directory, Settings settings, FileChannel lockFile) {
+    private DuckDbStore(Path directory, Settings settings, FileChannel lockFile, Sealer.Fault fault) {
         this.directory = directory;
+        this.sealed = directory.resolve("sealed");
         this.settings = settings;
         this.lockFile = lockFile;
+        this.sealer = new Sealer(
+                sealed,
+                settings.keep(),
+                settings.busyAboveRatio(),
+                settings.queryTimeout().multipliedBy(2),
+                fault);
     }
 
     /**
@@ -140,8 +181,13 @@ public final class DuckDbStore implements Store {
      * @throws StoreException if another process has it open, it is not readable, or a newer version wrote it
      */
     public static DuckDbStore open(Path directory, Settings settings) throws StoreException {
+        return open(directory, settings, Sealer.Fault.NONE);
+    }
+
+    /** As {@link #open(Path, Settings)}, with faults that a test wants. */
+    static DuckDbStore open(Path directory, Settings settings, Sealer.Fault fault) throws StoreException {
         FileChannel lockFile = lock(directory);
-        DuckDbStore store = new DuckDbStore(directory, settings, lockFile);
+        DuckDbStore store = new DuckDbStore(directory, settings, lockFile, fault);
         try {
             store.database = store.openDatabase();
             return store;
@@ -194,21 +240,30 @@ public final class DuckDbStore implements Store {
                 new DuckDBDriver().connect("jdbc:duckdb:" + file, options).unwrap(DuckDBConnection.class);
         try {
             Session writer = session(root);
+            // sealed files never change: what their ends say need not be read again
+            writer.execute("SET GLOBAL parquet_metadata_cache = true");
             Schema.prepare(writer);
             Files.setPosixFilePermissions(file, OWNER_ONLY_FILE);
-            return new Database(root, writer, Received.load(writer), Inventory.load(writer));
+            sealer.sweep(writer, true);
+            sources = Sources.load(writer, sealed, settings.busyAboveRatio());
+            return new Database(
+                    root, writer, Received.load(writer), Inventory.load(writer), new ConcurrentLinkedDeque<>());
         } catch (SQLException | StoreException | RuntimeException e) {
             root.close();
             throw e;
         } catch (IOException e) {
             root.close();
-            throw new StoreException("store: permissions of " + file + " cannot be set: " + e, e);
+            throw new StoreException("store: " + directory + " cannot be used: " + e, e);
         }
     }
 
     private Session session(DuckDBConnection root) throws SQLException {
+        return session(root, settings.queryTimeout());
+    }
+
+    private static Session session(DuckDBConnection root, Duration timeout) throws SQLException {
         synchronized (root) {
-            return new Session(root.duplicate(), settings.queryTimeout());
+            return new Session(root.duplicate(), timeout);
         }
     }
 
@@ -221,6 +276,7 @@ public final class DuckDbStore implements Store {
 
     @Override
     public List<Integer> appendAll(List<List<NodeSnapshot>> batches) throws StoreException {
+        requireSpace();
         return write("append", (session, received, inventory) -> {
             List<NodeSnapshot> fresh = new ArrayList<>();
             List<Integer> stored = new ArrayList<>(batches.size());
@@ -254,31 +310,33 @@ public final class DuckDbStore implements Store {
 
     @Override
     public List<GpuReadingAt> newestReadings(Collection<String> uuids, Instant at) throws StoreException {
-        return read("newestReadings", session -> SnapshotTables.newestReadings(session, Set.copyOf(uuids), at));
+        return read(
+                "newestReadings",
+                (session, where) -> SnapshotTables.newestReadings(session, where, Set.copyOf(uuids), at));
     }
 
     @Override
     public List<JobOnGpu> jobsOnGpus(Instant from, Instant to) throws StoreException {
-        return read("jobsOnGpus", session -> SnapshotTables.jobsOnGpus(session, from, to));
+        return read("jobsOnGpus", (session, where) -> SnapshotTables.jobsOnGpus(session, where, from, to));
     }
 
     @Override
     public List<JobOnGpu> gpusOpenToJobs(Instant from, Instant to) throws StoreException {
         List<GpuSeen> gpus = gpus();
-        return read("gpusOpenToJobs", session -> LiveQueries.openToJobs(session, from, to, gpus));
+        return read("gpusOpenToJobs", (session, where) -> LiveQueries.openToJobs(session, where, from, to, gpus));
     }
 
     @Override
     public void gpuMoments(Instant from, Instant to, Consumer<GpuMoment> each) throws StoreException {
-        read("gpuMoments", session -> {
-            LiveQueries.moments(session, from, to, each);
+        read("gpuMoments", (session, where) -> {
+            LiveQueries.moments(session, where, from, to, each);
             return true;
         });
     }
 
     @Override
     public List<GpuPast> gpuPast(Instant from, Instant to, double busyAboveRatio) throws StoreException {
-        return read("gpuPast", session -> LiveQueries.past(session, from, to, busyAboveRatio));
+        return read("gpuPast", (session, where) -> LiveQueries.past(session, where, from, to, busyAboveRatio));
     }
 
     // ---- Slurm
@@ -324,7 +382,8 @@ public final class DuckDbStore implements Store {
 
     private Now readNow(long change) throws StoreException {
         return read(
-                "now", session -> new Now(change, RunTables.view(session), List.copyOf(RunTables.liveRuns(session))));
+                "now",
+                (session, where) -> new Now(change, RunTables.view(session), List.copyOf(RunTables.liveRuns(session))));
     }
 
     /** Reads it for those who ask next; until then they get what was, because a large cluster's jobs take a while. */
@@ -349,22 +408,22 @@ public final class DuckDbStore implements Store {
 
     @Override
     public List<Run> runsOf(long jobId) throws StoreException {
-        return read("runsOf", session -> RunTables.runsOf(session, jobId));
+        return read("runsOf", (session, where) -> RunTables.runsOf(session, jobId));
     }
 
     @Override
     public List<Run> runsWithin(Instant from, Instant to) throws StoreException {
-        return read("runsWithin", session -> RunTables.runsWithin(session, from, to));
+        return read("runsWithin", (session, where) -> RunTables.runsWithin(session, from, to));
     }
 
     @Override
     public List<Run> runs(RunQuery query) throws StoreException {
-        return read("runs", session -> RunTables.ended(session, query));
+        return read("runs", (session, where) -> RunTables.ended(session, query));
     }
 
     @Override
     public Optional<Instant> accountingUntil() throws StoreException {
-        return read("accountingUntil", RunTables::accountingUntil);
+        return read("accountingUntil", (session, where) -> RunTables.accountingUntil(session));
     }
 
     @Override
@@ -377,7 +436,7 @@ public final class DuckDbStore implements Store {
 
     @Override
     public Optional<Instant> accountingFrom() throws StoreException {
-        return read("accountingFrom", RunTables::accountingFrom);
+        return read("accountingFrom", (session, where) -> RunTables.accountingFrom(session));
     }
 
     @Override
@@ -398,39 +457,42 @@ public final class DuckDbStore implements Store {
 
     @Override
     public Optional<AccountTree> accounts() throws StoreException {
-        return read("accounts", AccountTables::tree);
+        return read("accounts", (session, where) -> AccountTables.tree(session));
     }
 
     // ---- allocated and used, joined
 
     @Override
     public List<GpuUse> gpuUse(Collection<RunSpan> spans, double busyAboveRatio) throws StoreException {
-        return read("gpuUse", session -> UseQueries.gpuUse(session, List.copyOf(spans), busyAboveRatio));
+        return read(
+                "gpuUse", (session, where) -> UseQueries.gpuUse(session, where, List.copyOf(spans), busyAboveRatio));
     }
 
     @Override
     public List<JobUse> jobUse(Collection<RunSpan> spans) throws StoreException {
-        return read("jobUse", session -> UseQueries.jobUse(session, List.copyOf(spans)));
+        return read("jobUse", (session, where) -> UseQueries.jobUse(session, where, List.copyOf(spans)));
     }
 
     @Override
     public Map<RunKey, Integer> gpusTogether(Collection<RunSpan> spans, double busyAboveRatio) throws StoreException {
-        return read("gpusTogether", session -> UseQueries.gpusTogether(session, List.copyOf(spans), busyAboveRatio));
+        return read(
+                "gpusTogether",
+                (session, where) -> UseQueries.gpusTogether(session, where, List.copyOf(spans), busyAboveRatio));
     }
 
     // ---- a whole period
 
     @Override
     public PeriodFacts period(PeriodQuestion question) throws StoreException {
-        return read("period", session -> PeriodQueries.facts(session, question));
+        return read("period", (session, where) -> PeriodQueries.facts(session, where, question));
     }
 
     @Override
     public byte[] periodRuns(PeriodQuestion question, UnaryOperator<String> shown) throws StoreException {
         Path file = directory.resolve("runs-" + UUID.randomUUID() + ".parquet");
         try {
-            read("periodRuns", session -> {
-                PeriodQueries.copyRuns(session, question, shown, file);
+            read("periodRuns", (session, where) -> {
+                PeriodQueries.copyRuns(session, where, question, shown, file);
                 return true;
             });
             return Files.readAllBytes(file);
@@ -447,27 +509,27 @@ public final class DuckDbStore implements Store {
 
     @Override
     public List<PeriodFacts.Group> periodGroups(PeriodQuestion question) throws StoreException {
-        return read("periodGroups", session -> PeriodQueries.groups(session, question));
+        return read("periodGroups", (session, where) -> PeriodQueries.groups(session, where, question));
     }
 
     @Override
     public List<GpuSeries> gpuSeries(RunSpan span, Slots slots) throws StoreException {
-        return read("gpuSeries", session -> SeriesQueries.ofRun(session, span, slots));
+        return read("gpuSeries", (session, where) -> SeriesQueries.ofRun(session, where, span, slots));
     }
 
     @Override
     public List<GpuSeries> gpuSeries(Collection<String> uuids, Slots slots) throws StoreException {
-        return read("gpuSeries", session -> SeriesQueries.ofGpus(session, Set.copyOf(uuids), slots));
+        return read("gpuSeries", (session, where) -> SeriesQueries.ofGpus(session, where, Set.copyOf(uuids), slots));
     }
 
     @Override
     public List<JobSeries> jobSeries(RunSpan span, Slots slots) throws StoreException {
-        return read("jobSeries", session -> SeriesQueries.ofJob(session, span, slots));
+        return read("jobSeries", (session, where) -> SeriesQueries.ofJob(session, where, span, slots));
     }
 
     @Override
     public List<Run> runsToSummarize(int most) throws StoreException {
-        return read("runsToSummarize", session -> SummaryTables.due(session, most));
+        return read("runsToSummarize", (session, where) -> SummaryTables.due(session, most));
     }
 
     @Override
@@ -480,27 +542,69 @@ public final class DuckDbStore implements Store {
 
     @Override
     public List<RunSummary> summaries(Collection<RunKey> runs) throws StoreException {
-        return read("summaries", session -> SummaryTables.of(session, runs));
+        return read("summaries", (session, where) -> SummaryTables.of(session, runs));
     }
 
     // ---- upkeep
 
     @Override
     public void maintain(Instant now) throws StoreException {
-        long keptMs = Duration.ofHours(1).toMillis();
-        long untilMs = now.toEpochMilli() - now.toEpochMilli() % keptMs - keptMs;
-        write("maintain", (session, received, inventory) -> {
-            inventory.flush(session);
-            RunTables.saveValue(session, "sealed_until_ms", Long.toString(untilMs));
-            return true;
-        });
+        inUpkeep("maintain", session -> maintain(session, now));
+    }
+
+    /** Seals what ends at or before an instant, whatever is due; for tests. */
+    void seal(Instant until) throws StoreException {
+        inUpkeep("seal", session -> sealer.seal(session, until.toEpochMilli(), () -> true));
+    }
+
+    private interface Upkeep {
+        void with(Session session) throws SQLException, IOException, StoreException;
+    }
+
+    private void inUpkeep(String what, Upkeep work) throws StoreException {
+        upkeep.lock();
+        try {
+            use(what, open -> {
+                try (Session session = session(open.root(), LONGEST_UPKEEP)) {
+                    work.with(session);
+                    return true;
+                } catch (SQLException e) {
+                    if (isInvalidated(e)) {
+                        broken = true;
+                    }
+                    throw failure(what, e);
+                } catch (IOException e) {
+                    throw new StoreException("store: " + sealed + ": " + e, e);
+                }
+            });
+        } finally {
+            upkeep.unlock();
+        }
+    }
+
+    private void maintain(Session session, Instant now) throws SQLException, IOException, StoreException {
+        long untilMs = Sealer.dueUntilMs(now);
+        long sealedUntilMs = Sources.load(session, sealed, sources).sealedUntilMs();
+        if (untilMs > sealedUntilMs) {
+            sealer.forget(session, now); // first, because it makes room
+            sealer.seal(session, untilMs, () -> !closing);
+            if (!closing) {
+                write("maintain", (writer, received, inventory) -> {
+                    inventory.flush(writer);
+                    RunTables.saveValue(writer, Sources.SEALED_UNTIL, Long.toString(untilMs));
+                    Sealer.nextGeneration(writer);
+                    return true;
+                });
+            }
+        }
+        sealer.sweep(session, false);
     }
 
     // ---- findings and notices
 
     @Override
     public Optional<Instant> mark(String name) throws StoreException {
-        return read("mark", session -> RunTables.mark(session, name));
+        return read("mark", (session, where) -> RunTables.mark(session, name));
     }
 
     @Override
@@ -513,27 +617,27 @@ public final class DuckDbStore implements Store {
 
     @Override
     public List<FindingRow> openFindings() throws StoreException {
-        return read("openFindings", FindingTables::open);
+        return read("openFindings", (session, where) -> FindingTables.open(session));
     }
 
     @Override
     public List<FindingRow> findingsOf(long jobId) throws StoreException {
-        return read("findingsOf", session -> FindingTables.of(session, jobId));
+        return read("findingsOf", (session, where) -> FindingTables.of(session, jobId));
     }
 
     @Override
     public List<Notice> noticesOf(long jobId) throws StoreException {
-        return read("noticesOf", session -> FindingTables.noticesOf(session, jobId));
+        return read("noticesOf", (session, where) -> FindingTables.noticesOf(session, jobId));
     }
 
     @Override
     public List<Notice> noticesIn(Collection<Notice.State> states) throws StoreException {
-        return read("noticesIn", session -> FindingTables.noticesIn(session, states));
+        return read("noticesIn", (session, where) -> FindingTables.noticesIn(session, states));
     }
 
     @Override
     public List<Notice> noticesIn(Collection<Notice.State> states, Instant changedAfter) throws StoreException {
-        return read("noticesIn", session -> FindingTables.noticesIn(session, states, changedAfter));
+        return read("noticesIn", (session, where) -> FindingTables.noticesIn(session, states, changedAfter));
     }
 
     @Override
@@ -548,22 +652,53 @@ public final class DuckDbStore implements Store {
 
     @Override
     public List<Exemption> exemptions(Instant now) throws StoreException {
-        return read("exemptions", session -> AuditTables.exemptions(session, now));
+        return read("exemptions", (session, where) -> AuditTables.exemptions(session, now));
     }
 
     @Override
     public List<AuditEntry> audit(AuditFilter filter) throws StoreException {
-        return read("audit", session -> AuditTables.audit(session, filter));
+        return read("audit", (session, where) -> AuditTables.audit(session, filter));
     }
 
     // ---- sessions and transactions
 
+    /** Refuses readings before the disk is full: then hours can still be sealed and days forgotten, and space comes back. */
+    private void requireSpace() throws StoreException {
+        try {
+            long free = Files.getFileStore(directory).getUsableSpace() >> 20;
+            if (free < settings.leastFreeMib()) {
+                throw new StoreException("store: " + directory + ": the disk is full: " + free + " MiB free (expected: "
+                        + settings.leastFreeMib() + " MiB or more); no snapshot is taken until there is space");
+            }
+        } catch (IOException e) {
+            throw new StoreException("store: " + directory + " cannot be used: " + e, e);
+        }
+    }
+
     private <T> T read(String what, Reading<T> reading) throws StoreException {
         return use(what, open -> {
-            try (Session session = session(open.root())) {
-                // one transaction, so that all queries of one call see the same state; nothing of it is kept
-                session.begin();
-                return reading.read(session);
+            try {
+                Session session = open.readers().poll();
+                boolean whole = false;
+                if (session == null) {
+                    session = session(open.root());
+                }
+                try {
+                    // one transaction, so that all queries of one call see the same state; nothing of it is kept
+                    session.begin();
+                    Sources where = Sources.load(session, sealed, sources);
+                    sources = where;
+                    T answer = reading.read(session, where);
+                    session.rollback();
+                    whole = true;
+                    return answer;
+                } finally {
+                    if (whole) {
+                        open.readers().push(session); // with its statements, prepared
+                    } else {
+                        session.close();
+                    }
+                }
             } catch (SQLException e) {
                 if (isInvalidated(e)) {
                     broken = true;
@@ -670,6 +805,7 @@ public final class DuckDbStore implements Store {
 
     @Override
     public void close() throws StoreException {
+        closing = true;
         life.writeLock().lock();
         try {
             Database open = database;

@@ -12,11 +12,12 @@ import java.util.function.Consumer;
 final class LiveQueries {
     private LiveQueries() {}
 
-    static void moments(Session session, Instant from, Instant to, Consumer<GpuMoment> each) throws SQLException {
+    static void moments(Session session, Sources sources, Instant from, Instant to, Consumer<GpuMoment> each)
+            throws SQLException {
         session.query(
-                """
-                SELECT uuid, at_ms, period_ms, utilization_mean, utilization_max FROM gpu_reading
-                WHERE at_ms > ? AND at_ms <= ? AND (utilization_max IS NOT NULL OR memory_used_bytes IS NOT NULL
+                "SELECT uuid, at_ms, period_ms, utilization_mean, utilization_max FROM "
+                        + sources.of("gpu_reading", from.toEpochMilli(), to.toEpochMilli()) + """
+                 r WHERE at_ms > ? AND at_ms <= ? AND (utilization_max IS NOT NULL OR memory_used_bytes IS NOT NULL
                   OR power_watts IS NOT NULL OR process_count IS NOT NULL)
                 ORDER BY at_ms""",
                 cells -> {
@@ -28,14 +29,14 @@ final class LiveQueries {
                 to.toEpochMilli());
     }
 
-    static List<JobOnGpu> openToJobs(Session session, Instant from, Instant to, List<GpuSeen> gpus)
+    static List<JobOnGpu> openToJobs(Session session, Sources sources, Instant from, Instant to, List<GpuSeen> gpus)
             throws SQLException {
         Map<String, Map<String, String>> byMinor = byMinor(gpus);
         List<JobOnGpu> open = new ArrayList<>();
         session.query(
-                """
-                SELECT job_id, node, gpu_minors, min(at_ms), max(at_ms) FROM job_reading
-                WHERE gpu_minors <> '' AND at_ms >= ? AND at_ms < ?
+                "SELECT job_id, node, gpu_minors, min(at_ms), max(at_ms) FROM "
+                        + sources.of("job_reading", from.toEpochMilli() - 1, to.toEpochMilli()) + """
+                 r WHERE gpu_minors <> '' AND at_ms >= ? AND at_ms < ?
                 GROUP BY job_id, node, gpu_minors ORDER BY job_id, node, gpu_minors""",
                 cells -> {
                     long job = cells.number();
@@ -72,13 +73,19 @@ final class LiveQueries {
         return byMinor;
     }
 
-    static List<GpuPast> past(Session session, Instant from, Instant to, double busyAboveRatio) throws SQLException {
+    /** Readings that are not sealed, roll-ups of those that are. */
+    static List<GpuPast> past(Session session, Sources sources, Instant from, Instant to, double busyAboveRatio)
+            throws SQLException {
         return session.query(
                 """
-                SELECT uuid, min(at_ms - period_ms), max(at_ms), CAST(sum(period_ms) AS BIGINT),
-                  max(CASE WHEN utilization_max > ? THEN at_ms END)
-                FROM gpu_reading WHERE at_ms > ? AND at_ms <= ? AND utilization_max IS NOT NULL
-                GROUP BY uuid""",
+                SELECT uuid, min(from_ms), max(to_ms), CAST(sum(measured_ms) AS BIGINT), max(busy_at_ms) FROM (
+                  SELECT uuid, at_ms, at_ms - period_ms AS from_ms, at_ms AS to_ms, period_ms AS measured_ms,
+                    CASE WHEN utilization_max > ? THEN at_ms END AS busy_at_ms
+                  FROM gpu_reading WHERE utilization_max IS NOT NULL
+                  UNION ALL
+                  SELECT uuid, at_ms, GREATEST(at_ms - 300000, last_ms - covered_ms), last_ms, measured_ms, busy_at_ms
+                  FROM :rollups WHERE measured_ms > 0
+                ) r WHERE at_ms > ? AND at_ms <= ? GROUP BY uuid""".replace(":rollups", sources.of("gpu_5m", from.toEpochMilli(), to.toEpochMilli()) + " f"),
                 cells -> new GpuPast(cells.text(), cells.time(), cells.time(), cells.length(), cells.maybeTime()),
                 busyAboveRatio,
                 from.toEpochMilli(),

@@ -165,7 +165,7 @@ final class PeriodQueries {
     /** Runs without a summary of just what lies in the period, from the time of which there are readings. */
     private static final String NOT_SUMMARIZED = """
             SELECT p.cluster, p.job_id, p.start_ms FROM piece p
-            WHERE p.finish_ms > p.begin_ms AND p.finish_ms > (SELECT min(at_ms - period_ms) FROM gpu_reading)
+            WHERE p.finish_ms > p.begin_ms AND p.finish_ms > (SELECT min(first_at_ms) FROM node)
               AND NOT EXISTS (
                 SELECT 1 FROM period_use u
                 WHERE u.cluster = p.cluster AND u.job_id = p.job_id AND u.start_ms = p.start_ms)
@@ -188,17 +188,28 @@ final class PeriodQueries {
               FROM period_use WHERE seen_ms > 0) f
             GROUP BY use_tenth, memory_tenth ORDER BY use_tenth, memory_tenth""";
 
-    /** Readings of all GPUs, by the hour in which their period ends. */
+    /** All GPUs, by the hour in which their period ends: readings that are not sealed, roll-ups of those that are. */
     private static final String USED_HOURS = """
             SELECT COALESCE(m.model, '?'), CAST((r.at_ms - 1 - ? - (r.at_ms - 1 - ?) %% %1$d) / %1$d AS INTEGER),
-              CAST(sum(CASE WHEN r.utilization_mean IS NOT NULL THEN r.period_ms ELSE 0 END) AS BIGINT),
-              CAST(COALESCE(sum(CAST(r.utilization_mean * r.period_ms AS BIGINT)), 0) AS BIGINT),
-              CAST(sum(CASE WHEN r.utilization_max <= ? THEN r.period_ms ELSE 0 END) AS BIGINT),
-              CAST(sum(CASE WHEN r.power_watts IS NOT NULL THEN r.period_ms ELSE 0 END) AS BIGINT),
-              CAST(COALESCE(sum(CAST(r.power_watts * r.period_ms AS BIGINT)), 0) / 1000 AS BIGINT),
-              CAST(COALESCE(sum(CASE WHEN r.utilization_max <= ? THEN CAST(r.power_watts * r.period_ms AS BIGINT) END), 0)
-                / 1000 AS BIGINT)
-            FROM gpu_reading r LEFT JOIN period_model m ON m.node = r.node
+              CAST(COALESCE(sum(r.measured_ms), 0) AS BIGINT), CAST(COALESCE(sum(r.used_ms), 0) AS BIGINT),
+              CAST(COALESCE(sum(r.idle_ms), 0) AS BIGINT), CAST(COALESCE(sum(r.powered_ms), 0) AS BIGINT),
+              CAST(COALESCE(sum(r.millijoules), 0) / 1000 AS BIGINT),
+              CAST(COALESCE(sum(r.idle_millijoules), 0) / 1000 AS BIGINT)
+            FROM (
+              SELECT node, at_ms, CASE WHEN utilization_mean IS NOT NULL THEN period_ms END AS measured_ms,
+                CAST(utilization_mean * period_ms AS BIGINT) AS used_ms,
+                CASE WHEN utilization_max <= ? THEN period_ms ELSE 0 END AS idle_ms,
+                CASE WHEN power_watts IS NOT NULL THEN period_ms END AS powered_ms,
+                CAST(power_watts * period_ms AS BIGINT) AS millijoules,
+                CASE WHEN utilization_max <= ? THEN CAST(power_watts * period_ms AS BIGINT) END AS idle_millijoules
+              FROM gpu_reading
+              UNION ALL
+              SELECT node, at_ms, measured_ms, CAST(used_ms AS BIGINT), idle_ms,
+                CASE WHEN power_mean IS NOT NULL THEN covered_ms END, CAST(power_mean * covered_ms AS BIGINT),
+                CAST(COALESCE(idle_energy_joules * 1000,
+                  power_mean * CASE WHEN busy_ms = 0 THEN idle_ms ELSE 0 END) AS BIGINT)
+              FROM :rollups
+            ) r LEFT JOIN period_model m ON m.node = r.node
             WHERE r.at_ms > ? AND r.at_ms <= ?
             GROUP BY 1, 2 ORDER BY 1, 2""".formatted(HOUR_MS);
 
@@ -225,7 +236,7 @@ final class PeriodQueries {
 
     private PeriodQueries() {}
 
-    static PeriodFacts facts(Session session, PeriodQuestion question) throws SQLException {
+    static PeriodFacts facts(Session session, Sources sources, PeriodQuestion question) throws SQLException {
         long from = question.from().toEpochMilli();
         long to = question.to().toEpochMilli();
         Optional<Instant> viewAt = RunTables.viewAt(session);
@@ -237,7 +248,7 @@ final class PeriodQueries {
         question.progress().accept("runs");
         pieces(session, question, models);
         question.progress().accept("use");
-        use(session, question);
+        use(session, sources, question);
         question.progress().accept("groups");
         List<Group> groups = groups(session, from);
         question.progress().accept("hours");
@@ -247,15 +258,15 @@ final class PeriodQueries {
         question.progress().accept("waiting");
         List<Wait> waits = waits(session, question);
         question.progress().accept("readings");
-        List<HourUse> usedHours = usedHours(session, question, models);
+        List<HourUse> usedHours = usedHours(session, sources, question, models);
         List<Fit> fits = session.query(
                 FITS, cells -> new Fit(cells.integer(), cells.maybeInteger(), cells.number(), cells.number()));
         question.progress().accept("findings");
-        List<FindingFact> findings = findings(session, question);
+        List<FindingFact> findings = findings(session, sources, question);
         return new PeriodFacts(
                 RunTables.accountingUntil(session),
                 viewAt,
-                firstReading(session, from, to),
+                firstReading(session, sources, from, to),
                 groups,
                 modelHours,
                 departmentHours,
@@ -281,11 +292,11 @@ final class PeriodQueries {
     }
 
     /** Sums by everything that runs are divided by, and nothing else: what a comparison with an earlier period needs. */
-    static List<Group> groups(Session session, PeriodQuestion question) throws SQLException {
+    static List<Group> groups(Session session, Sources sources, PeriodQuestion question) throws SQLException {
         question.progress().accept("runs");
         pieces(session, question, models(session));
         question.progress().accept("use");
-        use(session, question);
+        use(session, sources, question);
         question.progress().accept("groups");
         return groups(session, question.from().toEpochMilli());
     }
@@ -305,10 +316,11 @@ final class PeriodQueries {
               ORDER BY p.start_ms, p.job_id, p.cluster
             ) TO '%s' (FORMAT PARQUET, COMPRESSION ZSTD)""";
 
-    static void copyRuns(Session session, PeriodQuestion question, UnaryOperator<String> shown, Path file)
+    static void copyRuns(
+            Session session, Sources sources, PeriodQuestion question, UnaryOperator<String> shown, Path file)
             throws SQLException {
         pieces(session, question, models(session));
-        use(session, question);
+        use(session, sources, question);
         session.execute("""
                 CREATE OR REPLACE TEMPORARY TABLE period_shown (user_name VARCHAR NOT NULL, shown VARCHAR NOT NULL)""");
         List<String> users = session.query("SELECT DISTINCT user_name FROM piece ORDER BY user_name", Cells::text);
@@ -437,7 +449,7 @@ final class PeriodQueries {
 
     // ---- used
 
-    private static void use(Session session, PeriodQuestion question) throws SQLException {
+    private static void use(Session session, Sources sources, PeriodQuestion question) throws SQLException {
         session.execute("""
                 CREATE OR REPLACE TEMPORARY TABLE period_use (
                   cluster VARCHAR NOT NULL, job_id BIGINT NOT NULL, start_ms BIGINT NOT NULL, seen_ms BIGINT NOT NULL,
@@ -451,7 +463,7 @@ final class PeriodQueries {
         for (int at = 0; at < keys.size(); at += CHUNK) {
             List<RunSpan> spans =
                     spans(session, keys.subList(at, Math.min(keys.size(), at + CHUNK)), question.from(), question.to());
-            useOf(session, spans, question.busyAboveRatio());
+            useOf(session, sources, spans, question.busyAboveRatio());
         }
     }
 
@@ -486,7 +498,8 @@ final class PeriodQueries {
         long memory;
     }
 
-    private static void useOf(Session session, List<RunSpan> spans, double busyAboveRatio) throws SQLException {
+    private static void useOf(Session session, Sources sources, List<RunSpan> spans, double busyAboveRatio)
+            throws SQLException {
         Map<RunKey, Tally> tallies = new HashMap<>();
         for (RunSpan span : spans) {
             Tally tally = new Tally();
@@ -496,11 +509,11 @@ final class PeriodQueries {
                             >= run.allocation().gpus().orElse(0);
             tallies.put(run.key(), tally);
         }
-        for (GpuUse use : UseQueries.gpuUse(session, spans, busyAboveRatio)) {
+        for (GpuUse use : UseQueries.gpuUse(session, sources, spans, busyAboveRatio)) {
             add(Objects.requireNonNull(tallies.get(use.run())), use);
         }
         Map<RunKey, JobUse> jobs = new HashMap<>();
-        UseQueries.jobUse(session, spans).forEach(use -> jobs.put(use.run(), use));
+        UseQueries.jobUse(session, sources, spans).forEach(use -> jobs.put(use.run(), use));
         try (Rows rows = session.appendTemporary("period_use")) {
             for (RunSpan span : spans) {
                 RunKey key = span.run().key();
@@ -680,8 +693,8 @@ final class PeriodQueries {
                         cells.text(), cells.integer(), cells.number(), cells.number(), cells.number(), cells.number()));
     }
 
-    private static List<HourUse> usedHours(Session session, PeriodQuestion question, Map<String, String> models)
-            throws SQLException {
+    private static List<HourUse> usedHours(
+            Session session, Sources sources, PeriodQuestion question, Map<String, String> models) throws SQLException {
         session.execute(
                 "CREATE OR REPLACE TEMPORARY TABLE period_model (node VARCHAR NOT NULL, model VARCHAR NOT NULL)");
         try (Rows rows = session.appendTemporary("period_model")) {
@@ -691,7 +704,8 @@ final class PeriodQueries {
         }
         long from = question.from().toEpochMilli();
         return session.query(
-                USED_HOURS,
+                USED_HOURS.replace(
+                        ":rollups", sources.of("gpu_5m", from, question.to().toEpochMilli()) + " f"),
                 cells -> new HourUse(
                         cells.text(),
                         cells.integer(),
@@ -709,15 +723,21 @@ final class PeriodQueries {
                 question.to().toEpochMilli());
     }
 
-    private static Optional<Instant> firstReading(Session session, long from, long to) throws SQLException {
+    private static Optional<Instant> firstReading(Session session, Sources sources, long from, long to)
+            throws SQLException {
         return session.query(
-                        "SELECT min(at_ms) FROM gpu_reading WHERE at_ms > ? AND at_ms <= ?", Cells::maybeTime, from, to)
+                        "SELECT min(at_ms) FROM (SELECT at_ms FROM gpu_reading UNION ALL SELECT at_ms FROM "
+                                + sources.of("gpu_5m", from, to) + " f) r WHERE at_ms > ? AND at_ms <= ?",
+                        Cells::maybeTime,
+                        from,
+                        to)
                 .get(0);
     }
 
     // ---- findings
 
-    private static List<FindingFact> findings(Session session, PeriodQuestion question) throws SQLException {
+    private static List<FindingFact> findings(Session session, Sources sources, PeriodQuestion question)
+            throws SQLException {
         List<FindingFact> facts = session.query(
                 FINDINGS,
                 cells -> new FindingFact(
@@ -750,7 +770,7 @@ final class PeriodQueries {
                         later(span.from(), toldAt.getOrDefault(span.run().key(), span.to()));
                 after.add(new RunSpan(span.run(), begin, later(begin, span.to())));
             }
-            for (GpuUse use : UseQueries.gpuUse(session, after, question.busyAboveRatio())) {
+            for (GpuUse use : UseQueries.gpuUse(session, sources, after, question.busyAboveRatio())) {
                 if (use.allocated().isPresent()) {
                     idle.merge(use.run(), Math.round(use.idleSeconds() * 1000), Long::sum);
                 }

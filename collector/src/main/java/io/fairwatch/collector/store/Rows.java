@@ -10,6 +10,7 @@ import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.stream.Collectors;
 import org.duckdb.DuckDBAppender;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Appends rows to one table, cell by cell in the order of its columns. What is absent becomes NULL. {@link #end} ends a
@@ -30,6 +31,20 @@ final class Rows implements AutoCloseable {
 
     Rows text(Optional<String> value) throws SQLException {
         return value.isPresent() ? text(value.get()) : none();
+    }
+
+    /** A text, a whole number, or nothing. */
+    Rows any(@Nullable Object value) throws SQLException {
+        if (value == null) {
+            return none();
+        } else if (value instanceof String text) {
+            return text(text);
+        } else if (value instanceof Integer number) {
+            return number(number.intValue());
+        } else if (value instanceof Long number) {
+            return number(number.longValue());
+        }
+        throw new IllegalArgumentException("cell: " + value.getClass() + " (expected: text or whole number)");
     }
 
     Rows word(Enum<?> value) throws SQLException {

@@ -77,6 +77,64 @@ final class Schema {
               cpu_seconds DOUBLE, resident_bytes BIGINT NOT NULL, cpu_seconds_in_jobs DOUBLE,
               resident_bytes_in_jobs BIGINT, proportional_bytes BIGINT)""",
 
+            // ---- sealed readings
+
+            // one row for each file that readings were sealed into; name is below the directory of sealed files
+            """
+            CREATE TABLE IF NOT EXISTS sealed_file (
+              table_name VARCHAR NOT NULL, day VARCHAR NOT NULL, name VARCHAR NOT NULL, row_count BIGINT NOT NULL,
+              bytes BIGINT NOT NULL, min_at_ms BIGINT NOT NULL, max_at_ms BIGINT NOT NULL,
+              max_period_ms BIGINT NOT NULL, version INTEGER NOT NULL)""",
+
+            // ---- roll-ups: five minutes each, at_ms their end; always in sealed files, so these tables stay empty
+            // here.
+            // Rows are made when an hour is sealed, and again from what comes late: several of one key add up.
+
+            // one row for each GPU; used_ms: utilisation times measured_ms; energy: counter at the first and last
+            // reading,
+            // what it rose between them, and whether the GPU was idle at the first; holders: runs that Slurm gave it
+            // to,
+            // of which one is named when it is the only one
+            """
+            CREATE TABLE IF NOT EXISTS gpu_5m (
+              uuid VARCHAR NOT NULL, at_ms BIGINT NOT NULL, node VARCHAR NOT NULL, samples INTEGER NOT NULL,
+              last_ms BIGINT NOT NULL, covered_ms BIGINT NOT NULL, measured_ms BIGINT, used_ms DOUBLE,
+              busy_above DOUBLE NOT NULL, busy_ms BIGINT NOT NULL, idle_ms BIGINT NOT NULL, utilization_max DOUBLE,
+              busy_at_ms BIGINT, memory_mean DOUBLE, memory_max BIGINT, told INTEGER NOT NULL,
+              energy_first DOUBLE, energy_last DOUBLE, first_idle BOOLEAN, energy_joules DOUBLE,
+              idle_energy_joules DOUBLE, power_mean DOUBLE, power_max DOUBLE, memory_utilization_mean DOUBLE,
+              temperature_max DOUBLE, graphics_mean DOUBLE, sm_mean DOUBLE, occupancy_mean DOUBLE, tensor_mean DOUBLE,
+              dram_mean DOUBLE, xids INTEGER, holders INTEGER NOT NULL, job_id BIGINT, run_start_ms BIGINT)""",
+            // one row for each job whose processes were seen on a GPU; environ: known by their environment alone
+            """
+            CREATE TABLE IF NOT EXISTS gpu_job_5m (
+              job_id BIGINT NOT NULL, uuid VARCHAR NOT NULL, at_ms BIGINT NOT NULL, node VARCHAR NOT NULL, uid INTEGER,
+              environ BOOLEAN NOT NULL, snapshots INTEGER NOT NULL, processes_max INTEGER NOT NULL,
+              memory_max BIGINT)""",
+            // one row for each job on each node
+            """
+            CREATE TABLE IF NOT EXISTS job_5m (
+              job_id BIGINT NOT NULL, node VARCHAR NOT NULL, at_ms BIGINT NOT NULL, uid INTEGER,
+              samples INTEGER NOT NULL, last_ms BIGINT NOT NULL, covered_ms BIGINT NOT NULL, cpu_first DOUBLE,
+              cpu_last DOUBLE, cpu_seconds DOUBLE, memory_mean DOUBLE, memory_max BIGINT, memory_limit_max BIGINT,
+              processes_max INTEGER, cpus INTEGER, cpu_system_seconds DOUBLE, swap_max BIGINT, oom_kills BIGINT,
+              memory_limit_hits BIGINT, read_bytes BIGINT, written_bytes BIGINT, cpu_stalled_seconds DOUBLE,
+              memory_stalled_seconds DOUBLE, io_stalled_seconds DOUBLE)""",
+            // one row for each user on each node
+            """
+            CREATE TABLE IF NOT EXISTS user_5m (
+              uid INTEGER NOT NULL, node VARCHAR NOT NULL, at_ms BIGINT NOT NULL, user_name VARCHAR,
+              samples INTEGER NOT NULL, covered_ms BIGINT NOT NULL, cpu_seconds DOUBLE, cpu_seconds_in_jobs DOUBLE,
+              resident_mean DOUBLE, resident_max BIGINT, resident_in_jobs_max BIGINT, processes_max INTEGER,
+              processes_in_jobs_max INTEGER)""",
+            // one row for each node
+            """
+            CREATE TABLE IF NOT EXISTS node_5m (
+              node VARCHAR NOT NULL, at_ms BIGINT NOT NULL, samples INTEGER NOT NULL, covered_ms BIGINT NOT NULL,
+              logical_cpus INTEGER, cpu_busy_mean DOUBLE, cpu_busy_max DOUBLE, memory_total_bytes BIGINT,
+              memory_available_mean DOUBLE, memory_available_min BIGINT, load_mean DOUBLE, swap_used_max BIGINT,
+              agent_dropped BIGINT)""",
+
             // ---- what is newest
 
             // which snapshots have come: ranges of sequences, both ends included

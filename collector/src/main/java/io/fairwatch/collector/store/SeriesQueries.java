@@ -2,6 +2,8 @@ package io.fairwatch.collector.store;
 
 import io.fairwatch.agent.wire.GpuDevice;
 import io.fairwatch.collector.run.AllocatedGpu;
+import io.fairwatch.collector.store.Sources.Interval;
+import io.fairwatch.collector.store.Spans.Cut;
 import io.fairwatch.collector.store.Store.RunSpan;
 import java.sql.SQLException;
 import java.time.Instant;
@@ -16,65 +18,107 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 
-/** Readings slot by slot, made small where they lie. Immutable; every method works within the given session. */
+/**
+ * Readings slot by slot, made small where they lie. Immutable; every method works within the given session. Slots of five
+ * minutes or more are made from roll-ups where there are some, see {@link Spans}.
+ */
 final class SeriesQueries {
     private static final String GPU_POINTS = """
-            SELECT uuid, slot, CAST(count(*) AS INTEGER), CAST(sum(covered_ms) AS BIGINT), max(utilization_max),
-              max(memory), max(power_watts)"""
-            + UseQueries.mean("utilization_mean") + UseQueries.mean("memory") + UseQueries.mean("power_watts")
-            + UseQueries.mean("graphics_ratio") + UseQueries.mean("sm_ratio") + UseQueries.mean("occupancy_ratio")
-            + UseQueries.mean("tensor_ratio") + UseQueries.mean("dram_ratio") + """
-            , max(node)
-            FROM (
-              SELECT r.uuid, r.node, (r.at_ms - 1 - ? - (r.at_ms - 1 - ?) % ?) AS slot, r.period_ms AS covered_ms,
-                r.utilization_mean, r.utilization_max, r.memory_used_bytes AS memory, r.power_watts, r.graphics_ratio,
-                r.sm_ratio, r.occupancy_ratio, r.tensor_ratio, r.dram_ratio
-              FROM gpu_reading r
-              WHERE r.at_ms > ? AND r.at_ms <= ? AND r.uuid IN (:uuids):more
-            ) x
-            GROUP BY uuid, slot ORDER BY uuid, slot""";
-
-    private static final String SEEN = " AND EXISTS (SELECT 1 FROM gpu_process p WHERE p.job_id = ?"
-            + " AND p.evidence <> 'ENVIRON' AND p.uuid = r.uuid AND p.at_ms = r.at_ms AND p.at_ms > ? AND p.at_ms <= ?)";
-
-    private static final String USED = """
-            SELECT uuid, min(node) FROM gpu_process
-            WHERE job_id = ? AND evidence <> 'ENVIRON' AND at_ms > ? AND at_ms <= ? GROUP BY uuid ORDER BY 2, 1""";
+            ) SELECT uuid, slot, CAST(sum(samples) AS INTEGER), CAST(sum(covered_ms) AS BIGINT), max(utilization_max),
+              max(memory_max), max(power_max), sum(used_ms) / NULLIF(sum(measured_ms), 0)"""
+            + mean("memory_mean")
+            + mean("power_mean")
+            + mean("graphics_mean")
+            + mean("sm_mean")
+            + mean("occupancy_mean")
+            + mean("tensor_mean")
+            + mean("dram_mean")
+            + ", max(node) FROM item GROUP BY uuid, slot ORDER BY uuid, slot";
 
     private static final String JOB_POINTS = """
-            SELECT node, slot, CAST(count(*) AS INTEGER),
-              sum(CASE WHEN cpu_seconds >= 0 THEN cpu_seconds END)
-                / NULLIF(sum(CASE WHEN cpu_seconds >= 0 THEN step_ms END), 0) * 1000,
-              CAST(round(avg(memory_used_bytes)) AS BIGINT), max(memory_used_bytes), max(processes)
-            FROM (
-              SELECT r.node, (r.at_ms - 1 - ? - (r.at_ms - 1 - ?) % ?) AS slot, r.memory_used_bytes, r.processes,
-                r.cpu_seconds - lag(r.cpu_seconds) OVER (PARTITION BY r.node ORDER BY r.at_ms) AS cpu_seconds,
-                r.at_ms - lag(r.at_ms) OVER (PARTITION BY r.node ORDER BY r.at_ms) AS step_ms
-              FROM job_reading r WHERE r.job_id = ? AND r.at_ms > ? AND r.at_ms <= ?
-            ) x
-            GROUP BY node, slot ORDER BY node, slot""";
+            ), part AS (
+              SELECT item.*, cpu_first - lag(cpu_last) OVER w AS step, last_ms - lag(last_ms) OVER w AS step_ms
+              FROM item WINDOW w AS (PARTITION BY node, (cpu_last IS NULL) ORDER BY last_ms)
+            )
+            SELECT node, slot, CAST(sum(samples) AS INTEGER),
+              sum(CASE WHEN step >= 0 THEN step + cpu_within END)
+                / NULLIF(sum(CASE WHEN step >= 0 THEN step_ms END), 0) * 1000,
+              sum(memory_mean * covered_ms) / NULLIF(sum(CASE WHEN memory_mean IS NOT NULL THEN covered_ms END), 0),
+              max(memory_max), max(processes_max)
+            FROM part GROUP BY node, slot ORDER BY node, slot""";
 
     private SeriesQueries() {}
 
-    static List<GpuSeries> ofRun(Session session, RunSpan span, Slots slots) throws SQLException {
+    /** A part of time that is asked, cut as a span is. */
+    private record Part(Slots slots, Cut cut) {
+        static Part of(Slots slots, long fromMs, long toMs, Sources sources, String table) {
+            boolean may = slots.length().toMillis() % Rollups.LENGTH_MS == 0
+                    && slots.from().toEpochMilli() % Rollups.LENGTH_MS == 0;
+            return new Part(
+                    slots,
+                    Cut.of(fromMs, Math.max(fromMs, toMs), sources.keptFromMs(table), sources.sealedUntilMs(), may));
+        }
+
+        List<Interval> readings() {
+            return cut.isRolled()
+                    ? List.of(new Interval(cut.fromMs(), cut.rollFromMs()), new Interval(cut.rollToMs(), cut.toMs()))
+                    : List.of(new Interval(cut.fromMs(), cut.toMs()));
+        }
+
+        List<Interval> rollups() {
+            return List.of(new Interval(cut.rollFromMs(), cut.rollToMs()));
+        }
+
+        /** Begin of a row's slot, counted from the first one's. */
+        String slot() {
+            long from = slots.from().toEpochMilli();
+            String past = "(r.at_ms - 1 - " + from + ")";
+            return past + " - " + past + " % " + slots.length().toMillis() + " AS slot";
+        }
+
+        String isReading() {
+            return " r.at_ms > " + cut.fromMs() + " AND r.at_ms <= " + cut.toMs() + " AND NOT (r.sealed AND r.at_ms > "
+                    + cut.rollFromMs() + " AND r.at_ms <= " + cut.rollToMs() + ")";
+        }
+
+        /** Roll-ups of which all lies in the asked time. */
+        String isRolled() {
+            return " r.at_ms > " + cut.rollFromMs() + " AND r.at_ms <= " + cut.rollToMs() + " AND r.at_ms - "
+                    + Rollups.LENGTH_MS + " >= " + cut.fromMs() + " AND r.at_ms <= " + cut.toMs();
+        }
+    }
+
+    private static String mean(String column) {
+        return ",\n sum(" + column + " * covered_ms) / NULLIF(sum(CASE WHEN " + column
+                + " IS NOT NULL THEN covered_ms END), 0)";
+    }
+
+    static List<GpuSeries> ofRun(Session session, Sources sources, RunSpan span, Slots slots) throws SQLException {
         long jobId = span.run().key().jobId();
         long fromMs = Math.max(ms(slots.from()), ms(span.from()));
         long toMs = Math.min(ms(slots.to()), ms(span.to()));
+        Part part = Part.of(slots, fromMs, toMs, sources, "gpu_reading");
         List<AllocatedGpu> given = span.run().gpus();
         Set<String> uuids = new LinkedHashSet<>();
         given.forEach(gpu -> gpu.uuid().map(Rows::clean).ifPresent(uuids::add));
         Map<String, String> others = new LinkedHashMap<>();
-        session.query(
-                USED,
-                cells -> {
-                    String uuid = cells.text();
-                    return !uuids.contains(uuid) && others.put(uuid, cells.text()) == null;
-                },
-                jobId,
-                fromMs,
-                toMs);
-        Map<String, Read> points = points(session, uuids, slots, fromMs, toMs, "");
-        points.putAll(points(session, others.keySet(), slots, fromMs, toMs, SEEN, jobId, fromMs, toMs));
+        Sql used = new Sql()
+                .add("SELECT uuid, min(node) FROM (SELECT r.uuid, r.node FROM ")
+                .add(sources.of("gpu_process", part.readings()))
+                .add(" r WHERE r.job_id = ? AND r.evidence <> 'ENVIRON' AND", jobId)
+                .add(part.isReading());
+        if (part.cut().isRolled()) {
+            used.add(" UNION ALL SELECT r.uuid, r.node FROM ")
+                    .add(sources.of("gpu_job_5m", part.rollups()))
+                    .add(" r WHERE r.job_id = ? AND NOT r.environ AND", jobId)
+                    .add(part.isRolled());
+        }
+        used.add(") x GROUP BY uuid ORDER BY 2, 1").query(session, cells -> {
+            String uuid = cells.text();
+            return !uuids.contains(uuid) && others.put(uuid, cells.text()) == null;
+        });
+        Map<String, Read> points = points(session, sources, uuids, part, Optional.empty());
+        points.putAll(points(session, sources, others.keySet(), part, Optional.of(jobId)));
         Set<String> all = new LinkedHashSet<>(uuids);
         all.addAll(others.keySet());
         Map<String, GpuDevice> devices = SnapshotTables.devices(session, all);
@@ -95,9 +139,11 @@ final class SeriesQueries {
         return series;
     }
 
-    static List<GpuSeries> ofGpus(Session session, Set<String> uuids, Slots slots) throws SQLException {
+    static List<GpuSeries> ofGpus(Session session, Sources sources, Set<String> uuids, Slots slots)
+            throws SQLException {
         Map<String, GpuDevice> devices = SnapshotTables.devices(session, uuids);
-        Map<String, Read> points = points(session, uuids, slots, ms(slots.from()), ms(slots.to()), "");
+        Part part = Part.of(slots, ms(slots.from()), ms(slots.to()), sources, "gpu_reading");
+        Map<String, Read> points = points(session, sources, uuids, part, Optional.empty());
         List<GpuSeries> series = new ArrayList<>();
         new TreeMap<>(devices).forEach((uuid, device) -> {
             Read read = points.getOrDefault(uuid, Read.NOTHING);
@@ -111,32 +157,58 @@ final class SeriesQueries {
         static final Read NOTHING = new Read("", List.of());
     }
 
+    /** Points of GPUs; only of snapshots that show a process of {@code jobId}, if it is given. */
     private static Map<String, Read> points(
-            Session session,
-            Collection<String> uuids,
-            Slots slots,
-            long fromMs,
-            long toMs,
-            String condition,
-            Object... its)
+            Session session, Sources sources, Collection<String> uuids, Part part, Optional<Long> jobId)
             throws SQLException {
         Map<String, List<GpuSeries.Point>> points = new HashMap<>();
         Map<String, String> nodes = new HashMap<>();
         if (!uuids.isEmpty()) {
-            List<Object> parameters = new ArrayList<>(
-                    List.of(ms(slots.from()), ms(slots.from()), slots.length().toMillis(), fromMs, toMs));
-            parameters.addAll(uuids);
-            parameters.addAll(List.of(its));
-            session.query(
-                    GPU_POINTS
-                            .replace(":uuids", "?" + ", ?".repeat(uuids.size() - 1))
-                            .replace(":more", condition),
-                    cells -> {
-                        String uuid = cells.text();
-                        points.computeIfAbsent(uuid, first -> new ArrayList<>()).add(point(cells, slots));
-                        return nodes.put(uuid, cells.text()) == null;
-                    },
-                    parameters.toArray());
+            String among = " AND r.uuid IN (?" + ", ?".repeat(uuids.size() - 1) + ")";
+            Sql sql = new Sql()
+                    .add("WITH item AS (SELECT r.uuid, r.node, ")
+                    .add(part.slot())
+                    .add("""
+                    , 1 AS samples, r.period_ms AS covered_ms,
+                      CASE WHEN r.utilization_mean IS NOT NULL THEN r.period_ms END AS measured_ms,
+                      r.utilization_mean * r.period_ms AS used_ms, r.utilization_max,
+                      CAST(r.memory_used_bytes AS DOUBLE) AS memory_mean, r.memory_used_bytes AS memory_max,
+                      r.power_watts AS power_mean, r.power_watts AS power_max, r.graphics_ratio AS graphics_mean,
+                      r.sm_ratio AS sm_mean, r.occupancy_ratio AS occupancy_mean, r.tensor_ratio AS tensor_mean,
+                      r.dram_ratio AS dram_mean
+                    FROM\s""")
+                    .add(sources.of("gpu_reading", part.readings()))
+                    .add(" r WHERE" + part.isReading());
+            sql.add(among, uuids.toArray());
+            if (jobId.isPresent()) {
+                sql.add(" AND EXISTS (SELECT 1 FROM ")
+                        .add(sources.of("gpu_process", part.readings()))
+                        .add(" p WHERE p.job_id = ? AND p.evidence <> 'ENVIRON'", jobId.get())
+                        .add(" AND p.uuid = r.uuid AND p.at_ms = r.at_ms)");
+            }
+            if (part.cut().isRolled()) {
+                sql.add(" UNION ALL SELECT r.uuid, r.node, ")
+                        .add(part.slot())
+                        .add("""
+                        , r.samples, r.covered_ms, r.measured_ms, r.used_ms, r.utilization_max, r.memory_mean,
+                          r.memory_max, r.power_mean, r.power_max, r.graphics_mean, r.sm_mean, r.occupancy_mean,
+                          r.tensor_mean, r.dram_mean
+                        FROM\s""")
+                        .add(sources.of("gpu_5m", part.rollups()))
+                        .add(" r WHERE" + part.isRolled());
+                sql.add(among, uuids.toArray());
+                if (jobId.isPresent()) {
+                    sql.add(" AND EXISTS (SELECT 1 FROM ")
+                            .add(sources.of("gpu_job_5m", part.rollups()))
+                            .add(" p WHERE p.job_id = ? AND NOT p.environ", jobId.get())
+                            .add(" AND p.uuid = r.uuid AND p.at_ms = r.at_ms)");
+                }
+            }
+            sql.add(GPU_POINTS).query(session, cells -> {
+                String uuid = cells.text();
+                points.computeIfAbsent(uuid, first -> new ArrayList<>()).add(point(cells, part.slots()));
+                return nodes.put(uuid, cells.text()) == null;
+            });
         }
         Map<String, Read> read = new HashMap<>();
         points.forEach((uuid, list) -> read.put(uuid, new Read(nodes.getOrDefault(uuid, ""), list)));
@@ -166,24 +238,46 @@ final class SeriesQueries {
                 UseQueries.activity(cells));
     }
 
-    static List<JobSeries> ofJob(Session session, RunSpan span, Slots slots) throws SQLException {
-        Map<String, List<JobSeries.Point>> points = new TreeMap<>();
-        session.query(
-                JOB_POINTS,
-                cells -> points.computeIfAbsent(cells.text(), node -> new ArrayList<>())
-                        .add(new JobSeries.Point(
-                                slots.from().plusMillis(cells.number()),
-                                cells.integer(),
-                                cells.maybeReal(),
-                                cells.maybeNumber(),
-                                cells.maybeNumber(),
-                                cells.maybeInteger())),
-                ms(slots.from()),
-                ms(slots.from()),
-                slots.length().toMillis(),
-                span.run().key().jobId(),
+    static List<JobSeries> ofJob(Session session, Sources sources, RunSpan span, Slots slots) throws SQLException {
+        long jobId = span.run().key().jobId();
+        Part part = Part.of(
+                slots,
                 Math.max(ms(slots.from()), ms(span.from())),
-                Math.min(ms(slots.to()), ms(span.to())));
+                Math.min(ms(slots.to()), ms(span.to())),
+                sources,
+                "job_reading");
+        Sql sql = new Sql()
+                .add("WITH item AS (SELECT r.node, ")
+                .add(part.slot())
+                .add("""
+                , r.at_ms AS last_ms, 1 AS samples, r.period_ms AS covered_ms, r.cpu_seconds AS cpu_first,
+                  r.cpu_seconds AS cpu_last, CAST(0 AS DOUBLE) AS cpu_within,
+                  CAST(r.memory_used_bytes AS DOUBLE) AS memory_mean, r.memory_used_bytes AS memory_max,
+                  r.processes AS processes_max
+                FROM\s""")
+                .add(sources.of("job_reading", part.readings()))
+                .add(" r WHERE r.job_id = ? AND", jobId);
+        sql.add(part.isReading());
+        if (part.cut().isRolled()) {
+            sql.add(" UNION ALL SELECT r.node, ")
+                    .add(part.slot())
+                    .add("""
+                    , r.last_ms, r.samples, r.covered_ms, r.cpu_first, r.cpu_last, coalesce(r.cpu_seconds, 0),
+                      r.memory_mean, r.memory_max, r.processes_max
+                    FROM\s""")
+                    .add(sources.of("job_5m", part.rollups()))
+                    .add(" r WHERE r.job_id = ? AND", jobId);
+            sql.add(part.isRolled());
+        }
+        Map<String, List<JobSeries.Point>> points = new TreeMap<>();
+        sql.add(JOB_POINTS).query(session, cells -> points.computeIfAbsent(cells.text(), node -> new ArrayList<>())
+                .add(new JobSeries.Point(
+                        slots.from().plusMillis(cells.number()),
+                        cells.integer(),
+                        cells.maybeReal(),
+                        cells.maybeRounded(),
+                        cells.maybeNumber(),
+                        cells.maybeInteger())));
         List<JobSeries> series = new ArrayList<>();
         points.forEach((node, list) -> series.add(new JobSeries(node, list)));
         return series;

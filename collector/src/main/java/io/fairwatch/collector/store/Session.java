@@ -6,13 +6,20 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.duckdb.DuckDBConnection;
+import org.jspecify.annotations.Nullable;
 
 /** One connection and the few things that are done with it. Confined to the thread that holds it. */
 final class Session implements AutoCloseable {
+    private static final int MOST_PREPARED = 64;
+
     private final DuckDBConnection connection;
     private final int timeoutSeconds;
+    private final Map<String, PreparedStatement> prepared = new LinkedHashMap<>(16, 0.75f, true);
 
     /**
      * @param connection becomes this session's own; with autocommit on, so that no old state of the tables is held
@@ -52,17 +59,14 @@ final class Session implements AutoCloseable {
     }
 
     /** Runs a statement that answers nothing. Parameters: strings and boxed numbers. */
-    void update(String sql, Object... parameters) throws SQLException {
-        try (PreparedStatement statement = prepared(sql, parameters)) {
-            statement.execute();
-        }
+    void update(String sql, @Nullable Object... parameters) throws SQLException {
+        prepared(sql, parameters).execute();
     }
 
     /** All rows of a query. Parameters: strings and boxed numbers. */
-    <T> List<T> query(String sql, Mapper<T> mapper, Object... parameters) throws SQLException {
+    <T> List<T> query(String sql, Mapper<T> mapper, @Nullable Object... parameters) throws SQLException {
         List<T> rows = new ArrayList<>();
-        try (PreparedStatement statement = prepared(sql, parameters);
-                ResultSet result = statement.executeQuery()) {
+        try (ResultSet result = prepared(sql, parameters).executeQuery()) {
             while (result.next()) {
                 rows.add(mapper.map(new Cells(result)));
             }
@@ -80,22 +84,31 @@ final class Session implements AutoCloseable {
         return new Rows(connection.createAppender("temp", "main", table));
     }
 
-    private PreparedStatement prepared(String sql, Object... parameters) throws SQLException {
-        PreparedStatement statement = connection.prepareStatement(sql);
-        try {
+    /** The statement with its parameters. Statements are kept, because planning takes longer than most of them. */
+    private PreparedStatement prepared(String sql, @Nullable Object... parameters) throws SQLException {
+        PreparedStatement statement = prepared.get(sql);
+        if (statement == null) {
+            statement = connection.prepareStatement(sql);
             statement.setQueryTimeout(timeoutSeconds);
-            for (int i = 0; i < parameters.length; i++) {
-                statement.setObject(i + 1, parameters[i] instanceof String text ? Rows.clean(text) : parameters[i]);
+            prepared.put(sql, statement);
+            if (prepared.size() > MOST_PREPARED) {
+                Iterator<PreparedStatement> eldest = prepared.values().iterator();
+                eldest.next().close();
+                eldest.remove();
             }
-            return statement;
-        } catch (SQLException | RuntimeException e) {
-            statement.close();
-            throw e;
         }
+        for (int i = 0; i < parameters.length; i++) {
+            statement.setObject(i + 1, parameters[i] instanceof String text ? Rows.clean(text) : parameters[i]);
+        }
+        return statement;
     }
 
     @Override
     public void close() throws SQLException {
+        for (PreparedStatement statement : prepared.values()) {
+            statement.close();
+        }
+        prepared.clear();
         connection.close();
     }
 }

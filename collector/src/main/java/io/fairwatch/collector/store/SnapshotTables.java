@@ -13,6 +13,7 @@ import io.fairwatch.agent.wire.NodeSnapshot;
 import io.fairwatch.agent.wire.UserUse;
 import io.fairwatch.agent.wire.Utilization;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -316,46 +317,52 @@ final class SnapshotTables {
         return kept;
     }
 
-    static List<GpuReadingAt> newestReadings(Session session, Set<String> uuids, Instant at) throws SQLException {
+    static List<GpuReadingAt> newestReadings(Session session, Sources sources, Set<String> uuids, Instant at)
+            throws SQLException {
         // almost always the newest reading is minutes old; only GPUs that have none there are sought in all of the past
         Map<String, GpuReadingAt> found = new LinkedHashMap<>();
-        for (long from : new long[] {at.toEpochMilli() - 15 * 60_000, Long.MIN_VALUE}) {
+        long atMs = at.toEpochMilli();
+        for (long from :
+                new long[] {atMs - 15 * 60_000, atMs - Duration.ofDays(1).toMillis(), Long.MIN_VALUE}) {
             Set<String> missing = new HashSet<>(uuids);
             missing.removeAll(found.keySet());
             if (!missing.isEmpty()) {
-                newestReadings(session, missing, from, at.toEpochMilli(), found);
+                newestReadings(session, sources, missing, from, atMs, found);
             }
         }
         return List.copyOf(found.values());
     }
 
     private static void newestReadings(
-            Session session, Set<String> uuids, long fromMs, long atMs, Map<String, GpuReadingAt> found)
+            Session session,
+            Sources sources,
+            Set<String> uuids,
+            long fromMs,
+            long atMs,
+            Map<String, GpuReadingAt> found)
             throws SQLException {
-        session.execute("CREATE OR REPLACE TEMPORARY TABLE wanted (uuid VARCHAR NOT NULL)");
-        try (Rows rows = session.appendTemporary("wanted")) {
-            for (String uuid : uuids) {
-                rows.text(uuid).end();
-            }
-        }
-        session.query(
-                "SELECT " + READING_COLUMNS + DEVICE_COLUMNS + """
-
-                        FROM gpu_reading r JOIN (
-                          SELECT x.uuid, max(x.at_ms) AS at_ms FROM gpu_reading x JOIN wanted w ON w.uuid = x.uuid
-                          WHERE x.at_ms >= ? AND x.at_ms <= ? GROUP BY x.uuid
-                        ) n ON n.uuid = r.uuid AND n.at_ms = r.at_ms
-                        JOIN gpu g ON g.uuid = r.uuid
-                        WHERE r.at_ms >= ? AND r.at_ms <= ?
-                        ORDER BY r.node, g.nvml_index, g.uuid""",
-                cells -> {
+        String readings = sources.of("gpu_reading", Math.max(Long.MIN_VALUE + 1, fromMs) - 1, atMs);
+        Asked wanted = Asked.of(
+                session,
+                "wanted",
+                List.of(new Asked.Column("uuid", "VARCHAR")),
+                uuids.stream().map(uuid -> List.of(Rows.clean(uuid))).toList());
+        new Sql()
+                .with(List.of(wanted))
+                .add("newest AS (SELECT x.uuid, max(x.at_ms) AS at_ms FROM ")
+                .add(readings)
+                .add(" x JOIN wanted w ON w.uuid = x.uuid WHERE x.at_ms >= ? AND x.at_ms <= ?", fromMs, atMs)
+                .among("x.uuid", uuids)
+                .add(" GROUP BY x.uuid) SELECT " + READING_COLUMNS + DEVICE_COLUMNS + " FROM ")
+                .add(readings)
+                .add(" r JOIN newest n ON n.uuid = r.uuid AND n.at_ms = r.at_ms JOIN gpu g ON g.uuid = r.uuid")
+                .add(" WHERE r.at_ms >= ? AND r.at_ms <= ?", fromMs, atMs)
+                .among("r.uuid", uuids)
+                .add(" ORDER BY r.node, g.nvml_index, g.uuid")
+                .query(session, cells -> {
                     GpuReadingAt reading = reading(cells);
                     return found.putIfAbsent(reading.reading().device().uuid(), reading) == null;
-                },
-                fromMs,
-                atMs,
-                fromMs,
-                atMs);
+                });
     }
 
     private static GpuReadingAt reading(Cells cells) throws SQLException {
@@ -459,17 +466,6 @@ final class SnapshotTables {
         return parent.map(uuid -> new MigInstance(uuid, gpuInstance, computeInstance, multiprocessors, profile));
     }
 
-    /** The devices whose uuid stands in a temporary table, by uuid. */
-    static Map<String, GpuDevice> devices(Session session, String table) throws SQLException {
-        Map<String, GpuDevice> devices = new HashMap<>();
-        session.query(
-                "SELECT " + DEVICE_COLUMNS + " FROM gpu g WHERE g.uuid IN (SELECT uuid FROM " + table + ")", cells -> {
-                    GpuDevice device = device(cells);
-                    return devices.put(device.uuid(), device) == null;
-                });
-        return devices;
-    }
-
     /** The devices of these uuids, by uuid. */
     static Map<String, GpuDevice> devices(Session session, Collection<String> uuids) throws SQLException {
         Map<String, GpuDevice> devices = new HashMap<>();
@@ -486,11 +482,11 @@ final class SnapshotTables {
         return devices;
     }
 
-    static List<JobOnGpu> jobsOnGpus(Session session, Instant from, Instant to) throws SQLException {
+    static List<JobOnGpu> jobsOnGpus(Session session, Sources sources, Instant from, Instant to) throws SQLException {
         return session.query(
-                """
-                SELECT job_id, node, uuid, min(at_ms), max(at_ms) FROM gpu_process
-                WHERE job_id IS NOT NULL AND evidence <> 'ENVIRON' AND at_ms >= ? AND at_ms < ?
+                "SELECT job_id, node, uuid, min(at_ms), max(at_ms) FROM "
+                        + sources.of("gpu_process", from.toEpochMilli() - 1, to.toEpochMilli()) + """
+                 r WHERE job_id IS NOT NULL AND evidence <> 'ENVIRON' AND at_ms >= ? AND at_ms < ?
                 GROUP BY job_id, node, uuid ORDER BY job_id, node, uuid""",
                 cells -> new JobOnGpu(cells.number(), cells.text(), cells.text(), cells.time(), cells.time()),
                 from.toEpochMilli(),

@@ -224,7 +224,11 @@ final class SummaryTables {
                 session,
                 "JOIN staged_run_key k ON k.cluster = g.cluster AND k.job_id = g.job_id AND k.start_ms = g.start_ms");
         Map<String, GpuDevice> devices = new HashMap<>();
-        SnapshotTables.devices(session, "run_gpu_summary s" + JOINED).forEach(devices::put);
+        devices.putAll(SnapshotTables.devices(
+                session,
+                session.query(
+                        "SELECT DISTINCT s.uuid FROM run_gpu_summary s" + JOINED + " WHERE s.uuid IS NOT NULL",
+                        Cells::text)));
         record Head(Instant end, Instant madeAt, double busyAbove, OptionalInt nodesSeen, JobUse job) {}
         Map<RunKey, Head> heads = new LinkedHashMap<>();
         session.query(OF_RUNS, cells -> {

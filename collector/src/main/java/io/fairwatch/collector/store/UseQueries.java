@@ -10,7 +10,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -19,6 +19,9 @@ import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Allocated and used, joined: a fixed number of queries for any number of spans. Immutable; every method works within
@@ -28,141 +31,44 @@ import java.util.TreeMap;
  * busy) belongs to it as far as the period overlaps it. What was read <em>at</em> an instant (memory, processes, the
  * energy counter) belongs to it if {@code from < at <= to}, so that the next owner's memory is never the last one's.
  *
- * <p>A GPU that is lost sends a last reading with nothing but its XIDs: they are counted, but nothing was seen.
- *
  * <p>Of a GPU that Slurm did not give, only the snapshots count that show a process of the job on it: the rest is
  * somebody else's.
+ *
+ * <p>Readings and roll-ups (see {@link Spans}) become rows of one shape, which are then summed up together. A span that
+ * is a whole ended run is answered from its summary.
  */
 final class UseQueries {
-    /** A job that only a process's environment names could be anybody's invention: its owner must agree. */
-    private static final String GPU_USE = """
-            WITH snapshot_of_job AS (
-              SELECT s.no, p.uuid, p.node, p.at_ms, count(*) AS processes
-              FROM span s JOIN gpu_process p ON p.job_id = s.job_id AND p.at_ms > s.from_ms AND p.at_ms <= s.to_ms
-              WHERE p.at_ms > ? AND p.at_ms <= ?
-                AND (p.evidence <> 'ENVIRON' OR p.uid IS NULL OR s.uid IS NULL OR p.uid = s.uid)
-              GROUP BY s.no, p.uuid, p.node, p.at_ms
-            ), seen AS (
-              SELECT no, uuid, min(node) AS node, max(processes) AS processes
-              FROM snapshot_of_job GROUP BY no, uuid
-            ), pair AS (
-              SELECT DISTINCT no, uuid, TRUE AS given FROM span_gpu
-              UNION ALL
-              SELECT s.no, s.uuid, FALSE FROM seen s
-              WHERE NOT EXISTS (SELECT 1 FROM span_gpu g WHERE g.no = s.no AND g.uuid = s.uuid)
-            ), part AS (
-              SELECT s.no, r.uuid, r.at_ms, s.to_ms,
-                CASE WHEN r.at_ms < s.to_ms THEN r.at_ms ELSE s.to_ms END
-                  - CASE WHEN r.at_ms - r.period_ms > s.from_ms THEN r.at_ms - r.period_ms ELSE s.from_ms END
-                  AS covered_ms,
-                r.utilization_mean, r.utilization_max,
-                CASE WHEN r.at_ms <= s.to_ms THEN r.memory_used_bytes END AS memory,
-                CASE WHEN r.at_ms <= s.to_ms THEN r.process_count END AS told,
-                r.power_watts, r.memory_utilization_mean, r.temperature_celsius, r.graphics_ratio, r.sm_ratio,
-                r.occupancy_ratio, r.tensor_ratio, r.dram_ratio,
-                CASE WHEN r.xids IS NOT NULL AND r.utilization_max IS NULL AND r.memory_used_bytes IS NULL
-                  AND r.power_watts IS NULL AND r.temperature_celsius IS NULL AND r.process_count IS NULL
-                  THEN 1 END AS lost,
-                CASE WHEN r.xids = '' THEN 0
-                  WHEN r.xids IS NOT NULL THEN length(r.xids) - length(replace(r.xids, ',', '')) + 1 END AS xids
-              FROM gpu_reading r
-              JOIN pair p ON p.uuid = r.uuid
-              JOIN span s ON s.no = p.no AND r.at_ms > s.from_ms AND r.at_ms - r.period_ms < s.to_ms
-              WHERE r.at_ms > ? AND r.at_ms < ?
-                AND (p.given OR EXISTS (
-                  SELECT 1 FROM snapshot_of_job j WHERE j.no = p.no AND j.uuid = p.uuid AND j.at_ms = r.at_ms))
-            ), reading AS (
-              SELECT no, uuid, count(*) - count(lost) AS samples,
-                sum(CASE WHEN lost IS NULL THEN covered_ms ELSE 0 END) AS covered_ms,
-                sum(CASE WHEN utilization_mean IS NOT NULL THEN utilization_mean * covered_ms END)
-                  AS busy_ms,
-                sum(CASE WHEN utilization_mean IS NOT NULL THEN covered_ms END) AS measured_ms,
-                sum(CASE WHEN utilization_max > ? THEN covered_ms ELSE 0 END) AS active_ms,
-                sum(CASE WHEN utilization_max <= ? THEN covered_ms ELSE 0 END) AS idle_ms,
-                max(utilization_max) AS utilization_max,
-                max(CASE WHEN utilization_max > ? THEN
-                  CASE WHEN at_ms < to_ms THEN at_ms ELSE to_ms END END) AS busy_at_ms,
-                max(memory) AS memory, count(told) AS told, max(power_watts) AS power_max,
-                max(temperature_celsius) AS temperature_max, sum(xids) AS xids"""
-            + mean("power_watts") + mean("memory_utilization_mean") + mean("memory") + mean("graphics_ratio")
-            + mean("sm_ratio") + mean("occupancy_ratio") + mean("tensor_ratio") + mean("dram_ratio") + """
-
-              FROM part GROUP BY no, uuid
-            )
-            SELECT p.no, p.uuid, seen.node, CAST(seen.processes AS INTEGER), CAST(reading.samples AS INTEGER),
-              CAST(reading.covered_ms AS BIGINT), CAST(reading.active_ms AS BIGINT), CAST(reading.idle_ms AS BIGINT),
-              reading.busy_ms / NULLIF(reading.measured_ms, 0), reading.utilization_max, reading.busy_at_ms,
-              reading.memory, CAST(reading.told AS INTEGER), reading.mean_power_watts, reading.power_max,
-              reading.mean_memory_utilization_mean, CAST(round(reading.mean_memory) AS BIGINT),
-              reading.temperature_max, reading.mean_graphics_ratio, reading.mean_sm_ratio,
-              reading.mean_occupancy_ratio, reading.mean_tensor_ratio, reading.mean_dram_ratio,
-              CAST(reading.xids AS INTEGER)
-            FROM pair p
-            LEFT JOIN seen ON seen.no = p.no AND seen.uuid = p.uuid
-            LEFT JOIN reading ON reading.no = p.no AND reading.uuid = p.uuid""";
-
-    private static final String GPU_ENERGY = """
-            WITH step AS (
-              SELECT p.no, p.uuid, r.utilization_max, r.energy_joules
-                - lag(r.energy_joules) OVER (PARTITION BY p.no, p.uuid ORDER BY r.at_ms) AS joules
-              FROM gpu_reading r
-              JOIN used p ON p.uuid = r.uuid
-              JOIN span s ON s.no = p.no AND r.at_ms > s.from_ms AND r.at_ms <= s.to_ms
-              WHERE r.at_ms > ? AND r.at_ms <= ? AND r.energy_joules IS NOT NULL
-            )
-            SELECT no, uuid, sum(CASE WHEN joules > 0 THEN joules ELSE 0 END),
-              sum(CASE WHEN utilization_max IS NULL THEN NULL
-                WHEN utilization_max <= ? AND joules > 0 THEN joules ELSE 0 END)
-            FROM step
-            WHERE joules IS NOT NULL GROUP BY no, uuid""";
-
-    /** Of each job on each node, and of each job on all of them: most memory at one time needs both. */
-    private static final String JOB_PARTS = """
-            WITH part AS (
-              SELECT s.no, r.node, r.at_ms, r.period_ms, r.processes, r.memory_used_bytes, r.cpu_seconds
-                - lag(r.cpu_seconds) OVER (PARTITION BY s.no, r.node ORDER BY r.at_ms) AS cpu_seconds,
-                r.memory_limit_bytes, r.cpus, r.cpu_system_seconds, r.swap_used_bytes, r.oom_kills,
-                r.memory_limit_hits, r.read_bytes, r.written_bytes, r.cpu_stalled_seconds, r.memory_stalled_seconds,
-                r.io_stalled_seconds
-              FROM span s JOIN job_reading r ON r.job_id = s.job_id AND r.at_ms > s.from_ms AND r.at_ms <= s.to_ms
-              WHERE r.at_ms > ? AND r.at_ms <= ?
-            )""";
-
-    private static final String JOB_ON_NODE = JOB_PARTS + """
-
-            SELECT no, node, CAST(count(*) AS INTEGER),
-              sum(CASE WHEN cpu_seconds > 0 THEN cpu_seconds WHEN cpu_seconds IS NOT NULL THEN 0 END),
-              max(memory_used_bytes), max(memory_limit_bytes), max(processes), max(cpus), max(cpu_system_seconds),
-              max(swap_used_bytes), max(oom_kills), max(memory_limit_hits), max(read_bytes), max(written_bytes),
-              max(cpu_stalled_seconds), max(memory_stalled_seconds), max(io_stalled_seconds)
-            FROM part GROUP BY no, node ORDER BY no, node""";
-
-    private static final String JOB_USE = JOB_PARTS + """
-            , whole AS (
-              SELECT no, max(period_ms) AS width_ms FROM part GROUP BY no
-            ), slot AS (
-              SELECT p.no, p.node, p.at_ms - p.at_ms % w.width_ms AS slot_ms,
-                max(p.memory_used_bytes) AS memory, max(p.processes) AS processes
-              FROM part p JOIN whole w ON w.no = p.no
-              GROUP BY p.no, p.node, p.at_ms - p.at_ms % w.width_ms
-            )
-            SELECT no, CAST(max(memory) AS BIGINT), CAST(max(processes) AS INTEGER) FROM (
-              SELECT no, slot_ms, sum(memory) AS memory, sum(processes) AS processes FROM slot
-              GROUP BY no, slot_ms) x
-            GROUP BY no ORDER BY no""";
-
-    /** Snapshots of nodes are not taken at one time: within these minutes they count as together. */
-    private static final String TOGETHER = """
-            SELECT no, CAST(max(busy) AS INTEGER) FROM (
-              SELECT p.no, count(DISTINCT r.uuid) AS busy FROM span_gpu p
-              JOIN span s ON s.no = p.no
-              JOIN gpu_reading r ON r.uuid = p.uuid AND r.at_ms > s.from_ms AND r.at_ms <= s.to_ms
-              WHERE r.at_ms > ? AND r.at_ms <= ? AND r.utilization_max > ?
-              GROUP BY p.no, r.at_ms - r.at_ms % 120000) x
-            GROUP BY no""";
-
     /** The longest period that a snapshot may have. */
     private static final long LONGEST_PERIOD_MS = Duration.ofDays(1).toMillis();
+
+    /** A GPU that is lost sends a last reading with nothing but its XIDs: they are counted, but nothing was seen. */
+    static final String LOST = "(r.xids IS NOT NULL AND r.utilization_max IS NULL AND r.memory_used_bytes IS NULL"
+            + " AND r.power_watts IS NULL AND r.temperature_celsius IS NULL AND r.process_count IS NULL)";
+
+    /** Outside the part of the span that roll-ups answer; rows that are not sealed are in no roll-up. */
+    private static final String NOT_ROLLED =
+            " AND NOT (r.sealed AND r.at_ms > s.roll_from_ms AND r.at_ms <= s.roll_to_ms)";
+
+    private static final String ROLLED = " AND r.at_ms > s.roll_from_ms AND r.at_ms <= s.roll_to_ms";
+
+    /** How much of the five minutes lies in the span: all of them, but at its ends where no readings are left. */
+    private static final String SHARE = "(LEAST(r.at_ms, s.to_ms) - GREATEST(r.at_ms - " + Rollups.LENGTH_MS
+            + ", s.from_ms)) / CAST(" + Rollups.LENGTH_MS + " AS DOUBLE)";
+
+    private static final String GPU_SUMS = """
+            SELECT no, uuid, CAST(round(sum(samples)) AS INTEGER), CAST(round(sum(covered_ms)) AS BIGINT),
+              CAST(round(sum(busy_ms)) AS BIGINT), CAST(round(sum(idle_ms)) AS BIGINT),
+              sum(used_ms) / NULLIF(sum(measured_ms), 0), max(utilization_max), max(busy_at_ms), max(memory_max),
+              CAST(sum(told) AS INTEGER), max(power_max), max(temperature_max), CAST(sum(xids) AS INTEGER)"""
+            + mean("power_mean")
+            + mean("memory_utilization_mean")
+            + mean("memory_mean")
+            + mean("graphics_mean")
+            + mean("sm_mean")
+            + mean("occupancy_mean")
+            + mean("tensor_mean")
+            + mean("dram_mean")
+            + " FROM item GROUP BY no, uuid";
 
     private record Pair(int no, String uuid) {}
 
@@ -170,13 +76,14 @@ final class UseQueries {
         static final Energy NOT_KNOWN = new Energy(OptionalDouble.empty(), OptionalDouble.empty());
     }
 
-    /** A row of {@link #GPU_USE}. */
+    /** Where a job's processes were seen, and how many at one time. */
+    private record Seen(String node, int processes) {}
+
+    /** A row of {@link #GPU_SUMS}. */
     private record Used(
-            Optional<String> node,
-            OptionalInt processes,
             int samples,
             long coveredMs,
-            long activeMs,
+            long busyMs,
             long idleMs,
             OptionalDouble mean,
             OptionalDouble max,
@@ -185,8 +92,6 @@ final class UseQueries {
             int told,
             GpuUse.Work work) {
         static final Used NOTHING = new Used(
-                Optional.empty(),
-                OptionalInt.empty(),
                 0,
                 0,
                 0,
@@ -197,62 +102,124 @@ final class UseQueries {
                 OptionalLong.empty(),
                 0,
                 GpuUse.Work.NOT_KNOWN);
-
-        OptionalInt processesMax() {
-            return processes.isPresent() || told == 0 ? processes : OptionalInt.of(0);
-        }
     }
 
     private UseQueries() {}
 
-    static List<GpuUse> gpuUse(Session session, List<RunSpan> spans, double busyAboveRatio) throws SQLException {
-        if (spans.isEmpty()) {
-            return List.of();
-        }
-        stage(session, spans);
-        long earliest = earliest(spans);
-        long latest = latest(spans);
-        List<Map<String, Used>> used = new ArrayList<>();
-        spans.forEach(span -> used.add(new TreeMap<>()));
-        session.query(
-                GPU_USE,
-                cells -> used.get(cells.integer()).put(cells.text(), used(cells)) == null,
-                earliest,
-                latest,
-                earliest,
-                latest + LONGEST_PERIOD_MS,
-                busyAboveRatio,
-                busyAboveRatio,
-                busyAboveRatio);
-        Map<Pair, Energy> energy = energy(session, used, earliest, latest, busyAboveRatio);
-        Map<String, GpuDevice> devices = SnapshotTables.devices(session, "used");
-        List<GpuUse> uses = new ArrayList<>();
-        for (int no = 0; no < spans.size(); no++) {
-            RunSpan span = spans.get(no);
-            Set<String> allocated = new HashSet<>();
-            for (AllocatedGpu gpu : span.run().gpus()) {
-                String uuid = gpu.uuid().map(Rows::clean).orElse("");
-                allocated.add(uuid);
-                uses.add(use(
-                        span,
-                        gpu.node(),
-                        Optional.of(gpu),
-                        Optional.ofNullable(devices.get(uuid)),
-                        used.get(no).getOrDefault(uuid, Used.NOTHING),
-                        energy.getOrDefault(new Pair(no, uuid), Energy.NOT_KNOWN)));
+    /** A column's mean over the time that its rows cover, after a comma. */
+    private static String mean(String column) {
+        return ",\n sum(" + column + " * covered_ms) / NULLIF(sum(CASE WHEN " + column
+                + " IS NOT NULL THEN covered_ms END), 0)";
+    }
+
+    static List<GpuUse> gpuUse(Session session, Sources sources, List<RunSpan> asked, double busyAboveRatio)
+            throws SQLException {
+        Map<RunSpan, List<GpuUse>> done = fromSummaries(session, asked, busyAboveRatio);
+        List<RunSpan> spans = asked.stream()
+                .filter(span -> !done.containsKey(span))
+                .distinct()
+                .toList();
+        done.putAll(fromReadings(session, sources, spans, busyAboveRatio));
+        return asked.stream()
+                .flatMap(span -> done.getOrDefault(span, List.of()).stream())
+                .toList();
+    }
+
+    /** Spans that are whole ended runs and have a summary that names the same devices. */
+    private static Map<RunSpan, List<GpuUse>> fromSummaries(Session session, List<RunSpan> asked, double busyAboveRatio)
+            throws SQLException {
+        Map<RunSpan, List<GpuUse>> answers = new HashMap<>();
+        Map<RunKey, RunSummary> summaries = summaries(session, asked);
+        for (RunSpan span : asked) {
+            RunSummary summary = summaries.get(RunTables.stored(span.run().key()));
+            if (summary != null
+                    && summary.busyAboveRatio() == busyAboveRatio
+                    && isWhole(span, summary)
+                    && devices(summary)
+                            .containsAll(Spans.of(List.of(span), Sources.NONE, 0, false)
+                                    .given()
+                                    .get(0))) {
+                answers.put(span, summary.gpus());
             }
-            for (Map.Entry<String, Used> other : used.get(no).entrySet()) {
-                String uuid = other.getKey();
-                if (!allocated.contains(uuid)) {
-                    uses.add(use(
+        }
+        return answers;
+    }
+
+    private static Map<RunKey, RunSummary> summaries(Session session, List<RunSpan> asked) throws SQLException {
+        Set<RunKey> ended = asked.stream()
+                .map(RunSpan::run)
+                .filter(run -> run.end().isPresent())
+                .map(Run::key)
+                .collect(Collectors.toSet());
+        return SummaryTables.of(session, ended).stream()
+                .collect(Collectors.toMap(RunSummary::run, Function.identity(), (a, b) -> b));
+    }
+
+    private static boolean isWhole(RunSpan span, RunSummary summary) {
+        return span.run().end().equals(Optional.of(summary.end()))
+                && !span.from().isAfter(summary.run().start())
+                && !span.to().isBefore(summary.end());
+    }
+
+    private static Set<String> devices(RunSummary summary) {
+        return summary.gpus().stream()
+                .flatMap(gpu -> gpu.device().stream())
+                .map(GpuDevice::uuid)
+                .collect(Collectors.toSet());
+    }
+
+    private static Map<RunSpan, List<GpuUse>> fromReadings(
+            Session session, Sources sources, List<RunSpan> list, double busyAboveRatio) throws SQLException {
+        if (list.isEmpty()) {
+            return Map.of();
+        }
+        Spans spans = Spans.of(
+                list,
+                sources,
+                Math.max(sources.keptFromMs("gpu_reading"), sources.keptFromMs("gpu_process")),
+                sources.isBusyAbove(busyAboveRatio));
+        Asked asked = spans.asked(session);
+        List<Map<String, Seen>> seen = seen(session, sources, spans, asked, list);
+        List<Set<String>> given = spans.given();
+        List<Set<String>> others = new ArrayList<>();
+        for (int no = 0; no < list.size(); no++) {
+            Set<String> rest = new LinkedHashSet<>(seen.get(no).keySet());
+            rest.removeAll(given.get(no));
+            others.add(rest);
+        }
+        Map<Pair, Used> used = used(session, sources, spans, asked, list, given, true, busyAboveRatio);
+        used.putAll(used(session, sources, spans, asked, list, others, false, busyAboveRatio));
+        List<Set<String>> all = new ArrayList<>();
+        for (int no = 0; no < list.size(); no++) {
+            all.add(new LinkedHashSet<>(given.get(no)));
+            all.get(no).addAll(others.get(no));
+        }
+        Map<Pair, Energy> energy = energy(session, sources, spans, asked, all, busyAboveRatio);
+        Map<String, GpuDevice> devices = SnapshotTables.devices(
+                session, all.stream().flatMap(Set::stream).collect(Collectors.toSet()));
+        Map<RunSpan, List<GpuUse>> uses = new HashMap<>();
+        for (int no = 0; no < list.size(); no++) {
+            RunSpan span = list.get(no);
+            List<GpuUse> its = new ArrayList<>();
+            for (AllocatedGpu gpu : span.run().gpus()) {
+                Pair pair = new Pair(no, gpu.uuid().map(Rows::clean).orElse(""));
+                its.add(use(span, gpu.node(), Optional.of(gpu), devices, pair, seen.get(no), used, energy));
+            }
+            for (String uuid : new TreeMap<>(seen.get(no)).keySet()) {
+                if (others.get(no).contains(uuid)) {
+                    Seen where = seen.get(no).getOrDefault(uuid, new Seen("", 0));
+                    its.add(use(
                             span,
-                            other.getValue().node().orElse(""),
+                            where.node(),
                             Optional.empty(),
-                            Optional.ofNullable(devices.get(uuid)),
-                            other.getValue(),
-                            energy.getOrDefault(new Pair(no, uuid), Energy.NOT_KNOWN)));
+                            devices,
+                            new Pair(no, uuid),
+                            seen.get(no),
+                            used,
+                            energy));
                 }
             }
+            uses.put(span, its);
         }
         return uses;
     }
@@ -261,60 +228,209 @@ final class UseQueries {
             RunSpan span,
             String node,
             Optional<AllocatedGpu> allocated,
-            Optional<GpuDevice> device,
-            Used used,
-            Energy energy) {
+            Map<String, GpuDevice> devices,
+            Pair pair,
+            Map<String, Seen> seen,
+            Map<Pair, Used> all,
+            Map<Pair, Energy> energies) {
+        Used used = all.getOrDefault(pair, Used.NOTHING);
+        Energy energy = energies.getOrDefault(pair, Energy.NOT_KNOWN);
+        Seen where = seen.get(pair.uuid());
         long lengthMs = Math.max(0, span.to().toEpochMilli() - span.from().toEpochMilli());
+        GpuUse.Work work = used.work();
         return new GpuUse(
                 span.run().key(),
                 node,
                 allocated,
-                device,
+                Optional.ofNullable(devices.get(pair.uuid())),
                 span.from(),
                 span.to(),
                 used.samples(),
                 Math.min(used.coveredMs(), lengthMs) / 1000.0,
-                Math.min(used.activeMs(), lengthMs) / 1000.0,
+                Math.min(used.busyMs(), lengthMs) / 1000.0,
                 Math.min(used.idleMs(), lengthMs) / 1000.0,
                 used.mean(),
                 used.max(),
                 used.busyAt(),
                 used.memory(),
-                used.processesMax(),
+                processesMax(where, used),
                 energy.joules(),
                 new GpuUse.Work(
                         energy.idleJoules(),
-                        used.work().powerMeanWatts(),
-                        used.work().powerMaxWatts(),
-                        used.work().memoryUtilizationMeanRatio(),
-                        used.work().memoryUsedMeanBytes(),
-                        used.work().temperatureMaxCelsius(),
-                        used.work().activity(),
-                        used.work().xids()));
+                        work.powerMeanWatts(),
+                        work.powerMaxWatts(),
+                        work.memoryUtilizationMeanRatio(),
+                        work.memoryUsedMeanBytes(),
+                        work.temperatureMaxCelsius(),
+                        work.activity(),
+                        work.xids()));
+    }
+
+    private static OptionalInt processesMax(@Nullable Seen seen, Used used) {
+        if (seen != null) {
+            return OptionalInt.of(seen.processes());
+        }
+        return used.told() == 0 ? OptionalInt.empty() : OptionalInt.of(0);
+    }
+
+    private static List<Long> jobs(List<RunSpan> spans) {
+        return spans.stream().map(span -> span.run().key().jobId()).distinct().toList();
+    }
+
+    private static List<Map<String, Seen>> seen(
+            Session session, Sources sources, Spans spans, Asked asked, List<RunSpan> list) throws SQLException {
+        List<Map<String, Seen>> seen = new ArrayList<>();
+        list.forEach(span -> seen.add(new HashMap<>()));
+        Sql sql = new Sql().with(List.of(asked)).add("snapshot AS (").add(snapshots(sources, spans, jobs(list)));
+        if (spans.isRolled()) {
+            sql.add(" UNION ALL ").add(rolledSnapshots(sources, spans, jobs(list)));
+        }
+        sql.add(") SELECT no, uuid, min(node), CAST(max(processes) AS INTEGER) FROM snapshot GROUP BY no, uuid");
+        sql.query(
+                session,
+                cells -> seen.get(cells.integer()).put(cells.text(), new Seen(cells.text(), cells.integer())) == null);
+        return seen;
+    }
+
+    /** A job that only a process's environment names could be anybody's invention: its owner must agree. */
+    private static Sql snapshots(Sources sources, Spans spans, List<Long> jobs) {
+        return new Sql()
+                .add("SELECT s.no, r.uuid, r.node, r.at_ms, 1.0 AS snapshots, count(*) AS processes FROM span s JOIN ")
+                .add(sources.of("gpu_process", spans.readings()))
+                .add(" r ON r.job_id = s.job_id AND r.at_ms > s.from_ms AND r.at_ms <= s.to_ms")
+                .add(" WHERE r.at_ms > ? AND r.at_ms <= ?", spans.earliest(), spans.latest())
+                .among("r.job_id", jobs)
+                .add(" AND (r.evidence <> 'ENVIRON' OR r.uid IS NULL OR s.uid IS NULL OR r.uid = s.uid)")
+                .add(NOT_ROLLED)
+                .add(" GROUP BY s.no, r.uuid, r.node, r.at_ms");
+    }
+
+    private static Sql rolledSnapshots(Sources sources, Spans spans, List<Long> jobs) {
+        return new Sql()
+                .add(
+                        "SELECT s.no, r.uuid, max(r.node) AS node, r.at_ms, CAST(sum(r.snapshots) AS DOUBLE) AS snapshots,")
+                .add(" max(r.processes_max) AS processes")
+                .add(" FROM span s JOIN ")
+                .add(sources.of("gpu_job_5m", spans.rollups()))
+                .add(" r ON r.job_id = s.job_id" + ROLLED + " WHERE TRUE")
+                .among("r.job_id", jobs)
+                .add(" AND (NOT r.environ OR r.uid IS NULL OR s.uid IS NULL OR r.uid = s.uid)")
+                .add(" GROUP BY s.no, r.uuid, r.at_ms");
+    }
+
+    private static Map<Pair, Used> used(
+            Session session,
+            Sources sources,
+            Spans spans,
+            Asked asked,
+            List<RunSpan> list,
+            List<Set<String>> pairs,
+            boolean given,
+            double busyAboveRatio)
+            throws SQLException {
+        Map<Pair, Used> used = new HashMap<>();
+        Set<String> uuids = pairs.stream().flatMap(Set::stream).collect(Collectors.toSet());
+        if (uuids.isEmpty()) {
+            return used;
+        }
+        Asked gpus = gpus(session, "span_gpu", pairs);
+        Sql sql = new Sql().with(List.of(asked, gpus));
+        if (!given) {
+            sql.add("snapshot AS (").add(snapshots(sources, spans, jobs(list))).add("),\n");
+        }
+        sql.add("""
+                item AS (
+                SELECT s.no, r.uuid, CASE WHEN :lost THEN 0.0 ELSE 1.0 END AS samples,
+                  CASE WHEN :lost THEN 0.0
+                    ELSE LEAST(r.at_ms, s.to_ms) - GREATEST(r.at_ms - r.period_ms, s.from_ms) END AS covered_ms,
+                  CASE WHEN r.utilization_mean IS NOT NULL
+                    THEN LEAST(r.at_ms, s.to_ms) - GREATEST(r.at_ms - r.period_ms, s.from_ms) END AS measured_ms,
+                  r.utilization_mean * (LEAST(r.at_ms, s.to_ms) - GREATEST(r.at_ms - r.period_ms, s.from_ms)) AS used_ms,
+                  CASE WHEN r.utilization_max > ?
+                    THEN LEAST(r.at_ms, s.to_ms) - GREATEST(r.at_ms - r.period_ms, s.from_ms) ELSE 0 END AS busy_ms,
+                  CASE WHEN r.utilization_max <= ?
+                    THEN LEAST(r.at_ms, s.to_ms) - GREATEST(r.at_ms - r.period_ms, s.from_ms) ELSE 0 END AS idle_ms,
+                  r.utilization_max, CASE WHEN r.utilization_max > ? THEN LEAST(r.at_ms, s.to_ms) END AS busy_at_ms,
+                  CASE WHEN r.at_ms <= s.to_ms THEN r.memory_used_bytes END AS memory_max,
+                  CASE WHEN r.at_ms <= s.to_ms THEN CAST(r.memory_used_bytes AS DOUBLE) END AS memory_mean,
+                  CASE WHEN r.at_ms <= s.to_ms AND r.process_count IS NOT NULL THEN 1 ELSE 0 END AS told,
+                  r.power_watts AS power_mean, r.power_watts AS power_max,
+                  r.memory_utilization_mean, r.temperature_celsius AS temperature_max,
+                  r.graphics_ratio AS graphics_mean, r.sm_ratio AS sm_mean, r.occupancy_ratio AS occupancy_mean,
+                  r.tensor_ratio AS tensor_mean, r.dram_ratio AS dram_mean,
+                  CASE WHEN r.xids = '' THEN 0
+                    WHEN r.xids IS NOT NULL THEN length(r.xids) - length(replace(r.xids, ',', '')) + 1 END AS xids
+                FROM\s""".replace(":lost", LOST), busyAboveRatio, busyAboveRatio, busyAboveRatio)
+                .add(sources.of("gpu_reading", spans.readings()))
+                .add("""
+                 r JOIN span_gpu g ON g.uuid = r.uuid
+                JOIN span s ON s.no = g.no AND r.at_ms > s.from_ms AND r.at_ms - r.period_ms < s.to_ms""");
+        if (!given) {
+            sql.add(" JOIN (SELECT DISTINCT no, uuid, at_ms FROM snapshot) j"
+                    + " ON j.no = s.no AND j.uuid = r.uuid AND j.at_ms = r.at_ms");
+        }
+        sql.add(" WHERE r.at_ms > ? AND r.at_ms < ?", spans.earliest(), spans.latest() + LONGEST_PERIOD_MS)
+                .among("r.uuid", uuids)
+                .add(NOT_ROLLED);
+        if (spans.isRolled()) {
+            String share = given ? SHARE : "(" + SHARE + " * LEAST(1, j.snapshots / r.samples))";
+            sql.add("\nUNION ALL\n")
+                    .add("""
+                    SELECT s.no, r.uuid, r.samples * :share, r.covered_ms * :share, r.measured_ms * :share,
+                      r.used_ms * :share, r.busy_ms * :share, r.idle_ms * :share,
+                      CASE WHEN :share >= 1 THEN r.utilization_max END, CASE WHEN :share >= 1 THEN r.busy_at_ms END,
+                      CASE WHEN :share >= 1 THEN r.memory_max END, r.memory_mean, r.told, r.power_mean,
+                      CASE WHEN :share >= 1 THEN r.power_max END, r.memory_utilization_mean,
+                      CASE WHEN :share >= 1 THEN r.temperature_max END, r.graphics_mean, r.sm_mean, r.occupancy_mean,
+                      r.tensor_mean, r.dram_mean, r.xids
+                    FROM\s""".replace(":share", share))
+                    .add(sources.of("gpu_5m", spans.rollups()))
+                    .add(" r JOIN span_gpu g ON g.uuid = r.uuid JOIN span s ON s.no = g.no" + ROLLED);
+            if (!given) {
+                sql.add(" JOIN (")
+                        .add(rolledSnapshots(sources, spans, jobs(list)))
+                        .add(") j ON j.no = s.no AND j.uuid = r.uuid AND j.at_ms = r.at_ms");
+            }
+            sql.add(" WHERE TRUE").among("r.uuid", uuids);
+        }
+        sql.add(")\n" + GPU_SUMS);
+        sql.query(session, cells -> used.put(new Pair(cells.integer(), cells.text()), used(cells)) == null);
+        return used;
+    }
+
+    private static Asked gpus(Session session, String name, List<Set<String>> pairs) throws SQLException {
+        List<List<Object>> rows = new ArrayList<>();
+        for (int no = 0; no < pairs.size(); no++) {
+            for (String uuid : pairs.get(no)) {
+                rows.add(List.of(no, uuid));
+            }
+        }
+        return Asked.of(session, name, Spans.GPU_COLUMNS, rows);
     }
 
     private static Used used(Cells cells) throws SQLException {
-        return new Used(
-                cells.maybeText(),
-                cells.maybeInteger(),
-                cells.integer(),
-                cells.number(),
-                cells.number(),
-                cells.number(),
+        int samples = cells.integer();
+        long coveredMs = cells.number();
+        long busyMs = cells.number();
+        long idleMs = cells.number();
+        OptionalDouble mean = cells.maybeReal();
+        OptionalDouble max = cells.maybeReal();
+        Optional<Instant> busyAt = cells.maybeTime();
+        OptionalLong memory = cells.maybeNumber();
+        int told = cells.integer();
+        OptionalDouble powerMax = cells.maybeReal();
+        OptionalDouble temperatureMax = cells.maybeReal();
+        OptionalInt xids = cells.maybeInteger();
+        GpuUse.Work work = new GpuUse.Work(
+                OptionalDouble.empty(),
                 cells.maybeReal(),
+                powerMax,
                 cells.maybeReal(),
-                cells.maybeTime(),
-                cells.maybeNumber(),
-                cells.integer(),
-                new GpuUse.Work(
-                        OptionalDouble.empty(),
-                        cells.maybeReal(),
-                        cells.maybeReal(),
-                        cells.maybeReal(),
-                        cells.maybeNumber(),
-                        cells.maybeReal(),
-                        activity(cells),
-                        cells.maybeInteger()));
+                cells.maybeRounded(),
+                temperatureMax,
+                activity(cells),
+                xids);
+        return new Used(samples, coveredMs, busyMs, idleMs, mean, max, busyAt, memory, told, work);
     }
 
     /** Five cells. */
@@ -323,79 +439,216 @@ final class UseQueries {
                 cells.maybeReal(), cells.maybeReal(), cells.maybeReal(), cells.maybeReal(), cells.maybeReal());
     }
 
-    /** A column's mean over the time that its readings cover, as {@code mean_COLUMN}, after a comma. */
-    static String mean(String column) {
-        return ",\n sum(" + column + " * covered_ms) / NULLIF(sum(CASE WHEN " + column
-                + " IS NOT NULL THEN covered_ms END), 0) AS mean_" + column;
-    }
-
+    /** What the counters rose: from reading to reading, and within roll-ups. */
     private static Map<Pair, Energy> energy(
-            Session session, List<Map<String, Used>> used, long earliest, long latest, double busyAboveRatio)
+            Session session, Sources sources, Spans spans, Asked asked, List<Set<String>> pairs, double busyAboveRatio)
             throws SQLException {
-        session.execute("CREATE OR REPLACE TEMPORARY TABLE used (no INTEGER NOT NULL, uuid VARCHAR NOT NULL)");
-        try (Rows rows = session.appendTemporary("used")) {
-            for (int no = 0; no < used.size(); no++) {
-                for (String uuid : used.get(no).keySet()) {
-                    rows.number(no).text(uuid).end();
-                }
-            }
-        }
         Map<Pair, Energy> energy = new HashMap<>();
-        session.query(
-                GPU_ENERGY,
-                cells -> {
-                    Pair pair = new Pair(cells.integer(), cells.text());
-                    return energy.put(pair, new Energy(cells.maybeReal(), cells.maybeReal())) == null;
-                },
-                earliest,
-                latest,
-                busyAboveRatio);
+        Set<String> uuids = pairs.stream().flatMap(Set::stream).collect(Collectors.toSet());
+        if (uuids.isEmpty()) {
+            return energy;
+        }
+        Asked gpus = gpus(session, "used_gpu", pairs);
+        Sql sql = new Sql()
+                .with(List.of(asked, gpus))
+                .add("""
+                        item AS (
+                        SELECT s.no, r.uuid, r.at_ms AS last_ms, r.energy_joules AS energy_first,
+                          r.energy_joules AS energy_last, r.utilization_max <= ? AS first_idle,
+                          CAST(NULL AS DOUBLE) AS joules_within, CAST(NULL AS DOUBLE) AS idle_within
+                        FROM\s""", busyAboveRatio)
+                .add(sources.of("gpu_reading", spans.readings()))
+                .add("""
+                         r JOIN used_gpu g ON g.uuid = r.uuid
+                        JOIN span s ON s.no = g.no AND r.at_ms > s.from_ms AND r.at_ms <= s.to_ms
+                        WHERE r.energy_joules IS NOT NULL""")
+                .add(" AND r.at_ms > ? AND r.at_ms <= ?", spans.earliest(), spans.latest())
+                .among("r.uuid", uuids)
+                .add(NOT_ROLLED);
+        if (spans.isRolled()) {
+            sql.add("\nUNION ALL\n")
+                    .add("""
+                    SELECT s.no, r.uuid, r.last_ms, r.energy_first, r.energy_last, r.first_idle,
+                      r.energy_joules * :share, r.idle_energy_joules * :share
+                    FROM\s""".replace(":share", SHARE))
+                    .add(sources.of("gpu_5m", spans.rollups()))
+                    .add(" r JOIN used_gpu g ON g.uuid = r.uuid JOIN span s ON s.no = g.no" + ROLLED)
+                    .add(" WHERE r.energy_first IS NOT NULL")
+                    .among("r.uuid", uuids);
+        }
+        sql.add("""
+                ), step AS (
+                  SELECT no, uuid, first_idle, joules_within, idle_within,
+                    energy_first - lag(energy_last) OVER (PARTITION BY no, uuid ORDER BY last_ms) AS joules
+                  FROM item
+                )
+                SELECT no, uuid, sum(CASE WHEN joules > 0 THEN joules WHEN joules IS NOT NULL THEN 0 END),
+                  sum(joules_within),
+                  sum(CASE WHEN joules IS NULL OR first_idle IS NULL THEN NULL
+                    WHEN first_idle AND joules > 0 THEN joules ELSE 0 END),
+                  sum(idle_within)
+                FROM step GROUP BY no, uuid""");
+        sql.query(
+                session,
+                cells -> energy.put(
+                                new Pair(cells.integer(), cells.text()),
+                                new Energy(
+                                        sum(cells.maybeReal(), cells.maybeReal()),
+                                        sum(cells.maybeReal(), cells.maybeReal())))
+                        == null);
         return energy;
     }
 
-    static Map<RunKey, Integer> gpusTogether(Session session, List<RunSpan> spans, double busyAboveRatio)
-            throws SQLException {
+    /** Readings alone: what happened in the same minutes is not in roll-ups; what is no longer kept is left out. */
+    static Map<RunKey, Integer> gpusTogether(
+            Session session, Sources sources, List<RunSpan> list, double busyAboveRatio) throws SQLException {
         Map<RunKey, Integer> together = new HashMap<>();
-        if (spans.isEmpty()) {
+        if (list.isEmpty()) {
             return together;
         }
-        stage(session, spans);
-        session.query(
-                TOGETHER,
-                cells -> together.put(spans.get(cells.integer()).run().key(), cells.integer()) == null,
-                earliest(spans),
-                latest(spans),
-                busyAboveRatio);
+        Spans spans = Spans.of(list, sources, Long.MIN_VALUE, false);
+        List<Set<String>> given = spans.given();
+        new Sql()
+                .with(List.of(spans.asked(session), gpus(session, "span_gpu", given)))
+                .add(
+                        "busy AS (SELECT g.no, count(DISTINCT r.uuid) AS busy FROM span_gpu g JOIN span s ON s.no = g.no JOIN ")
+                .add(sources.of("gpu_reading", spans.readings()))
+                .add(" r ON r.uuid = g.uuid AND r.at_ms > s.from_ms AND r.at_ms <= s.to_ms")
+                .add(" WHERE r.at_ms > ? AND r.at_ms <= ?", spans.earliest(), spans.latest())
+                .among("r.uuid", given.stream().flatMap(Set::stream).collect(Collectors.toSet()))
+                .add(" AND r.utilization_max > ? GROUP BY g.no, r.at_ms - r.at_ms % 120000)", busyAboveRatio)
+                .add(" SELECT no, CAST(max(busy) AS INTEGER) FROM busy GROUP BY no")
+                .query(
+                        session,
+                        cells -> together.put(list.get(cells.integer()).run().key(), cells.integer()) == null);
         return together;
     }
 
-    static List<JobUse> jobUse(Session session, List<RunSpan> spans) throws SQLException {
-        if (spans.isEmpty()) {
-            return List.of();
+    private static OptionalDouble sum(OptionalDouble one, OptionalDouble other) {
+        return one.isEmpty() && other.isEmpty() ? one : OptionalDouble.of(one.orElse(0) + other.orElse(0));
+    }
+
+    // ---- CPU and memory
+
+    static List<JobUse> jobUse(Session session, Sources sources, List<RunSpan> asked) throws SQLException {
+        Map<RunKey, RunSummary> summaries = summaries(session, asked);
+        Map<RunSpan, Optional<JobUse>> done = new HashMap<>();
+        for (RunSpan span : asked) {
+            RunSummary summary = summaries.get(RunTables.stored(span.run().key()));
+            if (summary != null && isWhole(span, summary)) {
+                done.put(span, summary.job());
+            }
         }
-        stage(session, spans);
+        List<RunSpan> rest = asked.stream()
+                .filter(span -> !done.containsKey(span))
+                .distinct()
+                .toList();
+        jobsFromReadings(session, sources, rest).forEach((span, use) -> done.put(span, Optional.of(use)));
+        return asked.stream()
+                .flatMap(span -> done.getOrDefault(span, Optional.empty()).stream())
+                .toList();
+    }
+
+    private static Map<RunSpan, JobUse> jobsFromReadings(Session session, Sources sources, List<RunSpan> list)
+            throws SQLException {
+        if (list.isEmpty()) {
+            return Map.of();
+        }
+        Spans spans = Spans.of(list, sources, sources.keptFromMs("job_reading"), true);
+        Asked asked = spans.asked(session);
         Map<Integer, List<JobUse.OnNode>> nodes = new HashMap<>();
-        session.query(
-                JOB_ON_NODE,
-                cells -> nodes.computeIfAbsent(cells.integer(), no -> new ArrayList<>())
-                        .add(onNode(cells)),
-                earliest(spans),
-                latest(spans));
-        return session.query(
-                JOB_USE,
-                cells -> {
-                    int no = cells.integer();
-                    List<JobUse.OnNode> seen = nodes.getOrDefault(no, List.of());
-                    return new JobUse(
-                            spans.get(no).run().key(),
-                            seen.size(),
-                            cpuSeconds(seen),
-                            cells.maybeNumber(),
-                            cells.maybeInteger(),
-                            seen);
-                },
-                earliest(spans),
-                latest(spans));
+        jobItems(sources, spans, asked, list).add("""
+                        , part AS (
+                          SELECT item.*, cpu_first - lag(cpu_last)
+                            OVER (PARTITION BY no, node, (cpu_last IS NULL) ORDER BY last_ms) AS step
+                          FROM item
+                        )
+                        SELECT no, node, CAST(round(sum(samples)) AS INTEGER),
+                          sum(CASE WHEN step > 0 THEN step WHEN step IS NOT NULL THEN 0 END), sum(cpu_within),
+                          max(memory_max), max(limit_max), max(processes_max), max(cpus), max(cpu_system_seconds),
+                          max(swap_max), max(oom_kills), max(memory_limit_hits), max(read_bytes), max(written_bytes),
+                          max(cpu_stalled_seconds), max(memory_stalled_seconds), max(io_stalled_seconds)
+                        FROM part GROUP BY no, node ORDER BY no, node""").query(session, cells -> nodes.computeIfAbsent(
+                        cells.integer(), no -> new ArrayList<>())
+                .add(onNode(cells)));
+        Map<Integer, Most> most = new HashMap<>();
+        nodes.forEach((no, its) -> {
+            if (its.size() == 1) { // then what it took at one time is what it took there
+                most.put(
+                        no, new Most(its.get(0).memoryUsedMaxBytes(), its.get(0).processesMax()));
+            }
+        });
+        if (most.size() < nodes.size()) {
+            jobItems(sources, spans, asked, list)
+                    .add("""
+                            , width AS (
+                              SELECT no, max(width_ms) AS width_ms FROM item GROUP BY no
+                            ), slot AS (
+                              SELECT i.no, i.node, i.last_ms - i.last_ms % w.width_ms AS slot_ms,
+                                max(i.memory_max) AS memory, max(i.processes_max) AS processes
+                              FROM item i JOIN width w ON w.no = i.no
+                              GROUP BY i.no, i.node, i.last_ms - i.last_ms % w.width_ms
+                            )
+                            SELECT no, CAST(max(memory) AS BIGINT), CAST(max(processes) AS INTEGER) FROM (
+                              SELECT no, slot_ms, sum(memory) AS memory, sum(processes) AS processes FROM slot
+                              GROUP BY no, slot_ms) x
+                            GROUP BY no""")
+                    .query(
+                            session,
+                            cells -> most.putIfAbsent(
+                                            cells.integer(), new Most(cells.maybeNumber(), cells.maybeInteger()))
+                                    == null);
+        }
+        Map<RunSpan, JobUse> uses = new HashMap<>();
+        nodes.forEach((no, its) -> {
+            Most its1 = most.getOrDefault(no, new Most(OptionalLong.empty(), OptionalInt.empty()));
+            uses.put(
+                    list.get(no),
+                    new JobUse(
+                            list.get(no).run().key(),
+                            its.size(),
+                            cpuSeconds(its),
+                            its1.memory(),
+                            its1.processes(),
+                            its));
+        });
+        return uses;
+    }
+
+    /** Most memory and processes at one time. */
+    private record Most(OptionalLong memory, OptionalInt processes) {}
+
+    private static Sql jobItems(Sources sources, Spans spans, Asked asked, List<RunSpan> list) {
+        Sql sql = new Sql()
+                .with(List.of(asked))
+                .add("""
+                        item AS (
+                        SELECT s.no, r.node, r.at_ms AS last_ms, r.period_ms AS width_ms, 1.0 AS samples,
+                          r.cpu_seconds AS cpu_first, r.cpu_seconds AS cpu_last, CAST(NULL AS DOUBLE) AS cpu_within,
+                          r.memory_used_bytes AS memory_max, r.memory_limit_bytes AS limit_max,
+                          r.processes AS processes_max, r.cpus, r.cpu_system_seconds, r.swap_used_bytes AS swap_max,
+                          r.oom_kills, r.memory_limit_hits, r.read_bytes, r.written_bytes, r.cpu_stalled_seconds,
+                          r.memory_stalled_seconds, r.io_stalled_seconds
+                        FROM span s JOIN\s""")
+                .add(sources.of("job_reading", spans.readings()))
+                .add(" r ON r.job_id = s.job_id AND r.at_ms > s.from_ms AND r.at_ms <= s.to_ms")
+                .add(" WHERE r.at_ms > ? AND r.at_ms <= ?", spans.earliest(), spans.latest())
+                .among("r.job_id", jobs(list))
+                .add(NOT_ROLLED);
+        if (spans.isRolled()) {
+            sql.add("\nUNION ALL\n")
+                    .add("""
+                    SELECT s.no, r.node, r.last_ms, :length, r.samples * :share, r.cpu_first, r.cpu_last,
+                      r.cpu_seconds * :share, CASE WHEN :share >= 1 THEN r.memory_max END, r.memory_limit_max,
+                      CASE WHEN :share >= 1 THEN r.processes_max END, r.cpus, r.cpu_system_seconds,
+                      CASE WHEN :share >= 1 THEN r.swap_max END, r.oom_kills, r.memory_limit_hits, r.read_bytes,
+                      r.written_bytes, r.cpu_stalled_seconds, r.memory_stalled_seconds, r.io_stalled_seconds
+                    FROM span s JOIN\s""".replace(":share", SHARE).replace(":length", "" + Rollups.LENGTH_MS))
+                    .add(sources.of("job_5m", spans.rollups()))
+                    .add(" r ON r.job_id = s.job_id" + ROLLED + " WHERE TRUE")
+                    .among("r.job_id", jobs(list));
+        }
+        return sql.add(")");
     }
 
     private static OptionalDouble cpuSeconds(List<JobUse.OnNode> nodes) {
@@ -410,7 +663,7 @@ final class UseQueries {
         return new JobUse.OnNode(
                 cells.text(),
                 cells.integer(),
-                cells.maybeReal(),
+                sum(cells.maybeReal(), cells.maybeReal()),
                 cells.maybeNumber(),
                 cells.maybeNumber(),
                 cells.maybeInteger(),
@@ -425,44 +678,5 @@ final class UseQueries {
                         cells.maybeReal(),
                         cells.maybeReal(),
                         cells.maybeReal()));
-    }
-
-    private static void stage(Session session, List<RunSpan> spans) throws SQLException {
-        session.execute("""
-                CREATE OR REPLACE TEMPORARY TABLE span (
-                  no INTEGER NOT NULL, job_id BIGINT NOT NULL, uid INTEGER, from_ms BIGINT NOT NULL,
-                  to_ms BIGINT NOT NULL)""");
-        session.execute("CREATE OR REPLACE TEMPORARY TABLE span_gpu (no INTEGER NOT NULL, uuid VARCHAR NOT NULL)");
-        try (Rows rows = session.appendTemporary("span")) {
-            for (int no = 0; no < spans.size(); no++) {
-                Run run = spans.get(no).run();
-                rows.number(no)
-                        .number(run.key().jobId())
-                        .number(run.owner().uid())
-                        .time(spans.get(no).from())
-                        .time(spans.get(no).to())
-                        .end();
-            }
-        }
-        try (Rows rows = session.appendTemporary("span_gpu")) {
-            for (int no = 0; no < spans.size(); no++) {
-                for (AllocatedGpu gpu : spans.get(no).run().gpus()) {
-                    if (gpu.uuid().isPresent()) {
-                        rows.number(no).text(gpu.uuid().get()).end();
-                    }
-                }
-            }
-        }
-    }
-
-    private static long earliest(List<RunSpan> spans) {
-        return spans.stream()
-                .mapToLong(span -> span.from().toEpochMilli())
-                .min()
-                .orElse(0);
-    }
-
-    private static long latest(List<RunSpan> spans) {
-        return spans.stream().mapToLong(span -> span.to().toEpochMilli()).max().orElse(0);
     }
 }

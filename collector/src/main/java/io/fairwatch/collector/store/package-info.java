@@ -14,6 +14,20 @@
  *       snapshot fill the log; its rows follow within minutes, and after a kill the readings bring them forward.
  *   <li><b>A failed write is a doubtful one</b>: DuckDB may say that it failed after it became durable. The file is then
  *       opened anew and asked; agents send again, which changes nothing.
+ *   <li><b>Readings are sealed.</b> The database file holds those of the hour that runs and the one before; older hours
+ *       lie in {@code sealed/TABLE/day=YYYYMMDD/HH.parquet}, sorted by what questions are about, a few bytes each, for
+ *       anything that reads Parquet. One transaction moves an hour: it writes and syncs the files, names them in {@code
+ *       sealed_file} and deletes the rows. A file without a name there does not exist, so a kill at any instant loses and
+ *       doubles nothing, readers see each row once, and a question opens the files of its own hours only, however many
+ *       there are. What comes late for a sealed hour gets a file of its own there.
+ *   <li><b>Roll-ups</b> of five minutes, one file for each day, are made when an hour is sealed. They add up exactly, so the
+ *       inside of long spans is answered from them even while the readings are there; when these are forgotten, all of it.
+ *       A GPU is called busy in them above one ratio; for another one the readings are asked while they are kept.
+ *   <li><b>Summaries</b> of ended runs are flat rows in the database file, for ever. What comes late deletes the summaries
+ *       that it concerns, and they are made again.
+ *   <li><b>To forget is to unlink</b> the files of whole days, after their names were taken away and nobody can be reading
+ *       them any more.
+ *   <li><b>A disk that is nearly full takes no readings</b>, so that there is room left to seal and to forget.
  *   <li><b>Nobody else may open the database file in this process</b>, not even to copy it: closing it would give
  *       DuckDB's lock up, as POSIX wants it.
  * </ul>
