@@ -304,6 +304,12 @@ public final class DuckDbStore implements Store {
     }
 
     @Override
+    public List<AgentLoss> agentLosses(Instant from, Instant to) throws StoreException {
+        return read(
+                "agentLosses", (session, sources) -> SnapshotTables.agentLosses(session, sources, from, to));
+    }
+
+    @Override
     public List<GpuSeen> gpus() throws StoreException {
         return use("gpus", open -> open.inventory().gpus());
     }

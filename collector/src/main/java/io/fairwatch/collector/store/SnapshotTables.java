@@ -482,6 +482,20 @@ final class SnapshotTables {
         return devices;
     }
 
+    /** The counter begins anew with each start of an agent. */
+    static List<AgentLoss> agentLosses(Session session, Sources sources, Instant from, Instant to)
+            throws SQLException {
+        return session.query(
+                "SELECT node, CAST(sum(lost) AS BIGINT) FROM ("
+                        + "SELECT node, max(agent_dropped) - min(agent_dropped) AS lost FROM "
+                        + sources.of("node_reading", from.toEpochMilli() - 1, to.toEpochMilli()) + """
+                 r WHERE at_ms >= ? AND at_ms < ? GROUP BY node, agent_started_ms) x
+                GROUP BY node HAVING sum(lost) > 0 ORDER BY node""",
+                cells -> new AgentLoss(cells.text(), cells.number()),
+                from.toEpochMilli(),
+                to.toEpochMilli());
+    }
+
     static List<JobOnGpu> jobsOnGpus(Session session, Sources sources, Instant from, Instant to) throws SQLException {
         return session.query(
                 "SELECT job_id, node, uuid, min(at_ms), max(at_ms) FROM "

@@ -49,6 +49,9 @@ public interface Store extends AutoCloseable {
     /** As {@link #nodes()}, only of the given nodes; one that never sent a snapshot is left out. */
     List<NodeState> nodes(Collection<String> names) throws StoreException;
 
+    /** Agents that dropped snapshots within {@code [from, to)}, by node. */
+    List<AgentLoss> agentLosses(Instant from, Instant to) throws StoreException;
+
     /** Every GPU ever reported, with where and when it was seen last. */
     List<GpuSeen> gpus() throws StoreException;
 

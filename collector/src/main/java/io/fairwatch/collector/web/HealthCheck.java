@@ -2,6 +2,7 @@ package io.fairwatch.collector.web;
 
 import io.fairwatch.agent.wire.ProbeOutcome;
 import io.fairwatch.collector.run.SlurmNode;
+import io.fairwatch.collector.store.AgentLoss;
 import io.fairwatch.collector.store.NodeState;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.SlurmView;
@@ -24,6 +25,15 @@ import java.util.stream.Collectors;
 
 /** Says whether agents, Slurm and the store answer. Thread-safe; blocks on the store. */
 public final class HealthCheck {
+    /** A clock that is ahead by less may be the way that the snapshot took. */
+    private static final Duration CLOCK_SLACK = Duration.ofSeconds(5);
+
+    /** Losses of the last so long are told. */
+    private static final Duration LATELY = Duration.ofMinutes(30);
+
+    /** Of more nodes, only those are in the text that something is to be said of. */
+    private static final int MOST_NODES = 60;
+
     private final Store store;
     private final InstantSource clock;
     private final Optional<Duration> slurmStaleAfter;
@@ -56,7 +66,9 @@ public final class HealthCheck {
      * @param accountingUntil until when ended jobs are known completely; absent before the first answer
      * @param simulated the sentence that says so when GPUs of any node are simulated
      * @param neverReported nodes to which Slurm gives GPUs, which are not off, and whose agent was never heard
-     * @param troubles what parts complain of
+     * @param troubles what parts complain of: somebody must act
+     * @param warnings what is not as it should be with single nodes: silent ones, clocks that are ahead, snapshots that
+     *     agents had to drop
      */
     public record Health(
             boolean ok,
@@ -68,7 +80,8 @@ public final class HealthCheck {
             Optional<String> simulated,
             List<Node> nodes,
             List<String> neverReported,
-            List<String> troubles) {
+            List<String> troubles,
+            List<String> warnings) {
 
         /**
          * A node and its agent.
@@ -85,7 +98,11 @@ public final class HealthCheck {
                 boolean silent,
                 Optional<String> off,
                 String agentVersion,
-                List<String> failing) {}
+                List<String> failing) {
+            private boolean isRemarkable() {
+                return silent || off.isPresent() || !failing.isEmpty();
+            }
+        }
 
         String text(ZoneId zone) {
             StringBuilder text = new StringBuilder();
@@ -96,15 +113,23 @@ public final class HealthCheck {
                     .append('\n');
             troubles.forEach(trouble ->
                     text.append("! ").append(Plain.line(trouble, 500)).append('\n'));
+            warnings.forEach(warning ->
+                    text.append("- ").append(Plain.line(warning, 500)).append('\n'));
+            List<Node> shown = nodes.size() <= MOST_NODES
+                    ? nodes
+                    : nodes.stream().filter(Node::isRemarkable).limit(MOST_NODES).toList();
             List<String[]> rows = new ArrayList<>();
             rows.add(new String[] {"node", "last heard", "agent"});
-            nodes.forEach(node -> rows.add(new String[] {
+            shown.forEach(node -> rows.add(new String[] {
                 node.name(),
                 Plain.duration(Duration.between(node.lastAt(), at)) + " ago" + (node.silent() ? ", SILENT" : "")
                         + node.off().map(why -> ", " + why + " in Slurm").orElse(""),
                 Plain.line(node.agentVersion(), 30)
             }));
             text.append(nodes.isEmpty() ? "No agent has reported yet.\n" : "\n" + Table.render(rows));
+            if (shown.size() < nodes.size()) {
+                text.append("and ").append(nodes.size() - shown.size()).append(" more nodes\n");
+            }
             if (!neverReported.isEmpty()) {
                 text.append("Never heard, though Slurm gives GPUs there: ")
                         .append(Plain.line(String.join(", ", neverReported), 500))
@@ -177,7 +202,32 @@ public final class HealthCheck {
                                 && node.offBecause().isEmpty())
                         .map(SlurmNode::name)
                         .toList(),
-                complaints);
+                complaints,
+                warnings(nodes, off, now));
+    }
+
+    private List<String> warnings(List<NodeState> nodes, Map<String, String> off, Instant now) throws StoreException {
+        List<String> warnings = new ArrayList<>();
+        List<String> silent = nodes.stream()
+                .filter(node -> isLate(node, now) && !off.containsKey(node.node()))
+                .map(NodeState::node)
+                .sorted()
+                .toList();
+        if (!silent.isEmpty()) {
+            warnings.add("Silent, though Slurm does not call them off (agent, network or node): "
+                    + String.join(", ", silent) + ".");
+        }
+        nodes.stream()
+                .filter(node -> node.lastAt().isAfter(now.plus(CLOCK_SLACK)))
+                .sorted(Comparator.comparing(NodeState::node))
+                .forEach(node -> warnings.add("The clock of " + node.node() + " is ahead by "
+                        + Plain.duration(Duration.between(now, node.lastAt()))
+                        + " or more (expected: kept by NTP); its readings lie at wrong times."));
+        for (AgentLoss loss : store.agentLosses(now.minus(LATELY), now)) {
+            warnings.add("The agent of " + loss.node() + " dropped " + loss.snapshots() + " snapshots in the last "
+                    + Plain.duration(LATELY) + ", because its spool was full or not writable: that time is missing.");
+        }
+        return warnings;
     }
 
     private static boolean isLate(NodeState node, Instant now) {

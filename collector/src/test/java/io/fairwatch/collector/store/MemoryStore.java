@@ -133,6 +133,11 @@ public final class MemoryStore implements Store {
     }
 
     @Override
+    public List<AgentLoss> agentLosses(Instant from, Instant to) {
+        return List.of();
+    }
+
+    @Override
     public synchronized List<Run> runs(RunQuery query) {
         Comparator<RunKey> order = Comparator.comparing(RunKey::start)
                 .thenComparing(RunKey::jobId)

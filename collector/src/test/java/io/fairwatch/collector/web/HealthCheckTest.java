@@ -20,6 +20,10 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import io.fairwatch.agent.wire.AgentState;
+import io.fairwatch.agent.wire.NodeSnapshot;
+import java.util.ArrayList;
+import java.util.OptionalDouble;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
@@ -164,6 +168,66 @@ class HealthCheckTest {
 
     private static SlurmNode slurmNode(String name, String state) {
         return new SlurmNode(name, state, OptionalInt.of(96), OptionalLong.empty(), OptionalInt.of(8), "");
+    }
+
+    private static NodeSnapshot dropping(Instant at, long dropped) {
+        NodeSnapshot sent = Samples.snapshot("nv-ai-01", at, Sent.of(), Optional.empty(), Map.of());
+        return new NodeSnapshot(
+                sent.version(),
+                sent.node(),
+                sent.bootId(),
+                sent.sequence(),
+                sent.at(),
+                sent.period(),
+                new AgentState(
+                        "0.1.0", NOON.minusSeconds(60), dropped, OptionalDouble.empty(), OptionalLong.empty()),
+                sent.probes(),
+                sent.host(),
+                sent.gpuDriver(),
+                sent.gpus(),
+                sent.jobs(),
+                sent.users(),
+                sent.scratch());
+    }
+
+    @Test
+    @DisplayName("what an agent dropped lately is told with the node, what it dropped before is not")
+    void losses() throws Exception {
+        store.append(List.of(dropping(NOON, 100), dropping(NOON.plusSeconds(30), 100)));
+        assertEquals(List.of(), at(NOON.plusSeconds(40), Optional.empty()).warnings());
+        store.append(List.of(dropping(NOON.plusSeconds(60), 107)));
+        HealthCheck.Health health = at(NOON.plusSeconds(70), Optional.empty());
+        assertTrue(health.ok());
+        assertTrue(
+                health.text(COPENHAGEN)
+                        .contains("\n- The agent of nv-ai-01 dropped 7 snapshots in the last 30 min, because"),
+                health.text(COPENHAGEN));
+    }
+
+    @Test
+    @DisplayName("a clock that is ahead is told, with by how much at least")
+    void clocks() throws Exception {
+        heard(NOON.plusSeconds(5), Map.of());
+        assertEquals(List.of(), at(NOON, Optional.empty()).warnings());
+        heard(NOON.plusSeconds(90), Map.of());
+        assertEquals(
+                List.of("The clock of nv-ai-01 is ahead by 1 min or more (expected: kept by NTP);"
+                        + " its readings lie at wrong times."),
+                at(NOON, Optional.empty()).warnings());
+    }
+
+    @Test
+    @DisplayName("of very many nodes only those are shown that something is to be said of")
+    void manyNodes() throws Exception {
+        List<NodeSnapshot> sent = new ArrayList<>();
+        for (int i = 0; i < 100; i++) {
+            sent.add(Samples.snapshot(
+                    "n" + i, i == 7 ? NOON : NOON.plusSeconds(600), Sent.of(), Optional.empty(), Map.of()));
+        }
+        store.append(sent);
+        String text = at(NOON.plusSeconds(610), Optional.empty()).text(COPENHAGEN);
+        assertTrue(text.contains("n7     10 min ago, SILENT   0.1.0\nand 99 more nodes\n"), text);
+        assertTrue(text.contains("\n- Silent, though Slurm does not call them off (agent, network or node): n7.\n"), text);
     }
 
     @Test
