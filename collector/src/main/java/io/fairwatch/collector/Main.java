@@ -482,11 +482,13 @@ public final class Main implements Callable<Integer> {
                             rule.timing().window(),
                             config.people().weekly().contains(rule.severity()),
                             ladder.steps().stream()
-                                    .map(step -> step.target().isDeed()
-                                                    && enforcement.modeOf(rule.name()) == Enforcer.Mode.ACT
-                                            ? Optional.of(new RuleInfo.Deed(
-                                                    step.target().name().toLowerCase(Locale.ROOT), step.after()))
-                                            : Optional.<RuleInfo.Deed>empty())
+                                    .map(step -> new RuleInfo.Step(
+                                            step.target().isDeed()
+                                                            && enforcement.modeOf(rule.name()) == Enforcer.Mode.ACT
+                                                    ? Optional.of(
+                                                            step.target().name().toLowerCase(Locale.ROOT))
+                                                    : Optional.empty(),
+                                            step.after()))
                                     .toList());
                 })
                 .orElse(RuleInfo.UNKNOWN);

@@ -6,7 +6,6 @@ import static io.fairwatch.collector.store.Given.gpu;
 import static io.fairwatch.collector.store.Given.snapshot;
 import static io.fairwatch.collector.store.GivenRun.job;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.fairwatch.agent.wire.NodeSnapshot;
 import io.fairwatch.collector.run.Run;
@@ -51,10 +50,17 @@ class MatterSourceTest {
                     "It is idle.",
                     "End it.",
                     "{}",
-                    FindingRow.Progress.NONE);
+                    new FindingRow.Progress(1, 0, Optional.empty()));
             MatterSource source = new MatterSource(
                     store,
-                    rule -> new RuleInfo(Duration.ofMinutes(60), false, List.of()),
+                    rule -> new RuleInfo(
+                            Duration.ofMinutes(60),
+                            false,
+                            List.of(
+                                    new RuleInfo.Step(Optional.empty(), Duration.ZERO),
+                                    new RuleInfo.Step(Optional.empty(), Duration.ofHours(4)),
+                                    new RuleInfo.Step(Optional.of("cancel"), Duration.ofHours(2)),
+                                    new RuleInfo.Step(Optional.of("hold"), Duration.ofHours(1)))),
                     (row, now) -> Optional.empty(),
                     0.01);
             MatterSource.Found found = source.of(List.of(run), Map.of(run.key(), List.of(finding)), at(1440));
@@ -64,7 +70,10 @@ class MatterSourceTest {
                     "5".repeat(16) + "_".repeat(4) + "?".repeat(4) + "_".repeat(24),
                     matter.strips().get(new Matter.Gpu("node-a", "GPU-a")).text());
             assertEquals(Duration.ofSeconds(960), matter.waste());
-            assertTrue(matter.course().next().isEmpty());
+            // the first mail announces the deed, though staff are told between
+            assertEquals(
+                    Optional.of(new Matter.Next("cancel", at(1440).plus(Duration.ofHours(6)))),
+                    matter.course().next());
         }
     }
 }
