@@ -29,6 +29,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -166,6 +167,7 @@ public final class Enforcer {
      * @return how many were done
      */
     public int round(Instant judgedFrom) throws StoreException, InterruptedException {
+        Instant from = judgedFrom.truncatedTo(ChronoUnit.MILLIS); // as the store keeps what was seen
         List<Notice> open = store.noticesIn(List.of(State.PLANNED, State.SENDING)).stream()
                 .filter(notice -> notice.aim().channel() == Channel.SLURM)
                 .toList();
@@ -188,7 +190,7 @@ public final class Enforcer {
                 done += settle(due.get()) ? 1 : 0;
                 continue;
             }
-            done += decide(due.get(), judgedFrom) ? 1 : 0;
+            done += decide(due.get(), from) ? 1 : 0;
         }
         return done;
     }

@@ -220,6 +220,12 @@ class EnforcerTest {
     }
 
     @Test
+    @DisplayName("that the store keeps milliseconds and the clock tells less does not make a judging look old")
+    void withinAMillisecond() throws Exception {
+        assertEquals(1, enforcer(Enforcer.Mode.ACT).round(now.plusNanos(999_999)));
+    }
+
+    @Test
     @DisplayName("what it was decided by is kept with it")
     void inputs() throws Exception {
         round(Enforcer.Mode.ACT);
