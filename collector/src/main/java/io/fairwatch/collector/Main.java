@@ -26,9 +26,11 @@ import io.fairwatch.collector.notice.MatterSource;
 import io.fairwatch.collector.notice.Notifier;
 import io.fairwatch.collector.notice.RuleInfo;
 import io.fairwatch.collector.notice.SmtpOutbox;
+import io.fairwatch.collector.report.AccountingCheck;
 import io.fairwatch.collector.report.ReportDesk;
 import io.fairwatch.collector.report.ReportMaker;
 import io.fairwatch.collector.slurm.HistoryImport;
+import io.fairwatch.collector.slurm.SlurmCommand;
 import io.fairwatch.collector.slurm.SlurmControl;
 import io.fairwatch.collector.slurm.SlurmSync;
 import io.fairwatch.collector.store.DuckDbStore;
@@ -304,7 +306,18 @@ public final class Main implements Callable<Integer> {
                             new RuleRoutes(new Explainer(store, rules, clock, judges), zone))
                     .mount(router);
             answers(setup, vertx, store, notifier, clock, router);
-            new ReportPages(vertx, new ReportDesk(reports, clock), zone, clock).mount(router);
+            new ReportPages(
+                            vertx,
+                            new ReportDesk(reports, clock),
+                            asksSlurm
+                                    ? Optional.of(new AccountingCheck(
+                                            store,
+                                            new SlurmCommand(config.slurm().settings()),
+                                            clock))
+                                    : Optional.empty(),
+                            zone,
+                            clock)
+                    .mount(router);
             Optional<SlurmSync> asked = asksSlurm ? Optional.of(slurm) : Optional.empty();
             router.get("/metrics").handler(context -> vertx.executeBlocking(
                             () -> metrics.scrape(

@@ -14,8 +14,6 @@ import java.util.Optional;
 
 /** Draws a section's table. Confined to one thread. */
 final class ChartDrawer {
-    private static final int WIDTH = 900;
-    private static final int LABEL = 180;
     private static final int VALUE = 76;
     private static final int ROW = 24;
     private static final int LEGEND = 26;
@@ -24,9 +22,14 @@ final class ChartDrawer {
     private static final double LETTER = 6.3;
 
     private final Words words;
+    private final int width;
+    private final int names;
 
-    ChartDrawer(Words words) {
+    /** @param width of all drawings, in CSS pixels */
+    ChartDrawer(Words words, int width) {
         this.words = words;
+        this.width = width;
+        this.names = width / 5;
     }
 
     /** The drawing of a section; absent when there is nothing to draw. */
@@ -61,35 +64,35 @@ final class ChartDrawer {
         List<Shape> shapes = new ArrayList<>();
         List<Part> parts = present(sheet, rows, chart.parts());
         int top = parts.size() > 1 ? legend(shapes, parts) : 6;
-        int area = WIDTH - LABEL - VALUE;
+        int area = width - names - VALUE;
         for (int tick = 0; tick <= 4; tick++) {
-            shapes.add(new Box(LABEL + area * tick / 4.0, top, 1, rows.size() * ROW + 2.0, "grid", ""));
+            shapes.add(new Box(names + area * tick / 4.0, top, 1, rows.size() * ROW + 2.0, "grid", ""));
         }
         int label = sheet.column(chart.label());
         double y = top + 4;
         for (List<Cell> row : rows) {
             shapes.add(new Text(
-                    LABEL - 8, y + 13, LABEL - 8, Side.END, "ink", cut(words.cell(row.get(label)), LABEL - 8)));
-            double x = LABEL;
+                    names - 8, y + 13, names - 8, Side.END, "ink", cut(words.cell(row.get(label)), names - 8)));
+            double x = names;
             for (Part part : parts) {
                 Cell cell = row.get(sheet.column(part.column()));
-                double width = cell.drawn() / scale * area;
-                if (width > 0) {
+                double length = cell.drawn() / scale * area;
+                if (length > 0) {
                     shapes.add(new Box(
                             x,
                             y,
-                            Math.max(0.5, width - (width > 3 ? 1 : 0)),
+                            Math.max(0.5, length - (length > 3 ? 1 : 0)),
                             ROW - 7,
                             tone(part.tone()),
                             words.heading(sheet.columns().get(sheet.column(part.column()))) + ": " + words.cell(cell)));
-                    x += width;
+                    x += length;
                 }
             }
             Cell sum = sum(sheet, row, parts);
             shapes.add(new Text(x + 6, y + 13, VALUE + 20, Side.START, "ink", words.cell(sum)));
             y += ROW;
         }
-        return Optional.of(new Drawing(WIDTH, (int) y + 4, title, shapes));
+        return Optional.of(new Drawing(width, (int) y + 4, title, shapes));
     }
 
     /** The row's length, in the kind of its parts. */
@@ -116,13 +119,13 @@ final class ChartDrawer {
     }
 
     private int legend(List<Shape> shapes, List<Part> parts) {
-        double x = LABEL;
+        double x = names;
         for (Part part : parts) {
             String name = words.text("column." + part.column());
             shapes.add(new Box(x, 4, 12, 12, tone(part.tone()), ""));
-            double width = name.length() * LETTER + 14;
-            shapes.add(new Text(x + 17, 14, width, Side.START, "ink", name));
-            x += 17 + width;
+            double length = name.length() * LETTER + 14;
+            shapes.add(new Text(x + 17, 14, length, Side.START, "ink", name));
+            x += 17 + length;
         }
         return LEGEND;
     }
@@ -131,8 +134,8 @@ final class ChartDrawer {
         return tone.name().toLowerCase(Locale.ROOT);
     }
 
-    private static String cut(String text, double width) {
-        int letters = (int) (width / LETTER);
+    private static String cut(String text, double space) {
+        int letters = (int) (space / LETTER);
         return text.length() <= letters ? text : text.substring(0, letters - 1) + "…";
     }
 
@@ -152,7 +155,7 @@ final class ChartDrawer {
         int top = parts.size() > 1 ? legend(shapes, parts) : 6;
         int height = 170;
         int left = 90;
-        double step = Math.min(110, (WIDTH - left - 10.0) / rows.size());
+        double step = Math.min(110, (width - left - 10.0) / rows.size());
         for (int tick = 0; tick <= 2; tick++) {
             double y = top + 14 + height * (1 - tick / 2.0);
             shapes.add(new Box(left, y, step * rows.size(), 1, "grid", ""));
@@ -197,7 +200,7 @@ final class ChartDrawer {
                     cut(words.cell(row.get(label)), Math.max(step, 40))));
             x += step;
         }
-        return Optional.of(new Drawing(WIDTH, top + height + 38, title, shapes));
+        return Optional.of(new Drawing(width, top + height + 38, title, shapes));
     }
 
     // ---- heat map
@@ -211,7 +214,7 @@ final class ChartDrawer {
         }
         List<Shape> shapes = new ArrayList<>();
         int left = 110;
-        double step = (WIDTH - left - 4.0) / chart.values().size();
+        double step = (width - left - 4.0) / chart.values().size();
         int tall = 25;
         int top = 22;
         double x = left;
@@ -254,7 +257,7 @@ final class ChartDrawer {
             }
             y += tall;
         }
-        return new Drawing(WIDTH, (int) y + 4, title, shapes);
+        return new Drawing(width, (int) y + 4, title, shapes);
     }
 
     /** What fits into a cell. */

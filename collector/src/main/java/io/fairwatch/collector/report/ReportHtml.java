@@ -19,6 +19,10 @@ import java.util.Optional;
  */
 final class ReportHtml {
     private static final int MOST_ROWS = 25;
+    private static final int SCREEN_WIDTH = 900;
+
+    /** What a page of A4 has between its margins. */
+    private static final int PDF_WIDTH = 680;
 
     /** For whom the page is made. */
     enum For {
@@ -35,7 +39,7 @@ final class ReportHtml {
     ReportHtml(Report report, Words words, For reader) {
         this.report = report;
         this.words = words;
-        this.drawer = new ChartDrawer(words);
+        this.drawer = new ChartDrawer(words, reader == For.PDF ? PDF_WIDTH : SCREEN_WIDTH);
         this.reader = reader;
     }
 

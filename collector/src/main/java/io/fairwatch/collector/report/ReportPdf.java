@@ -2,6 +2,7 @@ package io.fairwatch.collector.report;
 
 import com.openhtmltopdf.pdfboxout.PdfBoxRenderer;
 import com.openhtmltopdf.pdfboxout.PdfRendererBuilder;
+import com.openhtmltopdf.util.XRLog;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.time.Instant;
@@ -19,6 +20,7 @@ final class ReportPdf {
     private ReportPdf() {}
 
     static byte[] write(String page, String title, Instant date) throws IOException {
+        XRLog.setLoggingEnabled(false); // it would tell each style sheet's time on standard error
         ByteArrayOutputStream out = new ByteArrayOutputStream(1 << 18);
         PdfRendererBuilder builder = new PdfRendererBuilder();
         builder.withHtmlContent(page, null);

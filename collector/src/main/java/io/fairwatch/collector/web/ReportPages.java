@@ -1,5 +1,6 @@
 package io.fairwatch.collector.web;
 
+import io.fairwatch.collector.report.AccountingCheck;
 import io.fairwatch.collector.report.Period;
 import io.fairwatch.collector.report.Report;
 import io.fairwatch.collector.report.Report.Scope;
@@ -43,12 +44,16 @@ public final class ReportPages {
 
     private final WorkerExecutor worker;
     private final ReportDesk desk;
+    private final Optional<AccountingCheck> check;
     private final ZoneId zone;
     private final InstantSource clock;
 
-    public ReportPages(Vertx vertx, ReportDesk desk, ZoneId zone, InstantSource clock) {
+    /** @param check compares with Slurm; absent where there is none */
+    public ReportPages(
+            Vertx vertx, ReportDesk desk, Optional<AccountingCheck> check, ZoneId zone, InstantSource clock) {
         this.worker = vertx.createSharedWorkerExecutor("reports", 1, 10, TimeUnit.MINUTES);
         this.desk = desk;
+        this.check = check;
         this.zone = zone;
         this.clock = clock;
     }
@@ -61,6 +66,7 @@ public final class ReportPages {
                         200,
                         "text/plain; charset=utf-8",
                         Buffer.buffer(Plain.line(desk.progress().orElse(""), 200))));
+        router.get("/api/v1/report/check").handler(this::check);
         router.get("/api/v1/report/:file").handler(this::file);
     }
 
@@ -92,14 +98,33 @@ public final class ReportPages {
                 });
     }
 
-    private Optional<Buffer> make(RoutingContext context, String name) throws StoreException, IOException {
-        Period period = Period.parse(
+    private void check(RoutingContext context) {
+        if (check.isEmpty()) {
+            sentence(context, 409, "report: there is no Slurm to compare with (slurm.enabled is false)");
+            return;
+        }
+        worker.executeBlocking(() -> check.get().compare(period(context)), true)
+                .onSuccess(answer ->
+                        send(context, 200, "text/plain; charset=utf-8", Buffer.buffer(AccountingCheck.text(answer))))
+                .onFailure(e -> {
+                    LOG.warn("a report could not be compared with sreport", e);
+                    sentence(
+                            context, e instanceof IllegalArgumentException ? 400 : 503, String.valueOf(e.getMessage()));
+                });
+    }
+
+    private Period period(RoutingContext context) {
+        return Period.parse(
                 desk.settings().calendar(),
                 parameter(context, "semester"),
                 parameter(context, "from"),
                 parameter(context, "to"),
                 zone,
                 clock.instant());
+    }
+
+    private Optional<Buffer> make(RoutingContext context, String name) throws StoreException, IOException {
+        Period period = period(context);
         People people = parameter(context, "people")
                 .map(ReportPages::people)
                 .orElse(desk.settings().people());

@@ -1,0 +1,97 @@
+package io.fairwatch.collector.report;
+
+import io.fairwatch.collector.report.Report.Scope;
+import io.fairwatch.collector.report.ReportSettings.People;
+import io.fairwatch.collector.store.DuckDbStore;
+import io.fairwatch.collector.store.GivenSemester;
+import io.fairwatch.collector.store.Store;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.ZoneId;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
+
+/**
+ * Makes a report of an invented semester, says how long it took, and leaves it in a directory. What {@code
+ * deploy/bench/report} runs: {@code SemesterMain DIRECTORY RUNS GPUS}.
+ */
+public final class SemesterMain {
+    private static final ZoneId ZONE = ZoneId.of("Europe/Copenhagen");
+
+    private SemesterMain() {}
+
+    public static void main(String[] arguments) throws Exception {
+        Path directory = Path.of(arguments[0]);
+        int runs = Integer.parseInt(arguments[1]);
+        int gpus = Integer.parseInt(arguments[2]);
+        Period period = Period.parse(
+                SemesterCalendar.AALBORG,
+                Optional.of("2026-autumn"),
+                Optional.empty(),
+                Optional.empty(),
+                ZONE,
+                Instant.EPOCH);
+        Path where = directory.resolve("store");
+        if (!Files.exists(where)) {
+            long began = System.nanoTime();
+            GivenSemester.make(where, 1, runs, gpus, period.from(), period.to());
+            System.out.printf("made in %.1f s%n", seconds(began));
+        }
+        ReportSettings settings = new ReportSettings(
+                SemesterCalendar.AALBORG,
+                Map.of("Technology", List.of("cs", "es", "build"), "Science", List.of("math", "bio")),
+                Map.of(),
+                Map.of(),
+                People.PSEUDONYMS,
+                OptionalDouble.of(120),
+                "(an example)",
+                "1cpu",
+                Duration.ofDays(90),
+                0.01);
+        ReportMaker.Site site = new ReportMaker.Site("AI Cloud (invented)", ZONE, "benchmark", List.of("idle-gpu"));
+        try (Store store = DuckDbStore.open(where, DuckDbStore.Settings.DEFAULTS)) {
+            ReportMaker maker = new ReportMaker(store, settings, site);
+            for (int round = 1; round <= 3; round++) {
+                long began = System.nanoTime();
+                StringBuilder steps = new StringBuilder();
+                long[] last = {began};
+                Report report = maker.make(period, new Scope.Cluster(), People.PSEUDONYMS, step -> {
+                    steps.append(String.format(" %.2f %s", (System.nanoTime() - last[0]) / 1e9, step));
+                    last[0] = System.nanoTime();
+                });
+                double made = seconds(began);
+                ReportFiles files = new ReportFiles(report, "en");
+                began = System.nanoTime();
+                String html = files.html();
+                double page = seconds(began);
+                began = System.nanoTime();
+                byte[] pdf = files.pdf();
+                System.out.printf(
+                        "round %d: report %.2f s, page %.2f s (%d kB), PDF %.2f s (%d kB);%s%n",
+                        round, made, page, html.length() / 1000, seconds(began), pdf.length / 1000, steps);
+                if (round == 1) {
+                    Files.writeString(directory.resolve("report.html"), html);
+                    Files.write(directory.resolve("report.pdf"), pdf);
+                    Files.writeString(directory.resolve("report-da.html"), new ReportFiles(report, "da").html());
+                    Files.writeString(directory.resolve("report.txt"), files.text());
+                    Files.writeString(directory.resolve("report.json"), files.json());
+                    Files.write(directory.resolve("all.zip"), files.zip(Map.of()));
+                }
+            }
+            System.out.printf(
+                    "heap %d MB in use%n",
+                    (Runtime.getRuntime().totalMemory() - Runtime.getRuntime().freeMemory()) >> 20);
+        }
+        try (var status = Files.lines(Path.of("/proc/self/status"))) {
+            status.filter(line -> line.startsWith("VmHWM")).forEach(System.out::println);
+        }
+    }
+
+    private static double seconds(long began) {
+        return (System.nanoTime() - began) / 1e9;
+    }
+}
