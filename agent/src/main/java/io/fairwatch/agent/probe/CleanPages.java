@@ -36,6 +36,7 @@ public final class CleanPages {
 
     /** Does so now; takes two milliseconds. Does nothing where the kernel does not tell what is clean. */
     public static void giveBack() {
+        Libc.trimMemory(); // what Java's compiler has used and freed
         try (BufferedReader smaps = Files.newBufferedReader(Path.of("/proc/self/smaps"), StandardCharsets.ISO_8859_1)) {
             find(smaps, Libc::dropPages);
         } catch (IOException expected) {

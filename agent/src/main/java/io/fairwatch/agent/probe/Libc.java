@@ -130,6 +130,15 @@ final class Libc {
         }
     }
 
+    /** Gives back what the C library keeps for later; does nothing where it has no such call. */
+    static void trimMemory() {
+        try {
+            NativeLibrary.getProcess().getFunction("malloc_trim").invokeInt(new Object[] {0L});
+        } catch (UnsatisfiedLinkError expected) {
+            // not glibc
+        }
+    }
+
     /** Lets go of pages that hold nothing but what is in their file; when they are needed they are there again. */
     static void dropPages(long address, long bytes) {
         madvise(address, bytes, MADV_DONTNEED);
