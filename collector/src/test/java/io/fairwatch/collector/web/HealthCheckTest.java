@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.fairwatch.agent.wire.AgentState;
+import io.fairwatch.agent.wire.NodeSnapshot;
 import io.fairwatch.agent.wire.ProbeOutcome;
 import io.fairwatch.collector.lookup.Samples;
 import io.fairwatch.collector.lookup.Samples.Sent;
@@ -18,13 +20,11 @@ import io.fairwatch.collector.store.Store.StoreException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import io.fairwatch.agent.wire.AgentState;
-import io.fairwatch.agent.wire.NodeSnapshot;
-import java.util.ArrayList;
-import java.util.OptionalDouble;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import org.junit.jupiter.api.AfterEach;
@@ -179,8 +179,7 @@ class HealthCheckTest {
                 sent.sequence(),
                 sent.at(),
                 sent.period(),
-                new AgentState(
-                        "0.1.0", NOON.minusSeconds(60), dropped, OptionalDouble.empty(), OptionalLong.empty()),
+                new AgentState("0.1.0", NOON.minusSeconds(60), dropped, OptionalDouble.empty(), OptionalLong.empty()),
                 sent.probes(),
                 sent.host(),
                 sent.gpuDriver(),
@@ -227,7 +226,8 @@ class HealthCheckTest {
         store.append(sent);
         String text = at(NOON.plusSeconds(610), Optional.empty()).text(COPENHAGEN);
         assertTrue(text.contains("n7     10 min ago, SILENT   0.1.0\nand 99 more nodes\n"), text);
-        assertTrue(text.contains("\n- Silent, though Slurm does not call them off (agent, network or node): n7.\n"), text);
+        assertTrue(
+                text.contains("\n- Silent, though Slurm does not call them off (agent, network or node): n7.\n"), text);
     }
 
     @Test

@@ -1,0 +1,204 @@
+package io.fairwatch.collector.store;
+
+import io.fairwatch.agent.wire.GpuDetail;
+import io.fairwatch.agent.wire.GpuDevice;
+import io.fairwatch.agent.wire.GpuReading;
+import io.fairwatch.agent.wire.JobCgroup;
+import io.fairwatch.agent.wire.NodeSnapshot;
+import io.fairwatch.agent.wire.Utilization;
+import io.fairwatch.collector.run.AllocatedGpu;
+import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.store.Store.RunSpan;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import java.util.Random;
+import java.util.stream.Stream;
+
+/**
+ * Measures the store on this machine: bytes of a sealed reading, and questions about one job, with as many sealed hours
+ * as are asked for. Arguments: an empty directory, nodes, hours, sampling period in seconds. Started by {@code
+ * deploy/bench/store}.
+ */
+public final class StoreBench {
+    private static final Instant BEGIN = Instant.parse("2026-01-01T00:00:00Z");
+    private static final int GPUS = 8;
+
+    private StoreBench() {}
+
+    private interface Question {
+        Object ask() throws Exception;
+    }
+
+    public static void main(String[] arguments) throws Exception {
+        Path directory = Path.of(arguments[0]);
+        int nodes = Integer.parseInt(arguments[1]);
+        int hours = Integer.parseInt(arguments[2]);
+        int period = Integer.parseInt(arguments[3]);
+        DuckDbStore.Settings settings = new DuckDbStore.Settings(
+                1,
+                512,
+                128,
+                Duration.ofSeconds(60),
+                new Keep(Duration.ofDays(3660), Duration.ofDays(3660), Map.of()),
+                0.01,
+                0);
+        Random random = new Random(4711);
+        double[] energy = new double[nodes * GPUS];
+        double[] level = new double[nodes * GPUS];
+        double[] cpu = new double[nodes];
+        long readings = 0;
+        long worstSealMs = 0;
+        long sequence = 0;
+        try (DuckDbStore store = DuckDbStore.open(directory, settings)) {
+            for (int hour = 0; hour < hours; hour++) {
+                for (int second = period; second <= 3600; second += period) {
+                    sequence++;
+                    List<NodeSnapshot> tick = new ArrayList<>();
+                    Instant at = BEGIN.plusSeconds(hour * 3600L + second).plusMillis(137);
+                    for (int node = 0; node < nodes; node++) {
+                        tick.add(snapshot(node, sequence, at, Duration.ofSeconds(period), random, energy, level, cpu));
+                        readings += GPUS;
+                    }
+                    store.append(tick);
+                }
+                long began = System.nanoTime();
+                store.maintain(BEGIN.plusSeconds((hour + 2) * 3600L));
+                worstSealMs = Math.max(worstSealMs, (System.nanoTime() - began) / 1_000_000);
+            }
+        }
+        long bytes = bytes(directory, "gpu_reading");
+        System.out.printf(
+                "%d nodes x %d GPUs, %d hours every %d s: %d GPU readings; sealed %.2f bytes each (files: %d), roll-ups"
+                        + " %.2f bytes per GPU and 5 minutes; sealing one hour at most %d ms%n",
+                nodes,
+                GPUS,
+                hours,
+                period,
+                readings,
+                bytes / (double) readings,
+                files(directory, "gpu_reading"),
+                bytes(directory, "gpu_5m") / (readings * (double) period / 300),
+                worstSealMs);
+        long began = System.nanoTime();
+        try (DuckDbStore store = DuckDbStore.open(directory, settings)) {
+            System.out.printf("opened in %d ms%n", (System.nanoTime() - began) / 1_000_000);
+            Instant end = BEGIN.plusSeconds(hours * 3600L);
+            Instant day = end.minusSeconds(Math.min(hours, 24) * 3600L);
+            AllocatedGpu[] gpus = new AllocatedGpu[GPUS];
+            Arrays.setAll(gpus, i -> Given.allocated("node-0", i, uuid(0, i)));
+            Run run = Given.run(1, day, Optional.empty(), gpus);
+            RunSpan span = new RunSpan(run, day, end);
+            RunSpan hour = new RunSpan(run, end.minusSeconds(3600), end);
+            measure("series of 24 h on 8 GPUs, 200 points", () -> store.gpuSeries(span, Slots.atMost(day, end, 200)));
+            measure("series of 24 h on 8 GPUs, 2000 points", () -> store.gpuSeries(span, Slots.atMost(day, end, 2000)));
+            measure("gpuUse of 24 h and of its last hour", () -> store.gpuUse(List.of(span, hour), 0.01));
+            measure("jobUse of 24 h", () -> store.jobUse(List.of(span)));
+        }
+    }
+
+    private static String uuid(int node, int gpu) {
+        return "GPU-%08x-0000-0000-0000-%012x".formatted(node, gpu);
+    }
+
+    /** Utilisation that stays a while, with noise; power, temperature and clock follow it; as the wire rounds them. */
+    private static NodeSnapshot snapshot(
+            int node,
+            long sequence,
+            Instant at,
+            Duration period,
+            Random random,
+            double[] energy,
+            double[] level,
+            double[] cpu) {
+        List<GpuReading> gpus = new ArrayList<>();
+        for (int gpu = 0; gpu < GPUS; gpu++) {
+            int index = node * GPUS + gpu;
+            if (random.nextInt(60) == 0) {
+                level[index] = random.nextInt(4) == 0 ? 0 : random.nextDouble();
+            }
+            double mean = level[index] == 0 ? 0 : clipped(level[index] + random.nextGaussian() * 0.03, 10_000);
+            double max = mean == 0 ? 0 : clipped(mean + 0.1 * random.nextDouble(), 100);
+            double watts = Math.round((60 + 280 * mean + random.nextGaussian() * 3) * 10) / 10.0;
+            energy[index] += watts * period.toSeconds();
+            gpus.add(new GpuReading(
+                    new GpuDevice(
+                            uuid(node, gpu),
+                            gpu,
+                            OptionalInt.of(gpu),
+                            Optional.of("00000000:%02x:00.0".formatted(gpu)),
+                            "Tesla V100-SXM3-32GB",
+                            OptionalLong.of(1L << 35),
+                            Optional.empty()),
+                    Optional.of(new Utilization(mean, max, max, 178, Utilization.Source.RING)),
+                    Optional.of(new Utilization(
+                            clipped(mean * 0.6, 10_000), clipped(max * 0.6, 100), clipped(max * 0.6, 100), 178, Utilization.Source.RING)),
+                    OptionalLong.of(level[index] == 0 ? 0 : (long) (level[index] * 32_000) << 20),
+                    OptionalLong.of(500L << 20),
+                    OptionalDouble.of(watts),
+                    OptionalDouble.of(350),
+                    OptionalDouble.of(Math.round(energy[index] * 10) / 10.0),
+                    OptionalDouble.of(Math.round(30 + 40 * mean)),
+                    OptionalDouble.of(mean == 0 ? 135e6 : 1530e6),
+                    Optional.of(level[index] == 0 ? List.of() : List.of(Given.process(1000 + gpu, node + 1))),
+                    Optional.<GpuDetail>empty()));
+        }
+        cpu[node] += period.toSeconds() * 8 * random.nextDouble();
+        return Given.snapshot(
+                "node-" + node,
+                Given.BOOT,
+                sequence,
+                at,
+                gpus,
+                List.of(new JobCgroup(
+                        node + 1,
+                        Optional.empty(),
+                        OptionalInt.of(21001),
+                        OptionalInt.of(9),
+                        OptionalDouble.of(Math.round(cpu[node] * 100) / 100.0),
+                        OptionalLong.of((1L << 34) + ((long) random.nextInt(1000) << 12)),
+                        OptionalLong.empty(),
+                        OptionalLong.empty(),
+                        OptionalLong.of(1L << 36),
+                        Optional.empty())));
+    }
+
+    private static double clipped(double value, double digits) {
+        return Math.round(Math.min(1, Math.max(0.0001, value)) * digits) / digits;
+    }
+
+    private static void measure(String what, Question question) throws Exception {
+        int times = 40;
+        double[] ms = new double[times];
+        for (int i = -5; i < times; i++) {
+            long began = System.nanoTime();
+            question.ask();
+            if (i >= 0) {
+                ms[i] = (System.nanoTime() - began) / 1e6;
+            }
+        }
+        Arrays.sort(ms);
+        System.out.printf("%s: median %.1f ms, p90 %.1f, most %.1f%n", what, ms[times / 2], ms[times * 9 / 10], ms[times - 1]);
+    }
+
+    private static long bytes(Path directory, String table) throws Exception {
+        try (Stream<Path> files = Files.walk(directory.resolve("sealed").resolve(table))) {
+            return files.filter(Files::isRegularFile).mapToLong(file -> file.toFile().length()).sum();
+        }
+    }
+
+    private static long files(Path directory, String table) throws Exception {
+        try (Stream<Path> files = Files.walk(directory.resolve("sealed").resolve(table))) {
+            return files.filter(Files::isRegularFile).count();
+        }
+    }
+}
