@@ -14,7 +14,7 @@ LAB_BRIDGE=fwlab0
 LAB_VETH=fwlab-n                        # + last part of the node's address
 LAB_CGROUP=fairwatch-lab                # directory in every cgroup hierarchy, below the caller's own cgroup
 
-CTLD_PORT=16817 DBD_PORT=16819 REST_PORT=16820 DB_PORT=13306 SMTP_PORT=2525
+CTLD_PORT=16817 DBD_PORT=16819 REST_PORT=16820 DB_PORT=13306 SMTP_PORT=2525 LDAP_PORT=3389
 
 # node  address  CPUs sockets cores threads  RealMemory(MiB)  GPUs model  known-to-Slurm  NVML-order
 # Order: is NVML's index n the device /dev/nvidia<n> (same), or are the two halves swapped (swapped)?
@@ -135,9 +135,6 @@ join_cgroup() {
     echo "$BASHPID" >"$dir/$1/cgroup.procs"
   done <"$LAB/run/cgroups"
 }
-
-# has_rest: are slurmrestd and Slurm's JWT plugin installed?
-has_rest() { command -v slurmrestd >/dev/null && ls /usr/lib/*/slurm*/auth_jwt.so >/dev/null 2>&1; }
 
 # slurm CMD...: a Slurm client as root, in the lab
 slurm() { SLURM_CONF=$LAB/etc/slurm.conf "$@"; }
