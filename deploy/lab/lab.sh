@@ -136,5 +136,8 @@ join_cgroup() {
   done <"$LAB/run/cgroups"
 }
 
+# has_rest: are slurmrestd and Slurm's JWT plugin installed?
+has_rest() { command -v slurmrestd >/dev/null && ls /usr/lib/*/slurm*/auth_jwt.so >/dev/null 2>&1; }
+
 # slurm CMD...: a Slurm client as root, in the lab
 slurm() { SLURM_CONF=$LAB/etc/slurm.conf "$@"; }
