@@ -306,17 +306,19 @@ public final class LiveUse {
             }
         }
 
+        /** Asked of every GPU at once, so it makes nothing that it need not. */
         synchronized List<Long> jobs() {
-            if (periods.isEmpty()) {
-                return List.of();
+            List<Long> jobs = List.of();
+            long fromMs = lastAtMs - LATELY_MS;
+            for (Period period : periods) {
+                for (Sight sight : period.atMs() > fromMs ? period.sights() : List.<Sight>of()) {
+                    if (!jobs.contains(sight.jobId())) {
+                        jobs = jobs.isEmpty() ? new ArrayList<>(1) : jobs;
+                        jobs.add(sight.jobId());
+                    }
+                }
             }
-            long fromMs = periods.getLast().atMs() - LATELY_MS;
-            return periods.stream()
-                    .filter(period -> period.atMs() > fromMs)
-                    .flatMap(period -> period.sights().stream())
-                    .map(Sight::jobId)
-                    .distinct()
-                    .toList();
+            return jobs;
         }
 
         synchronized Optional<Lately> lately(Run run, Instant until, Predicate<Period> counts) {
@@ -361,8 +363,10 @@ public final class LiveUse {
         private Since since(long fromMs, long toMs) {
             long earliestMs = Math.min(toMs, Math.max(fromMs, lastBusyMs));
             long beginMs = Math.max(earliestMs, Math.min(seenFromMs, toMs));
-            long unseenMs =
-                    gaps.stream().mapToLong(gap -> gap.within(beginMs, toMs)).sum();
+            long unseenMs = 0;
+            for (Gap gap : gaps) {
+                unseenMs += gap.within(beginMs, toMs);
+            }
             boolean well = toMs - beginMs - unseenMs >= SEEN_WELL * (toMs - earliestMs);
             return new Since(Optional.of(Instant.ofEpochMilli(beginMs + (well ? 0 : unseenMs))), !well);
         }
