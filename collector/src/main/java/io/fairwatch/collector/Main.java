@@ -10,6 +10,7 @@ import io.fairwatch.collector.enforce.Enforcer;
 import io.fairwatch.collector.enforce.SlurmDeeds;
 import io.fairwatch.collector.ingest.GroupCommit;
 import io.fairwatch.collector.ingest.IngestHandler;
+import io.fairwatch.collector.judge.Backtest;
 import io.fairwatch.collector.judge.Explainer;
 import io.fairwatch.collector.judge.Judge;
 import io.fairwatch.collector.lookup.FindingList;
@@ -42,6 +43,7 @@ import io.fairwatch.collector.usage.LiveGpus;
 import io.fairwatch.collector.usage.LiveUse;
 import io.fairwatch.collector.usage.UpkeepRound;
 import io.fairwatch.collector.web.Api;
+import io.fairwatch.collector.web.BacktestRoute;
 import io.fairwatch.collector.web.HealthCheck;
 import io.fairwatch.collector.web.ReportPages;
 import io.fairwatch.collector.web.RuleRoutes;
@@ -318,6 +320,7 @@ public final class Main implements Callable<Integer> {
                             zone,
                             clock)
                     .mount(router);
+            new BacktestRoute(vertx, new Backtest(store, rules, busyAbove), zone, clock).mount(router);
             Optional<SlurmSync> asked = asksSlurm ? Optional.of(slurm) : Optional.empty();
             router.get("/metrics").handler(context -> vertx.executeBlocking(
                             () -> metrics.scrape(

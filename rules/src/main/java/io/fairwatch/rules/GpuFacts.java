@@ -99,7 +99,6 @@ public record GpuFacts(
      *     told
      * @param memoryTrafficMeanRatio mean share of time in which device memory was read or written; ratio 0..1. Source:
      *     nvmlDeviceGetUtilizationRates memory
-     * @param memoryTrafficMaxRatio the largest sample of it
      * @param powerMeanWatts mean draw; watts. Source: nvmlDeviceGetPowerUsage, or the energy counter
      * @param powerMaxWatts largest draw seen; watts
      * @param powerLimitWatts limit in force; watts. Source: nvmlDeviceGetEnforcedPowerLimit
@@ -107,24 +106,19 @@ public record GpuFacts(
      * @param smMeanRatio share of multiprocessors with work; ratio 0..1. Absent: before Hopper. Source:
      *     nvmlGpmMetricsGet
      * @param tensorMeanRatio share of time in which tensor cores worked; as before
-     * @param tensorMaxRatio the largest sample of it
      * @param dramMeanRatio share of memory bandwidth used; as before */
     public record Load(
             OptionalDouble busyRatio,
             OptionalDouble memoryTrafficMeanRatio,
-            OptionalDouble memoryTrafficMaxRatio,
             OptionalDouble powerMeanWatts,
             OptionalDouble powerMaxWatts,
             OptionalDouble powerLimitWatts,
             OptionalDouble energyJoules,
             OptionalDouble smMeanRatio,
             OptionalDouble tensorMeanRatio,
-            OptionalDouble tensorMaxRatio,
             OptionalDouble dramMeanRatio) {
         /** Nothing is known. */
         public static final Load NOT_KNOWN = new Load(
-                OptionalDouble.empty(),
-                OptionalDouble.empty(),
                 OptionalDouble.empty(),
                 OptionalDouble.empty(),
                 OptionalDouble.empty(),
@@ -139,14 +133,12 @@ public record GpuFacts(
         public Load {
             busyRatio.ifPresent(value -> Facts.ratio("busyRatio", value));
             memoryTrafficMeanRatio.ifPresent(value -> Facts.ratio("memoryTrafficMeanRatio", value));
-            memoryTrafficMaxRatio.ifPresent(value -> Facts.ratio("memoryTrafficMaxRatio", value));
             powerMeanWatts.ifPresent(value -> Facts.notNegative("powerMeanWatts", value));
             powerMaxWatts.ifPresent(value -> Facts.notNegative("powerMaxWatts", value));
             powerLimitWatts.ifPresent(value -> Facts.notNegative("powerLimitWatts", value));
             energyJoules.ifPresent(value -> Facts.notNegative("energyJoules", value));
             smMeanRatio.ifPresent(value -> Facts.ratio("smMeanRatio", value));
             tensorMeanRatio.ifPresent(value -> Facts.ratio("tensorMeanRatio", value));
-            tensorMaxRatio.ifPresent(value -> Facts.ratio("tensorMaxRatio", value));
             dramMeanRatio.ifPresent(value -> Facts.ratio("dramMeanRatio", value));
         }
     }

@@ -61,8 +61,6 @@ public record NodeFacts(Node node, Instant from, Instant to, List<Gpu> gpus, Lis
      * @param processesOutsideJobsMax most processes at one sampling that belong to no job at all. Absent: the driver
      *     tells no processes
      * @param outsiders whose they are: login names, or {@code uid 1234}
-     * @param jobsWithoutIt most jobs at one sampling that had a process on it and do not hold it. Absent: as for {@code
-     *     held}, or the driver tells no processes
      * @param utilizationMaxRatio the largest utilisation in the window; ratio 0..1. Absent: not told
      * @param coverage samples received divided by samples expected; ratio 0..1 */
     public record Gpu(
@@ -71,7 +69,6 @@ public record NodeFacts(Node node, Instant from, Instant to, List<Gpu> gpus, Lis
             Optional<Boolean> held,
             OptionalInt processesOutsideJobsMax,
             List<String> outsiders,
-            OptionalInt jobsWithoutIt,
             OptionalDouble utilizationMaxRatio,
             double coverage) {
         /** Checks the ranges. */
@@ -81,21 +78,12 @@ public record NodeFacts(Node node, Instant from, Instant to, List<Gpu> gpus, Lis
             Objects.requireNonNull(held, "held");
             outsiders = List.copyOf(outsiders);
             processesOutsideJobsMax.ifPresent(value -> Facts.notNegative("processesOutsideJobsMax", value));
-            jobsWithoutIt.ifPresent(value -> Facts.notNegative("jobsWithoutIt", value));
             utilizationMaxRatio.ifPresent(value -> Facts.ratio("utilizationMaxRatio", value));
             Facts.ratio("coverage", coverage);
         }
 
         Gpu withoutUse() {
-            return new Gpu(
-                    uuid,
-                    model,
-                    held,
-                    OptionalInt.empty(),
-                    List.of(),
-                    OptionalInt.empty(),
-                    OptionalDouble.empty(),
-                    coverage);
+            return new Gpu(uuid, model, held, OptionalInt.empty(), List.of(), OptionalDouble.empty(), coverage);
         }
     }
 }

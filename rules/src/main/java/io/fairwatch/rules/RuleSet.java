@@ -351,6 +351,41 @@ public final class RuleSet {
         return loaded.compiled();
     }
 
+    /** The same rules, one of them with other settings, to see what they would do.
+     *
+     * @param source where the settings were said, as it is to be shown when something is wrong with them
+     * @param settings texts by key, as {@code key=value} says them
+     * @throws RuleException with everything that is wrong, also if there is no such rule */
+    public RuleSet changed(String source, String name, Map<String, String> settings) throws RuleException {
+        List<Problem> problems = new ArrayList<>();
+        Loaded loaded = byName.get(name);
+        if (loaded == null) {
+            throw new RuleException(List.of(
+                    new Problem(source, 0, "unknown rule " + name, "one of " + String.join(", ", byName.keySet()))));
+        }
+        Map<String, Object> values = new LinkedHashMap<>();
+        settings.forEach((key, text) -> values.put(key, scalar(text)));
+        values.putIfAbsent("enabled", true);
+        Rule before = enabled.getOrDefault(name, loaded.rule());
+        Rule rule = new RuleOverride(source, 0, before, problems).apply(values);
+        if (!problems.isEmpty()) {
+            throw new RuleException(problems);
+        }
+        Map<String, Rule> others = new LinkedHashMap<>(enabled);
+        others.put(name, rule);
+        return new RuleSet(byName, others);
+    }
+
+    private static Object scalar(String text) {
+        if (text.matches("[-+]?(0|[1-9][0-9]{0,17})")) {
+            return Long.parseLong(text);
+        }
+        if (text.matches("[-+]?[0-9]+\\.[0-9]{1,17}")) {
+            return Double.parseDouble(text);
+        }
+        return text.equals("true") || text.equals("false") ? (Object) Boolean.valueOf(text) : text;
+    }
+
     /** How many cases each rule has, by name, those that are switched off included. */
     public Map<String, Integer> caseCounts() {
         Map<String, Integer> counts = new LinkedHashMap<>();

@@ -31,9 +31,9 @@
  *       {@code gpu.uuid}, {@code gpu.gres_index}, {@code gpu.model}, {@code gpu.allocated}, {@code gpu.coverage},
  *       {@code gpu.utilization_mean_ratio}, {@code gpu.utilization_max_ratio}, {@code gpu.memory_used_max_bytes},
  *       {@code gpu.memory_total_bytes}, {@code gpu.processes_max}, {@code gpu.idle_seconds}, {@code gpu.busy_before},
- *       {@code gpu.busy_ratio}, {@code gpu.memory_traffic_mean_ratio}, {@code gpu.memory_traffic_max_ratio},
+ *       {@code gpu.busy_ratio}, {@code gpu.memory_traffic_mean_ratio},
  *       {@code gpu.power_mean_watts}, {@code gpu.power_max_watts}, {@code gpu.power_limit_watts}, {@code gpu.energy_joules},
- *       {@code gpu.sm_mean_ratio}, {@code gpu.tensor_mean_ratio}, {@code gpu.tensor_max_ratio},
+ *       {@code gpu.sm_mean_ratio}, {@code gpu.tensor_mean_ratio},
  *       {@code gpu.dram_mean_ratio}
  *   <li>{@code node}, one node of it, list {@code nodes}: {@link io.fairwatch.rules.JobNode}. {@code node.name},
  *       {@code node.gpus}, {@code node.cpu_seconds}, {@code node.memory_used_max_bytes}, {@code node.processes_max},
@@ -53,8 +53,7 @@
  *       {@code node.state}, {@code node.gpus}, {@code node.gpus_held}, {@code node.silent_seconds},
  *       {@code node.simulated}, {@code node.fresh}
  *   <li>{@code gpu}, one GPU of it, list {@code gpus}: {@link io.fairwatch.rules.NodeFacts.Gpu}. {@code gpu.uuid},
- *       {@code gpu.model}, {@code gpu.held}, {@code gpu.processes_outside_jobs_max}, {@code gpu.outsiders},
- *       {@code gpu.jobs_without_it}, {@code gpu.utilization_max_ratio}, {@code gpu.coverage}
+ *       {@code gpu.model}, {@code gpu.held}, {@code gpu.processes_outside_jobs_max}, {@code gpu.outsiders}, {@code gpu.utilization_max_ratio}, {@code gpu.coverage}
  *   <li>{@code directory}, a directory of scratch, in scopes {@code node} and {@code user}, list
  *       {@code directories}: {@link io.fairwatch.rules.DirectoryFacts}. {@code directory.node}, {@code directory.path},
  *       {@code directory.owner}, {@code directory.owner_gone}, {@code directory.used_bytes}, {@code directory.files},

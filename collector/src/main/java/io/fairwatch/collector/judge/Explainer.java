@@ -219,7 +219,7 @@ public final class Explainer {
                 set.explain(Rule.Scope.RUNNING_JOB, window -> Objects.requireNonNull(windows.get(window))
                         .of(run)));
         if (run.end().isPresent()) {
-            Map<RunKey, Supplier<JobFacts>> facts = source.ofFinished(List.of(run), cluster);
+            Map<RunKey, Supplier<JobFacts>> facts = source.ofFinished(List.of(run), nodes, cluster);
             Supplier<JobFacts> whole = facts.get(run.key());
             if (whole != null) {
                 explanations.addAll(set.explain(Rule.Scope.FINISHED_JOB, window -> whole.get()));

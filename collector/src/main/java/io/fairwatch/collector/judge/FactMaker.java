@@ -13,7 +13,10 @@ import io.fairwatch.rules.JobUse;
 import io.fairwatch.rules.PendingFacts;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
@@ -34,7 +37,7 @@ final class FactMaker {
      * @param window what the run did with each GPU in it
      * @param whole the same since the run began; empty where the past does not matter
      * @param job what the run did with CPU and memory in the window; absent: no node saw it
-     * @param together most of its GPUs that were busy at one time; absent: not asked
+     * @param beside what is known beside that
      * @param cluster what Slurm says of the cluster as a whole
      */
     static JobFacts facts(
@@ -44,9 +47,29 @@ final class FactMaker {
             List<GpuUse> window,
             List<GpuUse> whole,
             Optional<io.fairwatch.collector.store.JobUse> job,
-            OptionalInt together,
+            Beside beside,
             Cluster cluster) {
-        JobAllocation allocation = new JobAllocation(
+        JobAllocation allocation = allocation(run, length, to, cluster);
+        List<GpuFacts> gpus = window.stream()
+                .map(use -> gpuFacts(run, use, sameGpu(use, whole), isDoubtful(use, window), beside.powerLimit(use)))
+                .toList();
+        Instant from = to.minus(length).isAfter(run.key().start())
+                ? to.minus(length)
+                : run.key().start();
+        List<JobNode> nodes = nodes(run, job, beside, Duration.between(from, to));
+        return new JobFacts(
+                allocation,
+                use(nodes, job, beside.together(), Duration.between(from, to)),
+                to.minus(length),
+                to,
+                gpus,
+                nodes,
+                cluster.queue(Cluster.gpuModel(run)));
+    }
+
+    /** What Slurm says of a run, as of an instant. */
+    static JobAllocation allocation(Run run, Duration length, Instant to, Cluster cluster) {
+        return new JobAllocation(
                 run.key().jobId(),
                 run.displayId(),
                 submission(run.owner(), run.name()),
@@ -69,20 +92,6 @@ final class FactMaker {
                         || run.resumed()
                                 .filter(at -> !at.isAfter(to.minus(length)))
                                 .isPresent());
-        List<GpuFacts> gpus = window.stream()
-                .map(use -> gpuFacts(run, use, sameGpu(use, whole), isDoubtful(use, window)))
-                .toList();
-        Instant from = to.minus(length).isAfter(run.key().start())
-                ? to.minus(length)
-                : run.key().start();
-        return new JobFacts(
-                allocation,
-                use(run, job, together, Duration.between(from, to)),
-                to.minus(length),
-                to,
-                gpus,
-                nodes(run, job),
-                cluster.queue(Cluster.gpuModel(run)));
     }
 
     private static JobAllocation.Submission submission(Run.Owner owner, String name) {
@@ -96,22 +105,65 @@ final class FactMaker {
                 Optional.empty());
     }
 
-    /** CPU time and memory of a job are those of all its nodes, or not known: what one node does not tell is not 0. */
+    /**
+     * What is known of a run beside its use.
+     *
+     * @param together most of its GPUs that were busy at one time; absent: not asked
+     * @param powerLimits of GPUs, by UUID; empty if nobody asked
+     * @param periods how often nodes report, by name
+     */
+    record Beside(OptionalInt together, Map<String, Double> powerLimits, Map<String, Duration> periods) {
+        OptionalDouble powerLimit(GpuUse use) {
+            Double limit =
+                    use.device().map(device -> powerLimits.get(device.uuid())).orElse(null);
+            return limit == null ? OptionalDouble.empty() : OptionalDouble.of(limit);
+        }
+    }
+
+    /** CPU time and memory of a job are those of all its nodes, seen well, or not known: what is not told is not 0. */
     private static JobUse use(
-            Run run, Optional<io.fairwatch.collector.store.JobUse> job, OptionalInt together, Duration lived) {
-        boolean whole = job.filter(
-                        use -> use.nodesSeen() == run.allocation().nodes().size())
-                .isPresent();
+            List<JobNode> nodes,
+            Optional<io.fairwatch.collector.store.JobUse> job,
+            OptionalInt together,
+            Duration lived) {
+        boolean whole = !nodes.isEmpty() && nodes.stream().allMatch(node -> node.coverage() >= SEEN_WELL);
         return new JobUse(
                 job.map(io.fairwatch.collector.store.JobUse::processesMax).orElse(OptionalInt.empty()),
-                whole ? job.get().cpuSeconds() : OptionalDouble.empty(),
-                whole ? job.get().memoryUsedMaxBytes() : OptionalLong.empty(),
+                whole && job.isPresent() ? job.get().cpuSeconds() : OptionalDouble.empty(),
+                whole && job.isPresent() ? job.get().memoryUsedMaxBytes() : OptionalLong.empty(),
                 together,
                 OptionalLong.of(Math.max(0, lived.toSeconds())));
     }
 
-    private static List<JobNode> nodes(Run run, Optional<io.fairwatch.collector.store.JobUse> job) {
-        return List.of();
+    private static List<JobNode> nodes(
+            Run run, Optional<io.fairwatch.collector.store.JobUse> job, Beside beside, Duration lived) {
+        Map<String, io.fairwatch.collector.store.JobUse.OnNode> seen = new HashMap<>();
+        job.ifPresent(use -> use.nodes().forEach(node -> seen.put(node.node(), node)));
+        List<JobNode> nodes = new ArrayList<>();
+        for (String name : run.allocation().nodes()) {
+            int gpus = (int)
+                    run.gpus().stream().filter(gpu -> gpu.node().equals(name)).count();
+            OptionalInt held = run.gpus().isEmpty() && run.allocation().gpus().orElse(0) > 0
+                    ? OptionalInt.empty()
+                    : OptionalInt.of(gpus);
+            io.fairwatch.collector.store.JobUse.OnNode use = seen.get(name);
+            Duration period = beside.periods().get(name);
+            nodes.add(
+                    use == null || period == null
+                            ? new JobNode(
+                                    name, held, OptionalDouble.empty(), OptionalLong.empty(), OptionalInt.empty(), 0)
+                            : new JobNode(
+                                    name,
+                                    held,
+                                    use.cpuSeconds(),
+                                    use.memoryUsedMaxBytes(),
+                                    use.processesMax(),
+                                    lived.isZero()
+                                            ? 0
+                                            : Math.min(
+                                                    1, (double) use.samples() * period.toMillis() / lived.toMillis())));
+        }
+        return nodes;
     }
 
     /** The facts of a waiting job. */
@@ -166,7 +218,8 @@ final class FactMaker {
                                 && other.processesMax().orElse(0) > 0);
     }
 
-    private static GpuFacts gpuFacts(Run run, GpuUse use, Optional<GpuUse> whole, boolean doubtful) {
+    private static GpuFacts gpuFacts(
+            Run run, GpuUse use, Optional<GpuUse> whole, boolean doubtful, OptionalDouble powerLimit) {
         Optional<Instant> lastBusy = use.lastBusyAt().or(() -> whole.flatMap(GpuUse::lastBusyAt));
         OptionalLong idleSeconds = OptionalLong.empty();
         if (use.utilizationMaxRatio().isPresent()) {
@@ -193,23 +246,22 @@ final class FactMaker {
                                 use.processesMax(),
                                 idleSeconds,
                                 lastBusy.isPresent() ? Optional.of(true) : neverBusy(whole),
-                                load(use)));
+                                load(use, powerLimit)));
     }
 
-    private static GpuFacts.Load load(GpuUse use) {
+    private static GpuFacts.Load load(GpuUse use, OptionalDouble powerLimitWatts) {
         double measured = use.busySeconds() + use.idleSeconds();
+        GpuUse.Work work = use.work();
         return new GpuFacts.Load(
                 measured > 0 ? OptionalDouble.of(Math.min(1, use.busySeconds() / measured)) : OptionalDouble.empty(),
-                OptionalDouble.empty(),
-                OptionalDouble.empty(),
-                OptionalDouble.empty(),
-                OptionalDouble.empty(),
-                OptionalDouble.empty(),
+                work.memoryUtilizationMeanRatio(),
+                work.powerMeanWatts(),
+                work.powerMaxWatts(),
+                powerLimitWatts,
                 use.energyJoules(),
-                OptionalDouble.empty(),
-                OptionalDouble.empty(),
-                OptionalDouble.empty(),
-                OptionalDouble.empty());
+                work.activity().smMeanRatio(),
+                work.activity().tensorMeanRatio(),
+                work.activity().dramMeanRatio());
     }
 
     /** Coverage by readings that tell how busy the GPU was; by all of them where the product never tells. */

@@ -2,6 +2,7 @@ package io.fairwatch.collector.judge;
 
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.store.GpuReadingAt;
 import io.fairwatch.collector.store.GpuUse;
 import io.fairwatch.collector.store.JobUse;
 import io.fairwatch.collector.store.NodeState;
@@ -13,11 +14,13 @@ import io.fairwatch.rules.JobFacts;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
@@ -39,7 +42,9 @@ final class FactSource {
     }
 
     /** The facts of runs that are over, over all of their time; by what they did, in a few questions for all of them. */
-    Map<RunKey, Supplier<JobFacts>> ofFinished(List<Run> runs, Cluster cluster) throws StoreException {
+    Map<RunKey, Supplier<JobFacts>> ofFinished(List<Run> runs, Map<String, NodeState> nodes, Cluster cluster)
+            throws StoreException {
+        FactMaker.Beside beside = new FactMaker.Beside(OptionalInt.empty(), Map.of(), periods(nodes));
         List<RunSpan> spans = runs.stream()
                 .map(run -> new RunSpan(run, run.key().start(), run.end().orElse(run.asOf())))
                 .filter(span -> span.from().isBefore(span.to()))
@@ -61,10 +66,16 @@ final class FactSource {
                             uses,
                             uses,
                             Optional.ofNullable(jobs.get(key)),
-                            OptionalInt.empty(),
+                            beside,
                             cluster));
         }
         return facts;
+    }
+
+    private static Map<String, Duration> periods(Map<String, NodeState> nodes) {
+        Map<String, Duration> periods = new HashMap<>();
+        nodes.forEach((name, node) -> periods.put(name, node.period()));
+        return periods;
     }
 
     /** Facts of one moment. Confined to one thread; asks when it must. */
@@ -75,12 +86,15 @@ final class FactSource {
         private final Instant now;
         private final Map<Duration, Window> windows = new HashMap<>();
         private final Map<RunKey, List<GpuUse>> whole = new HashMap<>();
+        private final Map<String, Duration> periods;
+        private Map<String, Double> powerLimits = Map.of();
 
         private Round(List<Run> running, Map<String, NodeState> nodes, Cluster cluster, Instant now) {
             this.running = running;
             this.nodes = nodes;
             this.cluster = cluster;
             this.now = now;
+            this.periods = periods(nodes);
         }
 
         /** What is known of the last {@code length} of each run. */
@@ -99,14 +113,31 @@ final class FactSource {
                             .anyMatch(use -> use.lastBusyAt().isEmpty()))
                     .toList();
             whole.putAll(gpuUse(idle, Optional.empty()));
+            boolean isLong = length.compareTo(Duration.ofHours(1)) > 0;
+            if (isLong && powerLimits.isEmpty()) {
+                powerLimits = powerLimits(running);
+            }
             // how many worked at one time matters only to who holds several, and is not asked for short windows
-            List<Run> several = length.compareTo(Duration.ofHours(1)) <= 0
-                    ? List.of()
-                    : running.stream().filter(run -> run.gpus().size() > 1).toList();
+            List<Run> several = isLong
+                    ? running.stream().filter(run -> run.gpus().size() > 1).toList()
+                    : List.of();
             Window window = new Window(
                     this, length, gpus, jobs, store.gpusTogether(spans(several, Optional.of(length)), busyAboveRatio));
             windows.put(length, window);
             return window;
+        }
+
+        /** What the newest readings say; limits change seldom. */
+        private Map<String, Double> powerLimits(List<Run> runs) throws StoreException {
+            Set<String> uuids = new HashSet<>();
+            runs.forEach(run -> run.gpus().forEach(gpu -> gpu.uuid().ifPresent(uuids::add)));
+            Map<String, Double> limits = new HashMap<>();
+            for (GpuReadingAt newest : store.newestReadings(uuids, now)) {
+                newest.reading()
+                        .powerLimitWatts()
+                        .ifPresent(limit -> limits.put(newest.reading().device().uuid(), limit));
+            }
+            return limits;
         }
 
         private Map<RunKey, List<GpuUse>> gpuUse(List<Run> runs, Optional<Duration> window) throws StoreException {
@@ -160,7 +191,12 @@ final class FactSource {
                     gpus.getOrDefault(run.key(), List.of()),
                     round.whole.getOrDefault(run.key(), List.of()),
                     Optional.ofNullable(jobs.get(run.key())),
-                    together.containsKey(run.key()) ? OptionalInt.of(together.get(run.key())) : OptionalInt.empty(),
+                    new FactMaker.Beside(
+                            together.containsKey(run.key())
+                                    ? OptionalInt.of(together.get(run.key()))
+                                    : OptionalInt.empty(),
+                            round.powerLimits,
+                            round.periods),
                     round.cluster);
         }
     }

@@ -14,8 +14,10 @@ import io.fairwatch.collector.store.Store.SlurmView;
 import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.rules.JobFacts;
 import io.fairwatch.rules.Ladder;
+import io.fairwatch.rules.NodeFacts;
 import io.fairwatch.rules.Rule;
 import io.fairwatch.rules.RuleSet;
+import io.fairwatch.rules.UserFacts;
 import io.fairwatch.rules.Verdict;
 import java.time.Duration;
 import java.time.Instant;
@@ -43,6 +45,8 @@ public final class Judge {
     private static final Duration SHORT = Duration.ofHours(1);
 
     private static final Duration LONG_EVERY = Duration.ofMinutes(10);
+    private static final Duration NODES_EVERY = Duration.ofMinutes(5);
+    private static final Duration USERS_EVERY = Duration.ofHours(1);
 
     /** Until when ended runs have been judged. */
     private static final String FINISHED = "finished_judged_until";
@@ -53,11 +57,14 @@ public final class Judge {
 
     private final Store store;
     private final FactSource source;
+    private final WiderFacts wider;
     private final Supplier<RuleSet> inForce;
     private final Episodes episodes;
     private final InstantSource clock;
     private final Settings settings;
-    private Instant lastLong = Instant.MIN;
+    private Instant lastLong = Instant.EPOCH;
+    private Instant lastNodes = Instant.EPOCH;
+    private Instant lastUsers = Instant.EPOCH;
 
     /** Runs of which it was said that they cannot be judged. */
     private final Set<Subject> complained = new HashSet<>();
@@ -86,6 +93,7 @@ public final class Judge {
 
     /** What a cycle gathers. Confined to it. */
     private final class Gathering {
+        private final String cluster;
         private final Instant now;
         private final Map<Place, FindingRow> open;
         private final Exemptions exempt;
@@ -94,7 +102,8 @@ public final class Judge {
         private int found;
         private int unknown;
 
-        Gathering(Instant now) throws StoreException {
+        Gathering(String cluster, Instant now) throws StoreException {
+            this.cluster = cluster;
             this.now = now;
             this.open = store.openFindings().stream()
                     .collect(Collectors.toMap(row -> new Place(row.subject(), row.rule()), Function.identity()));
@@ -141,6 +150,7 @@ public final class Judge {
             Store store, Supplier<RuleSet> inForce, Episodes.Planner planner, InstantSource clock, Settings settings) {
         this.store = store;
         this.source = new FactSource(store, settings.busyAboveRatio());
+        this.wider = new WiderFacts(store, settings.busyAboveRatio());
         this.inForce = inForce;
         this.episodes = new Episodes(planner, settings.ladder());
         this.clock = clock;
@@ -171,13 +181,20 @@ public final class Judge {
         Map<String, NodeState> nodes =
                 store.nodes().stream().collect(Collectors.toMap(NodeState::node, Function.identity()));
 
-        Gathering gathering = new Gathering(now);
-        gathering.findings.addAll(
-                Episodes.ofEnded(gathering.open.values(), alive(live, view.get().pending())::contains, now));
+        Gathering gathering = new Gathering(view.get().cluster(), now);
+        Set<Subject> alive = alive(live, view.get().pending());
+        gathering.findings.addAll(Episodes.ofEnded(
+                gathering.open.values(),
+                subject -> subject instanceof Subject.OnNode
+                        || subject instanceof Subject.Person
+                        || alive.contains(subject),
+                now));
         RuleSet rules = inForce.get();
         judgeRunning(rules, running, nodes, cluster, gathering);
         judgePending(rules, view.get().pending(), cluster, gathering);
-        Optional<Instant> finishedUntil = judgeFinished(rules, cluster, gathering);
+        judgeNodes(rules, running, nodes, cluster, gathering);
+        judgeUsers(rules, view.get(), running, nodes, gathering);
+        Optional<Instant> finishedUntil = judgeFinished(rules, nodes, cluster, gathering);
         complained.retainAll(running.stream().map(Run::key).toList());
         store.saveFindings(gathering.findings, gathering.notices);
         if (finishedUntil.isPresent()) {
@@ -187,7 +204,67 @@ public final class Judge {
         return new Cycle(running.size(), gathering.found, gathering.unknown, Optional.empty());
     }
 
-    /** What episodes can be about now; those of users end by their own verdicts. */
+    /** Nodes have much that changes seldom, and a short hold: every few minutes will do. */
+    private void judgeNodes(
+            RuleSet rules, List<Run> running, Map<String, NodeState> nodes, Cluster cluster, Gathering gathering)
+            throws StoreException {
+        if (!due(lastNodes, NODES_EVERY, gathering.now)) {
+            return;
+        }
+        Map<Duration, Map<String, NodeFacts>> facts = new HashMap<>();
+        for (Duration window : rules.windows(Rule.Scope.NODE, rule -> true)) {
+            facts.put(window, wider.ofNodes(window, nodes, running, cluster, gathering.now));
+        }
+        for (String node : nodes.keySet()) {
+            for (RuleSet.Judgement judgement : rules.judge(
+                    Rule.Scope.NODE,
+                    rule -> true,
+                    window -> Objects.requireNonNull(
+                            Objects.requireNonNull(facts.get(window)).get(node)))) {
+                gathering.take(new Subject.OnNode(gathering.cluster, node), "", "", Optional.empty(), judgement);
+            }
+        }
+        lastNodes = gathering.now;
+    }
+
+    /** A week changes little within an hour. */
+    private void judgeUsers(
+            RuleSet rules, SlurmView view, List<Run> running, Map<String, NodeState> nodes, Gathering gathering)
+            throws StoreException {
+        Set<Duration> windows = rules.windows(Rule.Scope.USER, rule -> true);
+        if (windows.isEmpty() || !due(lastUsers, USERS_EVERY, gathering.now)) {
+            return;
+        }
+        Map<Duration, Map<String, UserFacts>> facts = new HashMap<>();
+        Set<String> everybody = new HashSet<>();
+        for (Duration window : windows) {
+            Map<String, UserFacts> known = wider.ofUsers(window, nodes, running, view.pending(), gathering.now);
+            facts.put(window, known);
+            everybody.addAll(known.keySet());
+        }
+        for (String user : everybody) {
+            for (RuleSet.Judgement judgement : rules.judge(Rule.Scope.USER, rule -> true, window -> {
+                UserFacts known = Objects.requireNonNull(facts.get(window)).get(user);
+                if (known == null) {
+                    throw new IllegalArgumentException(user + " did nothing in the last " + window);
+                }
+                return known;
+            })) {
+                gathering.take(new Subject.Person(view.cluster(), user), user, "", Optional.empty(), judgement);
+            }
+        }
+        // who did nothing in the whole period has nothing to answer for
+        gathering.open.values().stream()
+                .filter(row -> row.subject() instanceof Subject.Person person && !everybody.contains(person.user()))
+                .forEach(row -> gathering.findings.add(row.resolved(gathering.now)));
+        lastUsers = gathering.now;
+    }
+
+    private static boolean due(Instant last, Duration every, Instant now) {
+        return last.isAfter(now) || !last.plus(every).isAfter(now);
+    }
+
+    /** What episodes can be about now; those of nodes and users end by their own verdicts. */
     private static Set<Subject> alive(List<Run> live, List<PendingJob> pending) {
         Set<Subject> alive = new HashSet<>();
         live.forEach(run -> alive.add(run.key()));
@@ -202,7 +279,7 @@ public final class Judge {
     private void judgeRunning(
             RuleSet rules, List<Run> running, Map<String, NodeState> nodes, Cluster cluster, Gathering gathering)
             throws StoreException {
-        boolean all = lastLong.plus(LONG_EVERY).isBefore(gathering.now) || lastLong.isAfter(gathering.now);
+        boolean all = due(lastLong, LONG_EVERY, gathering.now);
         Predicate<Rule> due = rule -> all || rule.timing().window().compareTo(SHORT) <= 0;
         FactSource.Round facts = source.round(running, nodes, cluster, gathering.now);
         Map<Duration, FactSource.Window> windows = new HashMap<>();
@@ -232,7 +309,8 @@ public final class Judge {
     }
 
     /** Makes notes on runs that ended since the last time; returns until when that is done. */
-    private Optional<Instant> judgeFinished(RuleSet rules, Cluster cluster, Gathering gathering) throws StoreException {
+    private Optional<Instant> judgeFinished(
+            RuleSet rules, Map<String, NodeState> nodes, Cluster cluster, Gathering gathering) throws StoreException {
         Optional<Instant> accounting = store.accountingUntil();
         if (accounting.isEmpty()
                 || rules.windows(Rule.Scope.FINISHED_JOB, rule -> true).isEmpty()) {
@@ -255,7 +333,7 @@ public final class Judge {
                         .filter(end -> !end.isBefore(from) && end.isBefore(last))
                         .isPresent())
                 .toList();
-        Map<RunKey, Supplier<JobFacts>> facts = source.ofFinished(ended, cluster);
+        Map<RunKey, Supplier<JobFacts>> facts = source.ofFinished(ended, nodes, cluster);
         for (Run run : ended) {
             Supplier<JobFacts> known = facts.get(run.key());
             if (known == null) {

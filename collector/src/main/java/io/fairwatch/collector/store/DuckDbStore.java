@@ -486,6 +486,14 @@ public final class DuckDbStore implements Store {
                 (session, where) -> UseQueries.gpusTogether(session, where, List.copyOf(spans), busyAboveRatio));
     }
 
+    @Override
+    public List<GpuSlot> gpuSlots(List<RunSpan> spans, Instant from, Instant to, double busyAboveRatio)
+            throws StoreException {
+        return read(
+                "gpuSlots",
+                (session, where) -> SlotQueries.slots(session, where, spans, from, to, busyAboveRatio));
+    }
+
     // ---- a whole period
 
     @Override
@@ -604,6 +612,11 @@ public final class DuckDbStore implements Store {
             }
         }
         sealer.sweep(session, false);
+    }
+
+    @Override
+    public List<GpuOutside> gpusOutsideJobs(Instant from, Instant to) throws StoreException {
+        return read("gpusOutsideJobs", (session, where) -> SlotQueries.outside(session, from, to));
     }
 
     // ---- findings and notices

@@ -145,6 +145,13 @@ public interface Store extends AutoCloseable {
      */
     Map<RunKey, Integer> gpusTogether(Collection<RunSpan> spans, double busyAboveRatio) throws StoreException;
 
+    /**
+     * Readings of {@code [from, to)} of the GPUs that runs were given, in slots of five minutes, by time.
+     *
+     * @param spans which part of which run; a slot names its place in this list
+     */
+    List<GpuSlot> gpuSlots(List<RunSpan> spans, Instant from, Instant to, double busyAboveRatio) throws StoreException;
+
     // ---- a whole period
 
     /** Everything that a report of a period is made of, in sums. */
@@ -191,6 +198,12 @@ public interface Store extends AutoCloseable {
      * nobody, and may be killed at any instant. Never called twice at a time.
      */
     void maintain(Instant now) throws StoreException;
+
+    /**
+     * Every GPU that was read in {@code (from, to]}, with what ran on it and belongs to no job. For times of which the
+     * readings are not sealed yet: an hour at most.
+     */
+    List<GpuOutside> gpusOutsideJobs(Instant from, Instant to) throws StoreException;
 
     // ---- findings and notices
 

@@ -13,6 +13,7 @@ import io.fairwatch.agent.wire.NodeSnapshot;
 import io.fairwatch.collector.run.PendingJob;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.SlurmNode;
+import io.fairwatch.collector.run.Subject;
 import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.GivenRun;
 import io.fairwatch.collector.store.Store;
@@ -29,6 +30,7 @@ import java.time.Instant;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -53,7 +55,7 @@ class ExplainerTest {
         for (String name : resource("index.txt").lines().toList()) {
             files.add(new RuleFile(name, resource(name)));
         }
-        RuleSet rules = RuleSet.read(files);
+        RuleSet rules = RuleSet.read(files).changed("test", "user-zero-gpu-hours", Map.of("hours_at_least", "1.0"));
         Judge.Settings settings = new Judge.Settings(
                 0.01, Duration.ofMinutes(5), new Ladder(List.of(new Ladder.Step(Ladder.Target.OWNER, Duration.ZERO))));
         explainer = new Explainer(store, () -> rules, () -> now, settings);
@@ -104,6 +106,12 @@ class ExplainerTest {
         assertEquals(0.0, idle.members().get(0).get("utilization_max_ratio"));
         assertEquals("GPU-a", idle.members().get(0).get("name"));
         assertEquals("found", idle.episodes().get(0).state());
+        assertTrue(
+                store.openFindings().stream()
+                        .anyMatch(row -> row.subject().equals(new Subject.Person("lab", "anna"))
+                                && row.rule().equals("user-zero-gpu-hours")
+                                && row.summary().contains("2.0 GPU-hours")),
+                store.openFindings().toString());
         String page = new WhyText(ZoneOffset.UTC).page(explainer.why("1").orElseThrow());
         assertTrue(page.startsWith("Job 1 of anna, running since 2026-11-20 12:00"), page);
         assertTrue(page.contains("\nFINDING idle-gpu: Its GPU has done nothing for 2 h."), page);
@@ -178,5 +186,43 @@ class ExplainerTest {
                 store.findingsOf(5).stream().map(row -> row.rule()).toList());
         assertTrue(store.findingsOf(5).get(0).fix().contains("#SBATCH --time=01:30:00"));
         assertEquals(List.of(), store.openFindings());
+    }
+
+    @Test
+    @DisplayName("a process outside of any job is found on its node, once it has lasted")
+    void usersAndNodes() throws StoreException {
+        List<NodeSnapshot> snapshots = new ArrayList<>();
+        for (int end = 600; end <= 172_800; end += 600) {
+            snapshots.add(snapshot("node-a", end, at(end), gpu("GPU-a", 0, 0)));
+        }
+        store.append(snapshots);
+        for (int end = 172_830; end <= 173_430; end += 30) {
+            store.append(List.of(snapshot("node-a", end, at(end), gpu("GPU-a", 0, 0, outsider()))));
+        }
+        Run run = job(7).on(allocated("node-a", 0, "GPU-a")).asOf(at(173_440)).run();
+        now = at(173_440);
+        slurmSays(List.of(run), List.of(), List.of());
+        judge.cycle();
+        now = at(173_440 + 301);
+        for (int end = 173_460; end <= 173_730; end += 30) {
+            store.append(List.of(snapshot("node-a", end, at(end), gpu("GPU-a", 0, 0, outsider()))));
+        }
+        slurmSays(List.of(job(7).on(allocated("node-a", 0, "GPU-a")).asOf(now).run()), List.of(), List.of());
+        judge.cycle();
+        List<String> found = store.openFindings().stream()
+                .filter(row -> row.state() == io.fairwatch.collector.store.FindingRow.State.FOUND)
+                .map(row -> row.subject() + " " + row.rule())
+                .toList();
+        assertTrue(found.contains("OnNode[cluster=lab, node=node-a] gpu-outside-jobs"), found.toString());
+    }
+
+    private static io.fairwatch.agent.wire.GpuProcess outsider() {
+        return new io.fairwatch.agent.wire.GpuProcess(
+                99,
+                io.fairwatch.agent.wire.GpuProcess.Kind.COMPUTE,
+                OptionalInt.of(21007),
+                Optional.empty(),
+                OptionalLong.of(1L << 20),
+                java.util.OptionalDouble.empty());
     }
 }

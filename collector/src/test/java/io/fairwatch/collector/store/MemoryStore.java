@@ -200,7 +200,17 @@ public final class MemoryStore implements Store {
         throw noReadings();
     }
 
+    @Override
+    public List<GpuSlot> gpuSlots(List<RunSpan> spans, Instant from, Instant to, double busyAboveRatio) {
+        throw noReadings();
+    }
+
     // ---- findings and notices
+
+    @Override
+    public List<GpuOutside> gpusOutsideJobs(Instant from, Instant to) {
+        throw noReadings();
+    }
 
     @Override
     public synchronized Optional<Instant> mark(String name) {

@@ -1,0 +1,133 @@
+package io.fairwatch.collector.judge;
+
+import static io.fairwatch.collector.store.Given.allocated;
+import static io.fairwatch.collector.store.Given.at;
+import static io.fairwatch.collector.store.Given.gpu;
+import static io.fairwatch.collector.store.Given.process;
+import static io.fairwatch.collector.store.Given.snapshot;
+import static io.fairwatch.collector.store.GivenRun.job;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.fairwatch.agent.wire.NodeSnapshot;
+import io.fairwatch.collector.judge.Backtest.Outcome;
+import io.fairwatch.collector.judge.Backtest.Plan;
+import io.fairwatch.collector.store.DuckDbStore;
+import io.fairwatch.collector.store.Store;
+import io.fairwatch.collector.store.Store.StoreException;
+import io.fairwatch.rules.RuleSet;
+import io.fairwatch.rules.RuleSet.RuleFile;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.ZoneOffset;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Three jobs from noon to six in the evening: one idle throughout, one idle and then at work, one at work. */
+class BacktestTest {
+    private Store store;
+    private Backtest backtest;
+    private final List<Double> progress = new ArrayList<>();
+
+    @BeforeEach
+    void open(@TempDir Path temporary) throws Exception {
+        store = DuckDbStore.open(temporary.resolve("store"), DuckDbStore.Settings.DEFAULTS);
+        try (InputStream in = Objects.requireNonNull(RuleSet.class.getResourceAsStream("idle-gpu.yaml"));
+                InputStream nodes =
+                        Objects.requireNonNull(RuleSet.class.getResourceAsStream("scratch-owner-gone.yaml"))) {
+            RuleSet rules = RuleSet.read(List.of(
+                    new RuleFile("idle-gpu.yaml", new String(in.readAllBytes(), StandardCharsets.UTF_8)),
+                    new RuleFile("scratch-owner-gone.yaml", new String(nodes.readAllBytes(), StandardCharsets.UTF_8))));
+            backtest = new Backtest(store, () -> rules, 0.01);
+        }
+        List<NodeSnapshot> snapshots = new ArrayList<>();
+        for (int end = 30; end <= 21_600; end += 30) {
+            snapshots.add(snapshot(
+                    "node-a",
+                    end,
+                    at(end),
+                    gpu("GPU-a", 0, 0),
+                    gpu("GPU-b", end > 14_400 ? 0.9 : 0, 0, process(1, 2)),
+                    gpu("GPU-c", 0.9, 0, process(2, 3))));
+        }
+        store.append(snapshots);
+        store.saveRuns(List.of(
+                job(1).on(allocated("node-a", 0, "GPU-a")).until(at(21_600)).run(),
+                job(2).on(allocated("node-a", 1, "GPU-b")).until(at(21_600)).run(),
+                job(3).on(allocated("node-a", 2, "GPU-c")).until(at(21_600)).run()));
+    }
+
+    @AfterEach
+    void close() throws StoreException {
+        store.close();
+    }
+
+    private Outcome rehearse(Map<String, String> settings) throws Exception {
+        return backtest.rehearse(
+                new Plan("idle-gpu", at(-3600), at(25_200), settings, Duration.ofHours(1)), progress::add, () -> false);
+    }
+
+    @Test
+    @DisplayName("who would have been told and ended, what that would have saved, and who worked again by himself")
+    void outcome() throws Exception {
+        Outcome outcome = rehearse(Map.of());
+        assertEquals(3, outcome.runs());
+        assertEquals(
+                List.of("1", "2"),
+                outcome.episodes().stream().map(Backtest.Episode::job).sorted().toList());
+        Backtest.Episode idle = outcome.episodes().stream()
+                .filter(one -> one.job().equals("1"))
+                .findFirst()
+                .orElseThrow();
+        assertEquals(at(3600), idle.toldAt());
+        assertEquals(Optional.of(at(7200)), idle.cancelledAt());
+        assertEquals(4.0, idle.gpuHoursSaved(), 0.001);
+        assertEquals(Optional.empty(), idle.recoveredAt());
+        Backtest.Episode woke = outcome.episodes().stream()
+                .filter(one -> one.job().equals("2"))
+                .findFirst()
+                .orElseThrow();
+        assertEquals(Optional.of(at(14_700)), woke.recoveredAt());
+        assertEquals(1, outcome.wronglyCancelled());
+        assertEquals(2, outcome.cancelled());
+        assertEquals(8.0, outcome.gpuHoursSaved(), 0.001);
+        assertEquals(1.0, progress.get(progress.size() - 1));
+        String page = new BacktestText(ZoneOffset.UTC).page(outcome);
+        assertTrue(page.contains("GPU-hours saved by ending                    8.0"), page);
+    }
+
+    @Test
+    @DisplayName("a longer window by --set tells later, and a warm-up longer than the runs tells nobody")
+    void otherSettings() throws Exception {
+        Outcome later = rehearse(Map.of("window", "2h", "warm_up", "2h"));
+        assertEquals(at(7200), later.episodes().get(0).toldAt());
+        assertEquals(0, rehearse(Map.of("warm_up", "12h")).told());
+    }
+
+    @Test
+    @DisplayName("a wrong setting, an unknown rule, or a rule about nodes is refused with a sentence")
+    void refused() {
+        assertThrows(RuleSet.RuleException.class, () -> rehearse(Map.of("windwo", "2h")));
+        assertThrows(
+                RuleSet.RuleException.class,
+                () -> backtest.rehearse(
+                        new Plan("idle", at(0), at(10), Map.of(), Duration.ZERO), progress::add, () -> false));
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> backtest.rehearse(
+                        new Plan("scratch-owner-gone", at(0), at(10), Map.of(), Duration.ZERO),
+                        progress::add,
+                        () -> false));
+    }
+}
