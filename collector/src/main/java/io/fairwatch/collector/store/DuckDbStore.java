@@ -489,9 +489,7 @@ public final class DuckDbStore implements Store {
     @Override
     public List<GpuSlot> gpuSlots(List<RunSpan> spans, Instant from, Instant to, double busyAboveRatio)
             throws StoreException {
-        return read(
-                "gpuSlots",
-                (session, where) -> SlotQueries.slots(session, where, spans, from, to, busyAboveRatio));
+        return read("gpuSlots", (session, where) -> SlotQueries.slots(session, where, spans, from, to, busyAboveRatio));
     }
 
     // ---- a whole period
