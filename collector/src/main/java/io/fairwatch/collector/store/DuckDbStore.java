@@ -305,8 +305,7 @@ public final class DuckDbStore implements Store {
 
     @Override
     public List<AgentLoss> agentLosses(Instant from, Instant to) throws StoreException {
-        return read(
-                "agentLosses", (session, sources) -> SnapshotTables.agentLosses(session, sources, from, to));
+        return read("agentLosses", (session, sources) -> SnapshotTables.agentLosses(session, sources, from, to));
     }
 
     @Override

@@ -483,8 +483,7 @@ final class SnapshotTables {
     }
 
     /** The counter begins anew with each start of an agent. */
-    static List<AgentLoss> agentLosses(Session session, Sources sources, Instant from, Instant to)
-            throws SQLException {
+    static List<AgentLoss> agentLosses(Session session, Sources sources, Instant from, Instant to) throws SQLException {
         return session.query(
                 "SELECT node, CAST(sum(lost) AS BIGINT) FROM ("
                         + "SELECT node, max(agent_dropped) - min(agent_dropped) AS lost FROM "

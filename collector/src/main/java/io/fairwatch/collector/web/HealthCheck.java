@@ -117,7 +117,10 @@ public final class HealthCheck {
                     text.append("- ").append(Plain.line(warning, 500)).append('\n'));
             List<Node> shown = nodes.size() <= MOST_NODES
                     ? nodes
-                    : nodes.stream().filter(Node::isRemarkable).limit(MOST_NODES).toList();
+                    : nodes.stream()
+                            .filter(Node::isRemarkable)
+                            .limit(MOST_NODES)
+                            .toList();
             List<String[]> rows = new ArrayList<>();
             rows.add(new String[] {"node", "last heard", "agent"});
             shown.forEach(node -> rows.add(new String[] {
