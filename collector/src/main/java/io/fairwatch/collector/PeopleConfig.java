@@ -142,16 +142,22 @@ record PeopleConfig(
 
     /** Days of the week as people write them. */
     enum Day {
-        MON,
-        TUE,
-        WED,
-        THU,
-        FRI,
-        SAT,
-        SUN;
+        MON(DayOfWeek.MONDAY),
+        TUE(DayOfWeek.TUESDAY),
+        WED(DayOfWeek.WEDNESDAY),
+        THU(DayOfWeek.THURSDAY),
+        FRI(DayOfWeek.FRIDAY),
+        SAT(DayOfWeek.SATURDAY),
+        SUN(DayOfWeek.SUNDAY);
+
+        private final DayOfWeek day;
+
+        Day(DayOfWeek day) {
+            this.day = day;
+        }
 
         DayOfWeek day() {
-            return DayOfWeek.of(ordinal() + 1);
+            return day;
         }
     }
 

@@ -141,7 +141,11 @@ public final class StoreBench {
                             Optional.empty()),
                     Optional.of(new Utilization(mean, max, max, 178, Utilization.Source.RING)),
                     Optional.of(new Utilization(
-                            clipped(mean * 0.6, 10_000), clipped(max * 0.6, 100), clipped(max * 0.6, 100), 178, Utilization.Source.RING)),
+                            clipped(mean * 0.6, 10_000),
+                            clipped(max * 0.6, 100),
+                            clipped(max * 0.6, 100),
+                            178,
+                            Utilization.Source.RING)),
                     OptionalLong.of(level[index] == 0 ? 0 : (long) (level[index] * 32_000) << 20),
                     OptionalLong.of(500L << 20),
                     OptionalDouble.of(watts),
@@ -187,12 +191,15 @@ public final class StoreBench {
             }
         }
         Arrays.sort(ms);
-        System.out.printf("%s: median %.1f ms, p90 %.1f, most %.1f%n", what, ms[times / 2], ms[times * 9 / 10], ms[times - 1]);
+        System.out.printf(
+                "%s: median %.1f ms, p90 %.1f, most %.1f%n", what, ms[times / 2], ms[times * 9 / 10], ms[times - 1]);
     }
 
     private static long bytes(Path directory, String table) throws Exception {
         try (Stream<Path> files = Files.walk(directory.resolve("sealed").resolve(table))) {
-            return files.filter(Files::isRegularFile).mapToLong(file -> file.toFile().length()).sum();
+            return files.filter(Files::isRegularFile)
+                    .mapToLong(file -> file.toFile().length())
+                    .sum();
         }
     }
 
