@@ -448,7 +448,7 @@ public final class Notifier {
         private static boolean isToldAlready(Notice notice, FindingRow finding) {
             int done = finding.progress().done();
             return done > notice.aim().step()
-                    || done == notice.aim().step() && notice.aim().channel() == Channel.OWNER;
+                    || (done == notice.aim().step() && notice.aim().channel() == Channel.OWNER);
         }
 
         private boolean isFresh() {
@@ -485,7 +485,7 @@ public final class Notifier {
         List<Due> due = all.stream()
                 .filter(one -> news || weekly || !(person.weekly() || matters.isWeekly(one.finding())))
                 .toList();
-        if (due.isEmpty() || !news && sentToday.getOrDefault(envelope.recipient(), 0) >= settings.mostPerDay) {
+        if (due.isEmpty() || (!news && sentToday.getOrDefault(envelope.recipient(), 0) >= settings.mostPerDay)) {
             return true; // it waits for its day, or for tomorrow
         }
         Letter letter;
