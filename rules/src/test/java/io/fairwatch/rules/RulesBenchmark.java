@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
@@ -35,8 +36,8 @@ public final class RulesBenchmark {
             int findings = 0;
             int unknown = 0;
             for (Map<Duration, JobFacts> job : jobs) {
-                for (RuleSet.Judgement judgement :
-                        rules.judge(Rule.Scope.RUNNING_JOB, rule -> true, window -> job.get(window))) {
+                for (RuleSet.Judgement judgement : rules.judge(
+                        Rule.Scope.RUNNING_JOB, rule -> true, window -> Objects.requireNonNull(job.get(window)))) {
                     findings += judgement.verdict() instanceof Verdict.Finding ? 1 : 0;
                     unknown += judgement.verdict() instanceof Verdict.Unknown ? 1 : 0;
                 }

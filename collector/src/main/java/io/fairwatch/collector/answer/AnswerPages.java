@@ -99,7 +99,7 @@ public final class AnswerPages {
         }
         Optional<Answers.Case> about = answers.look(good.claim());
         return about.isPresent() && about.get().open()
-                ? new Page(200, form(texts, good.claim(), about.get()))
+                ? new Page(200, form(texts, about.get()))
                 : sentence(texts, 410, texts.say("page.over"));
     }
 
@@ -156,7 +156,7 @@ public final class AnswerPages {
 
     // ---- HTML
 
-    private String form(Texts texts, Claim claim, Answers.Case about) {
+    private String form(Texts texts, Answers.Case about) {
         String job = Plain.line(about.run().displayId(), 40);
         StringBuilder out = head(texts, texts.say("page.title", "job", job));
         tag(out, "p", "", texts.say("page.about", "job", job, "site", Plain.line(site.name(), 60)));

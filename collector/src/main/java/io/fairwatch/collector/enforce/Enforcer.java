@@ -228,10 +228,9 @@ public final class Enforcer {
         }
         Answer answer = due.notice.aim().topic() == Topic.ANSWERED ? asked(due) : examine(due, judgedFrom);
         if (answer instanceof Answer.Yes yes) {
-            return settings.modeOf(due.notice.rule()) == Mode.PROPOSE
-                            && due.notice.aim().topic() == Topic.FINDING
-                    ? propose(due, yes.inputs)
-                    : act(due, yes.inputs);
+            boolean proposes = settings.modeOf(due.notice.rule()) == Mode.PROPOSE
+                    && due.notice.aim().topic() == Topic.FINDING;
+            return proposes ? propose(due, yes.inputs) : act(due, yes.inputs);
         }
         boolean forGood = answer instanceof Answer.Never;
         String why = answer instanceof Answer.Never never ? never.why : ((Answer.Wait) answer).why;

@@ -21,7 +21,7 @@ record Asked(
         OptionalInt gpus = OptionalInt.empty();
         int typed = 0;
         Optional<String> model = Optional.empty();
-        for (String entry : tres.split(",")) {
+        for (String entry : tres.split(",", -1)) {
             int equals = entry.indexOf('=');
             if (equals < 1) {
                 continue;

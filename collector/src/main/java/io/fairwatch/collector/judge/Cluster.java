@@ -92,8 +92,8 @@ final class Cluster {
     /** Reads {@code gpu:v100:16(S:0-1),gpu:a100:2}: kind to number; untyped is "". */
     private static Map<String, Integer> kindsOf(SlurmNode node) {
         Map<String, Integer> kinds = new HashMap<>();
-        for (String part : node.gres().split(",")) {
-            String[] words = part.replaceAll("\\(.*", "").split(":");
+        for (String part : node.gres().split(",", -1)) {
+            String[] words = part.replaceAll("\\(.*", "").split(":", -1);
             String last = words[words.length - 1];
             if (words[0].equals("gpu") && words.length <= 3 && last.matches("\\d{1,6}")) {
                 kinds.merge(words.length == 3 ? words[1] : "", Integer.parseInt(last), Integer::sum);

@@ -154,7 +154,7 @@ public final class Explainer {
         if (!id.matches("\\d{1,18}([_+]\\d{1,9})?")) {
             throw new IllegalArgumentException("job: expected a number such as 83549, 83549_3 or 83549+1");
         }
-        long number = Long.parseLong(id.split("[_+]")[0]);
+        long number = Long.parseLong(id.replaceFirst("[_+].*", ""));
         boolean one = id.contains("_") || id.contains("+");
         Instant now = clock.instant();
         Optional<SlurmView> view = store.view();
@@ -172,7 +172,7 @@ public final class Explainer {
                         .toList());
         List<Part> parts = new ArrayList<>();
         for (Run run : newest.values().stream().limit(MOST_PARTS).toList()) {
-            parts.add(explain(run, slurm, cluster, now));
+            parts.add(explain(run, cluster, now));
         }
         if (parts.isEmpty()) {
             slurm.pending().stream()
@@ -198,7 +198,7 @@ public final class Explainer {
         return new Part(job.displayId(), job.owner().user(), "PENDING", Optional.empty(), now, answers);
     }
 
-    private Part explain(Run run, SlurmView slurm, Cluster cluster, Instant now) throws StoreException {
+    private Part explain(Run run, Cluster cluster, Instant now) throws StoreException {
         RuleSet set = rules.get();
         FactSource source = new FactSource(store, settings.busyAboveRatio());
         Map<String, NodeState> nodes = store.nodes().stream()

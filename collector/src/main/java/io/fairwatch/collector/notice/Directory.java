@@ -3,6 +3,7 @@ package io.fairwatch.collector.notice;
 import io.fairwatch.collector.text.Plain;
 import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Finds out how to write to a user: the site's file first, then the user name itself if it is an address, then LDAP, then
@@ -27,7 +28,7 @@ public final class Directory {
     public static final class AwayException extends Exception {
         private static final long serialVersionUID = 1L;
 
-        public AwayException(String message, Throwable cause) {
+        public AwayException(String message, @Nullable Throwable cause) {
             super(message, cause);
         }
     }

@@ -65,7 +65,7 @@ public final class MatterSource {
         List<RunSpan> whole = new ArrayList<>();
         for (Run run : runs) {
             Instant to = Horizon.of(run, nodes, now);
-            Instant lookBack = findings.get(run.key()).stream()
+            Instant lookBack = findings.getOrDefault(run.key(), List.of()).stream()
                     .map(finding ->
                             finding.since().minus(rules.apply(finding.rule()).window()))
                     .min(Comparator.naturalOrder())
@@ -85,12 +85,12 @@ public final class MatterSource {
             spans.put(run.key(), span);
             matters.add(new Matter(
                     run,
-                    findings.get(run.key()),
+                    findings.getOrDefault(run.key(), List.of()),
                     use.getOrDefault(run.key(), List.of()),
                     everything.getOrDefault(run.key(), List.of()),
                     Optional.ofNullable(jobs.get(run.key())),
                     Map.of(),
-                    course(findings.get(run.key()), now)));
+                    course(findings.getOrDefault(run.key(), List.of()), now)));
         }
         matters.sort(Comparator.comparing(Matter::waste).reversed());
         // a query for each run, so only for those that a letter shows

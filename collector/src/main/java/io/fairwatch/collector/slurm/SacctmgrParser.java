@@ -53,6 +53,7 @@ final class SacctmgrParser {
      *
      * @param associations printed for {@link #associations}
      */
+    @SuppressWarnings("ArrayRecordComponent") // bytes that are read once and never compared
     record Printed(byte[] associations, byte[] accounts, byte[] users, byte[] qos) {}
 
     /**
@@ -143,7 +144,7 @@ final class SacctmgrParser {
 
     private static void rows(
             String what, byte[] printed, List<String> columns, List<String> problems, Consumer<List<String>> each) {
-        for (String line : new String(printed, StandardCharsets.UTF_8).split("\n")) {
+        for (String line : new String(printed, StandardCharsets.UTF_8).split("\n", -1)) {
             if (line.isEmpty()) {
                 continue;
             }

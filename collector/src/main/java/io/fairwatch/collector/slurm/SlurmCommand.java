@@ -35,6 +35,8 @@ public final class SlurmCommand {
     @FunctionalInterface
     interface Reading<T> {
         /**
+         * Reads what a command prints.
+         *
          * @param printed what the command prints, to its end; reading it never waits longer than the deadline
          * @throws SlurmException if it cannot be read, which counts only if the command itself did well
          */
@@ -85,7 +87,7 @@ public final class SlurmCommand {
             throw new SlurmException(program + " cannot be started: " + e.getMessage(), e);
         }
         try (Printed printed = new Printed(program, process, settings)) {
-            return read(program, printed, reading);
+            return read(printed, reading);
         } catch (InterruptedIOException e) {
             throw interrupted(e);
         } catch (IOException e) {
@@ -95,7 +97,7 @@ public final class SlurmCommand {
         }
     }
 
-    private static <T> T read(String program, Printed printed, Reading<T> reading) throws SlurmException, IOException {
+    private static <T> T read(Printed printed, Reading<T> reading) throws SlurmException, IOException {
         T value;
         try {
             value = reading.read(printed);

@@ -21,7 +21,7 @@ record SlurmConf(Map<String, String> values) {
     /** Lines such as {@code ClusterName             = lab}; all others are passed over. */
     static SlurmConf parse(String text) {
         Map<String, String> values = new HashMap<>();
-        for (String line : text.split("\n")) {
+        for (String line : text.split("\n", -1)) {
             int equals = line.indexOf('=');
             if (equals > 0) {
                 values.put(

@@ -55,7 +55,11 @@ public final class SlurmControl implements SlurmActions {
         /** The jobs of a raw id: more than one for an array. */
         List<Look> look(long jobId) throws SlurmException, InterruptedException;
 
-        /** @throws SlurmException if Slurm did not take it, with what it said */
+        /**
+         * Gives one order.
+         *
+         * @throws SlurmException if Slurm did not take it, with what it said
+         */
         void tell(Order order, Target target) throws SlurmException, InterruptedException;
     }
 

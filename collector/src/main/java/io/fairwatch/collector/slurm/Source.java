@@ -10,7 +10,11 @@ interface Source {
     /** Every job that the controller remembers, at {@code at}. */
     SqueueParser.Jobs jobs(String cluster, Instant at) throws SlurmException, InterruptedException;
 
-    /** @param release Slurm's release, as {@link #jobs} told it */
+    /**
+     * Every node.
+     *
+     * @param release Slurm's release, as {@link #jobs} told it
+     */
     SinfoParser.Nodes nodes(Optional<String> release) throws SlurmException, InterruptedException;
 
     /** Every record of accounting that was eligible before {@code to} and had not ended at {@code from}. */

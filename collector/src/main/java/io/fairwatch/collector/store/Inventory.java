@@ -362,19 +362,17 @@ final class Inventory {
             if (before != null && isNewer(before, at, snapshot.node())) {
                 continue;
             }
-            boolean same = before != null
+            if (before != null
                     && before.node().equals(snapshot.node())
-                    && before.device().equals(device);
-            // the very same device, so that what came over the wire is not kept
-            changedGpus.put(
-                    device.uuid(),
-                    new GpuSeen(same ? before.node() : snapshot.node(), same ? before.device() : device, at));
-            if (same) {
+                    && before.device().equals(device)) {
+                // the very same device, so that what came over the wire is not kept
+                changedGpus.put(device.uuid(), new GpuSeen(before.node(), before.device(), at));
                 behind.putIfAbsent(snapshot.node(), newestMs);
                 gpusBehind
                         .computeIfAbsent(snapshot.node(), first -> new HashSet<>())
                         .add(before.device().uuid());
             } else {
+                changedGpus.put(device.uuid(), new GpuSeen(snapshot.node(), device, at));
                 due.add(device.uuid());
             }
         }
