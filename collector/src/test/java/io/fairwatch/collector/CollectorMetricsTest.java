@@ -116,7 +116,7 @@ class CollectorMetricsTest {
         store.nodes();
         measured.close();
         StoreException failed = assertThrows(StoreException.class, () -> store.runsOf(1));
-        assertTrue(failed.getMessage().contains("closed"), failed.getMessage());
+        assertTrue(failed.toString().contains("closed"), failed.toString());
         String page = scrape(0);
         assertTrue(
                 page.contains("fairwatch_collector_store_call_seconds_count{call=\"runsOf\",outcome=\"failed\"} 1"),

@@ -49,6 +49,7 @@ class KilledCollectorTest {
     private static final WireCodec CODEC = new WireCodec();
 
     /** Where all nodes begin: two days ago. */
+    @SuppressWarnings("TimeInStaticInitializer") // the same for all of this run
     private static final Instant BEGIN =
             Instant.now().truncatedTo(ChronoUnit.HOURS).minus(Duration.ofDays(2));
 
@@ -130,9 +131,9 @@ class KilledCollectorTest {
                 sequence,
                 at(sequence),
                 GPUS.stream()
-                        .map(gpu -> Given.gpu(gpu + "-" + node, 0.5, 100.0 * sequence, Given.process(1, 1)))
+                        .map(gpu -> Given.gpu(gpu + "-" + node, 0.5, 100.0 * (double) sequence, Given.process(1, 1)))
                         .toList(),
-                List.of(Given.cgroup(1, sequence, 1, 1)));
+                List.of(Given.cgroup(1, (double) sequence, 1, 1)));
     }
 
     @Test

@@ -18,8 +18,11 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class RuleWatchTest {
-    @TempDir
-    private Path directory;
+    private final Path directory;
+
+    RuleWatchTest(@TempDir Path directory) {
+        this.directory = directory;
+    }
 
     private Path own;
     private Path config;
@@ -48,9 +51,9 @@ class RuleWatchTest {
         RuleSet before = watch.get();
         watch.look();
         assertSame(before, watch.get());
-        Files.writeString(own, RulesCommandTest.RULE.replace("hold: 30m", "hold: 300s"));
+        Files.writeString(own, RulesCommandTest.RULE.replace("hold: 30m", "hold: 5m"));
         watch.look();
-        assertEquals(Duration.ofSeconds(300), rule("own-rule").timing().hold());
+        assertEquals(Duration.ofMinutes(5), rule("own-rule").timing().hold());
         assertEquals(List.of(), watch.troubles());
     }
 

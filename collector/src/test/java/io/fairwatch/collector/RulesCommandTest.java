@@ -35,8 +35,11 @@ class RulesCommandTest {
                 expect: finding
             """;
 
-    @TempDir
-    private Path directory;
+    private final Path directory;
+
+    RulesCommandTest(@TempDir Path directory) {
+        this.directory = directory;
+    }
 
     private final StringWriter out = new StringWriter();
     private final StringWriter err = new StringWriter();

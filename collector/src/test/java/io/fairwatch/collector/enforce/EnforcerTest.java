@@ -48,8 +48,11 @@ class EnforcerTest {
     private final MemoryStore store = new MemoryStore(run -> List.of(use(run.key())));
     private final Run run = GivenRun.job(83549).gpus(1).asOf(now).run();
 
-    @TempDir
-    private Path directory;
+    private final Path directory;
+
+    EnforcerTest(@TempDir Path directory) {
+        this.directory = directory;
+    }
 
     private Path switchFile() {
         return directory.resolve("no-enforcement");

@@ -68,7 +68,7 @@ class AdmissionTest {
         long serviceNanos = 60_000_000; // 4 MB/s, half of what is assumed at first
         PriorityQueue<Sender> coming = new PriorityQueue<>((a, b) -> Long.compare(a.nanos(), b.nanos()));
         for (int i = 0; i < count; i++) {
-            coming.add(new Sender(i, i * 1_000));
+            coming.add(new Sender(i, i * 1_000L));
         }
         Deque<Long> answers = new ArrayDeque<>(); // one after another
         int tries = 0;

@@ -17,6 +17,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -68,8 +69,9 @@ class MatterSourceTest {
             assertEquals(1, matter.strips().size());
             assertEquals(
                     "5".repeat(16) + "_".repeat(4) + "?".repeat(4) + "_".repeat(24),
-                    matter.strips().get(new Matter.Gpu("node-a", "GPU-a")).text());
-            assertEquals(Duration.ofSeconds(960), matter.waste());
+                    Objects.requireNonNull(matter.strips().get(new Matter.Gpu("node-a", "GPU-a")))
+                            .text());
+            assertEquals(Duration.ofMinutes(16), matter.waste());
             // the first mail announces the deed, though staff are told between
             assertEquals(
                     Optional.of(new Matter.Next("cancel", at(1440).plus(Duration.ofHours(6)))),

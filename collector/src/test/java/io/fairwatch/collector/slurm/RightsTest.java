@@ -68,8 +68,11 @@ class RightsTest {
     @Test
     @DisplayName("the configuration tells name, accounting and whether it counts GPUs, in old and new words")
     void configuration() {
-        SlurmConf conf = conf("ClusterName             = lab\nAccountingStorageTRES   = cpu,mem,gres/gpu,gres/gpu:t4\n"
-                + "AccountingStorageType   = accounting_storage/slurmdbd\n");
+        SlurmConf conf = conf("""
+                ClusterName             = lab
+                AccountingStorageTRES   = cpu,mem,gres/gpu,gres/gpu:t4
+                AccountingStorageType   = accounting_storage/slurmdbd
+                """);
         assertEquals(Optional.of("lab"), conf.clusterName());
         assertTrue(conf.hasAccounting());
         assertTrue(conf.countsGpus());

@@ -38,6 +38,7 @@ import org.junit.jupiter.api.io.TempDir;
 class SlurmRestTest {
     private static final Instant AT = Instant.ofEpochSecond(1796012000);
 
+    @SuppressWarnings("ArrayRecordComponent") // never compared
     private record Answer(int status, byte[] body) {}
 
     private final Map<String, Answer> answers = new ConcurrentHashMap<>();
@@ -202,7 +203,7 @@ class SlurmRestTest {
                 "GET /slurm/v0.0.38/jobs",
                 200,
                 "{\"errors\": [{\"description\": \"Failed while looking for jobs\"}], \"jobs\": []}");
-        assertTrue(fails(source()).getMessage().contains("Failed while looking for jobs"));
+        assertTrue(fails(source()).toString().contains("Failed while looking for jobs"));
     }
 
     @Test
@@ -217,7 +218,7 @@ class SlurmRestTest {
                 500,
                 "{\"errors\": [{\"description\": \"Failed\", \"error\": \"Access/permission denied\"}]}");
         SlurmException denied = fails(source());
-        assertTrue(denied.getMessage().endsWith("answered 500: Failed; Access/permission denied"), denied.getMessage());
+        assertTrue(denied.toString().endsWith("answered 500: Failed; Access/permission denied"), denied.toString());
         assertFalse(denied.toString().contains("first.token"));
     }
 
@@ -234,7 +235,7 @@ class SlurmRestTest {
         Files.writeString(token, "two words\n");
         assertEquals(token + ": no token in its first line", fails(source).getMessage());
         Files.delete(token);
-        assertTrue(fails(source).getMessage().startsWith(token + ": the token cannot be read"));
+        assertTrue(String.valueOf(fails(source).getMessage()).startsWith(token + ": the token cannot be read"));
     }
 
     @Test
@@ -244,16 +245,16 @@ class SlurmRestTest {
                 "GET /slurm/v0.0.38/jobs",
                 new Answer(0, "{\"errors\": [], \"jobs\": [".getBytes(StandardCharsets.UTF_8)));
         assertTrue(fails(Source.of(settings(Duration.ofSeconds(2), 1000)))
-                .getMessage()
+                .toString()
                 .endsWith("did not answer wholly within 2 s"));
         says("GET /slurm/v0.0.38/jobs", 200, "{\"errors\": [], \"jobs\": [\"" + "x".repeat(5000) + "\"]}");
         assertTrue(fails(Source.of(settings(Duration.ofSeconds(20), 1000)))
-                .getMessage()
+                .toString()
                 .endsWith("answered more than 1000 bytes"));
         says("GET /slurm/v0.0.38/jobs", 200, "<html>");
-        assertTrue(fails(source()).getMessage().contains("broken JSON"));
+        assertTrue(fails(source()).toString().contains("broken JSON"));
         server.stop(0);
-        assertTrue(fails(source()).getMessage().contains("failed: java.net.ConnectException"));
+        assertTrue(fails(source()).toString().contains("failed: java.net.ConnectException"));
     }
 
     // ---- actions

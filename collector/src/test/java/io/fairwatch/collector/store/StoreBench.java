@@ -151,7 +151,7 @@ public final class StoreBench {
                     OptionalDouble.of(watts),
                     OptionalDouble.of(350),
                     OptionalDouble.of(Math.round(energy[index] * 10) / 10.0),
-                    OptionalDouble.of(Math.round(30 + 40 * mean)),
+                    OptionalDouble.of((double) Math.round(30 + 40 * mean)),
                     OptionalDouble.of(mean == 0 ? 135e6 : 1530e6),
                     Optional.of(level[index] == 0 ? List.of() : List.of(Given.process(1000 + gpu, node + 1))),
                     Optional.<GpuDetail>empty()));
