@@ -97,8 +97,8 @@ class MainTest {
             assertEquals(
                     List.of(
                             file
-                                    + ":1: stroe: unknown key (expected: listen, ingest, store, slurm, rules, mail,"
-                                    + " site)",
+                                    + ":1: stroe: unknown key (expected: listen, ingest, store, slurm, rules,"
+                                    + " escalation, enforcement, answers, mail, people, report, site)",
                             file + ":3: listen.port: none (expected: a whole number)"),
                     ended.err().lines().toList());
             assertEquals("", ended.out());
