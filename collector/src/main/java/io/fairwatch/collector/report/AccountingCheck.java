@@ -16,11 +16,13 @@ import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 
 /**
  * Compares what a report counts as allocated with what {@code sreport} counts, account by account and person by person,
@@ -111,11 +113,15 @@ public final class AccountingCheck {
         List<Run> runs = store.runsWithin(from, to);
         Map<Who, Long> ours = ours(runs, from, to);
         Map<Who, Long> slurms = new HashMap<>();
-        for (Used used : SreportParser.parseByUser(command.run("sreport", SreportParser.byUser(cluster, from, to)))) {
-            slurms.merge(new Who(used.account(), used.user(), used.resource()), used.seconds(), Long::sum);
+        List<Utilization> utilization = List.of();
+        // sreport cuts a period of several hours where the running one begins, so that one is asked for by itself
+        for (Instant[] part : parts(from, hour, to)) {
+            for (Used used : SreportParser.parseByUser(
+                    command.run("sreport", SreportParser.byUser(cluster, part[0], part[1])))) {
+                slurms.merge(new Who(used.account(), used.user(), used.resource()), used.seconds(), Long::sum);
+            }
+            utilization = sums(utilization, utilization(cluster, part[0], part[1]));
         }
-        List<Utilization> utilization =
-                SreportParser.parseUtilization(command.run("sreport", SreportParser.utilization(cluster, from, to)));
         Map<Who, Long> all = new TreeMap<>(ours);
         slurms.forEach((who, seconds) -> all.putIfAbsent(who, 0L));
         List<Line> lines = new ArrayList<>();
@@ -134,10 +140,25 @@ public final class AccountingCheck {
         return new Answer(from, to, lines, utilization);
     }
 
+    private static List<Instant[]> parts(Instant from, Instant hour, Instant to) {
+        return from.isBefore(hour) && to.isAfter(hour)
+                ? List.of(new Instant[] {from, hour}, new Instant[] {hour, to})
+                : List.<Instant[]>of(new Instant[] {from, to});
+    }
+
+    private List<Utilization> utilization(String cluster, Instant from, Instant to)
+            throws SlurmException, InterruptedException {
+        return SreportParser.parseUtilization(command.run("sreport", SreportParser.utilization(cluster, from, to)));
+    }
+
+    private static List<Utilization> sums(List<Utilization> some, List<Utilization> more) {
+        Map<String, Utilization> sums = new LinkedHashMap<>();
+        Stream.concat(some.stream(), more.stream()).forEach(of -> sums.merge(of.resource(), of, Utilization::plus));
+        return List.copyOf(sums.values());
+    }
+
     private boolean isRolledUp(String cluster, Instant hour) throws SlurmException, InterruptedException {
-        return SreportParser.parseUtilization(command.run(
-                        "sreport", SreportParser.utilization(cluster, hour, hour.plus(1, ChronoUnit.HOURS))))
-                .stream()
+        return utilization(cluster, hour, hour.plus(1, ChronoUnit.HOURS)).stream()
                 .anyMatch(of -> of.reported() > 0);
     }
 

@@ -40,7 +40,18 @@ public final class SreportParser {
      * @param idle neither
      * @param reported all of it
      */
-    public record Utilization(String resource, long allocated, long down, long planned, long idle, long reported) {}
+    public record Utilization(String resource, long allocated, long down, long planned, long idle, long reported) {
+        /** Both times together; the resource is this one's. */
+        public Utilization plus(Utilization more) {
+            return new Utilization(
+                    resource,
+                    allocated + more.allocated,
+                    down + more.down,
+                    planned + more.planned,
+                    idle + more.idle,
+                    reported + more.reported);
+        }
+    }
 
     /** Arguments for use by account and user. */
     public static List<String> byUser(String cluster, Instant from, Instant to) {
