@@ -2,12 +2,21 @@ package io.fairwatch.collector;
 
 import io.fairwatch.agent.config.ConfigFile.Default;
 import io.fairwatch.agent.config.ConfigFile.Range;
+import io.fairwatch.collector.enforce.Deeds.Deed;
 import io.fairwatch.collector.enforce.Enforcer;
+import io.fairwatch.rules.Ladder;
+import io.fairwatch.rules.Rule;
+import io.fairwatch.rules.RuleSet;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * What is done to jobs. Off by default. Immutable. See {@link Enforcer.Settings}.
@@ -38,6 +47,40 @@ record EnforcementConfig(
         if (lowQos.isPresent() && !lowQos.get().matches("[A-Za-z0-9_.-]{1,64}")) {
             throw new IllegalArgumentException("lowQos: " + lowQos.get() + " (expected: the name of a QoS)");
         }
+    }
+
+    /** What is wrong with it, given the rules that are there: deeds that Slurm does not do to the jobs that a rule is about. */
+    List<String> problems(RuleSet all, Ladder siteLadder) {
+        Map<String, Rule> byName = all.rules().stream().collect(Collectors.toMap(Rule::name, rule -> rule));
+        List<String> problems = new ArrayList<>();
+        for (String name : rules) {
+            Rule rule = byName.get(name);
+            if (rule == null) {
+                problems.add("enforcement.rules: " + name + " (expected: rules that are there)");
+                continue;
+            }
+            for (Ladder.Step step : rule.escalation().orElse(siteLadder).steps()) {
+                Deed.of(step.target().name().toLowerCase(Locale.ROOT))
+                        .filter(deed -> !fits(deed, rule.scope()))
+                        .ifPresent(deed -> problems.add("enforcement.rules: " + name + ": its escalation says "
+                                + deed.word() + " (expected: "
+                                + Stream.of(Deed.values())
+                                        .filter(one -> fits(one, rule.scope()))
+                                        .map(Deed::word)
+                                        .collect(Collectors.joining(", "))
+                                + "; hold and lower_qos are for rules about jobs that wait, and nothing is done because"
+                                + " of rules about nodes, users or ended jobs)"));
+            }
+        }
+        return problems;
+    }
+
+    private static boolean fits(Deed deed, Rule.Scope scope) {
+        return switch (scope) {
+            case RUNNING_JOB -> deed.isForRunning();
+            case PENDING_JOB -> deed.isForWaiting();
+            case FINISHED_JOB, NODE, USER -> false;
+        };
     }
 
     Enforcer.Settings settings(Duration staleAfter) {

@@ -74,13 +74,11 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -191,10 +189,8 @@ public final class Main implements Callable<Integer> {
         Optional<AnswerLinks> links = links(config, problems);
         Optional<String> staffToken = secret(config.answers().staffTokenFile(), problems);
         if (rules.isPresent()) {
-            Set<String> names = rules.get().rules().stream().map(Rule::name).collect(Collectors.toSet());
-            config.enforcement().rules().stream()
-                    .filter(name -> !names.contains(name))
-                    .forEach(name -> problems.add("enforcement.rules: " + name + " (expected: rules that are there)"));
+            problems.addAll(config.enforcement()
+                    .problems(rules.get(), config.escalation().ladder()));
         }
         if (rules.isEmpty() || !problems.isEmpty()) {
             throw new ConfigException(problems);

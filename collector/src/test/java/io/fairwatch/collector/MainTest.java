@@ -187,4 +187,20 @@ class MainTest {
         assertTrue(ended.err().contains(own + ":2: unknown key scoop (expected: "), ended.err());
         assertFalse(ended.err().contains("README"), ended.err());
     }
+
+    @Test
+    @DisplayName("a deed that Slurm does not do to the jobs of a rule is a wrong configuration")
+    void deeds() throws IOException {
+        Ended ended = check("""
+                enforcement: {mode: act, rules: [idle-gpu, no-such-rule]}
+                escalation: {steps: [{step: owner}, {step: hold, after: 1h}]}
+                """);
+        assertEquals(2, ended.status());
+        assertTrue(
+                ended.err()
+                        .contains("enforcement.rules: idle-gpu: its escalation says hold"
+                                + " (expected: cancel, requeue, shorten;"),
+                ended.err());
+        assertTrue(ended.err().contains("enforcement.rules: no-such-rule"), ended.err());
+    }
 }

@@ -143,7 +143,7 @@ public final class StaffApi {
                     .append(Plain.line(entry.what(), 40))
                     .append("  ")
                     .append(entry.outcome().name().toLowerCase(Locale.ROOT).replace('_', ' '));
-            entry.run().ifPresent(run -> text.append("  job ").append(run.jobId()));
+            entry.job().ifPresent(job -> text.append("  job ").append(job));
             entry.rule().ifPresent(rule -> text.append("  ").append(Plain.line(rule, 60)));
             if (!entry.user().isEmpty()) {
                 text.append("  of ").append(Plain.line(entry.user(), 80));

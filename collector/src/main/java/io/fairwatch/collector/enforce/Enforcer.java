@@ -4,42 +4,36 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fairwatch.collector.enforce.Conditions.Answer;
 import io.fairwatch.collector.enforce.Deeds.Deed;
-import io.fairwatch.collector.run.AllocatedGpu;
+import io.fairwatch.collector.enforce.Deeds.Job;
 import io.fairwatch.collector.run.JobState;
-import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.run.PendingJob;
 import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.run.Subject;
 import io.fairwatch.collector.store.AuditEntry;
 import io.fairwatch.collector.store.AuditEntry.Outcome;
-import io.fairwatch.collector.store.Exemption;
-import io.fairwatch.collector.store.Exemptions;
 import io.fairwatch.collector.store.FindingRow;
-import io.fairwatch.collector.store.GpuUse;
-import io.fairwatch.collector.store.NodeState;
 import io.fairwatch.collector.store.Notice;
 import io.fairwatch.collector.store.Notice.Channel;
 import io.fairwatch.collector.store.Notice.State;
 import io.fairwatch.collector.store.Notice.Topic;
 import io.fairwatch.collector.store.Store;
-import io.fairwatch.collector.store.Store.RunSpan;
 import io.fairwatch.collector.store.Store.StoreException;
-import io.fairwatch.collector.usage.Horizon;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.UUID;
 import java.util.function.Function;
-import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -49,7 +43,6 @@ public final class Enforcer {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final String ACTOR = "fairwatch";
     private static final int MOST_ATTEMPTS = 5;
-    private static final int MOST_AUDIT = 100_000;
 
     /** What comes of a deed that is due. */
     public enum Mode {
@@ -91,22 +84,24 @@ public final class Enforcer {
         }
 
         /** The limit of a job that may still run for {@link #shortenTo}, whole minutes as Slurm counts. */
-        Duration limit(Run run, Instant now) {
-            Duration ran = Duration.between(run.key().start(), now).minus(run.suspended());
+        Duration limit(Job job, Instant now) {
+            Duration ran = job instanceof Job.Running running
+                    ? Duration.between(running.run().key().start(), now)
+                            .minus(running.run().suspended())
+                    : Duration.ZERO;
             return Duration.ofMinutes(ran.plus(shortenTo).toMinutes() + 1);
         }
 
         /** What staff would type. */
-        String command(Deed deed, Run run, Instant now) {
-            long job = run.key().jobId();
+        String command(Deed deed, Job job, Instant now) {
             return switch (deed) {
-                case CANCEL -> "scancel " + run.displayId();
-                case HOLD -> "scontrol hold " + job;
-                case REQUEUE -> "scontrol requeue " + job;
+                case CANCEL -> "scancel " + job.name();
+                case HOLD -> "scontrol hold " + job.id();
+                case REQUEUE -> "scontrol requeue " + job.id();
                 case SHORTEN ->
-                    "scontrol update JobId=" + job + " TimeLimit="
-                            + limit(run, now).toMinutes();
-                case LOWER_QOS -> "scontrol update JobId=" + job + " QOS=" + lowQos.orElse("");
+                    "scontrol update JobId=" + job.id() + " TimeLimit="
+                            + limit(job, now).toMinutes();
+                case LOWER_QOS -> "scontrol update JobId=" + job.id() + " QOS=" + lowQos.orElse("");
             };
         }
 
@@ -126,9 +121,9 @@ public final class Enforcer {
     private final Store store;
     private final Deeds deeds;
     private final Teller teller;
-    private final Function<String, Duration> windowOf;
     private final Settings settings;
     private final InstantSource clock;
+    private final Conditions conditions;
 
     /** @param windowOf the window of a rule */
     public Enforcer(
@@ -141,24 +136,13 @@ public final class Enforcer {
         this.store = store;
         this.deeds = deeds;
         this.teller = teller;
-        this.windowOf = windowOf;
         this.settings = settings;
         this.clock = clock;
+        this.conditions = new Conditions(store, windowOf, settings, clock);
     }
 
     /** A deed that is due, with what it is about. */
-    private record Due(Notice notice, Deed deed, Run run, FindingRow finding, Instant asOf) {}
-
-    /** What was found out before deciding. */
-    private sealed interface Answer {
-        record Yes(ObjectNode inputs) implements Answer {}
-
-        /** Not now. */
-        record Wait(String why) implements Answer {}
-
-        /** Not any more. */
-        record Never(String why) implements Answer {}
-    }
+    record Due(Notice notice, Deed deed, Job job, FindingRow finding, Instant asOf) {}
 
     /**
      * Deals with every deed that is due, oldest first.
@@ -178,11 +162,15 @@ public final class Enforcer {
         if (view.isEmpty() || view.get().at().isBefore(clock.instant().minus(settings.staleAfter))) {
             return 0;
         }
-        Map<RunKey, Run> live = new HashMap<>();
-        store.liveRuns().forEach(run -> live.put(run.key(), run));
+        Map<Subject, Job> present = new HashMap<>();
+        store.liveRuns().forEach(run -> present.put(run.key(), new Job.Running(run)));
+        for (PendingJob waits : view.get().pending()) {
+            Job job = new Job.Waiting(waits, view.get().at());
+            present.put(job.subject(), job);
+        }
         int done = 0;
         for (Notice notice : open) {
-            Optional<Due> due = due(notice, live, view.get().at());
+            Optional<Due> due = due(notice, present, view.get().at());
             if (due.isEmpty()) {
                 continue;
             }
@@ -195,27 +183,24 @@ public final class Enforcer {
         return done;
     }
 
-    private Optional<Due> due(Notice notice, Map<RunKey, Run> live, Instant asOf) throws StoreException {
-        Optional<Run> run = Optional.ofNullable(live.get(notice.run()));
-        if (run.isEmpty()) {
-            run = store.runsOf(notice.run().jobId()).stream()
-                    .filter(one -> one.key().equals(notice.run()))
+    private Optional<Due> due(Notice notice, Map<Subject, Job> present, Instant asOf) throws StoreException {
+        Optional<Job> job = Optional.ofNullable(present.get(notice.subject()));
+        if (job.isEmpty() && notice.subject() instanceof RunKey key) {
+            job = store.runsOf(key.jobId()).stream()
+                    .filter(run -> run.key().equals(key))
+                    .<Job>map(Job.Running::new)
                     .findFirst();
         }
-        Optional<FindingRow> finding = store.findingsOf(notice.run().jobId()).stream()
-                .filter(row -> row.run().equals(notice.run())
-                        && row.rule().equals(notice.rule())
-                        && row.since().equals(notice.since()))
-                .findFirst();
+        Optional<FindingRow> finding = store.finding(notice.subject(), notice.rule(), notice.since());
         Optional<Deed> deed = Deed.of(notice.aim().recipient());
-        if (run.isEmpty() || finding.isEmpty() || deed.isEmpty()) {
-            keep(
-                    List.of(),
-                    List.of(changed(notice, State.WITHHELD, "its run or its finding is not in the store")),
-                    List.of());
-            return Optional.empty();
+        if (job.isPresent() && finding.isPresent() && deed.isPresent()) {
+            return Optional.of(new Due(notice, deed.get(), job.get(), finding.get(), asOf));
         }
-        return Optional.of(new Due(notice, deed.get(), run.get(), finding.get(), asOf));
+        String why = notice.subject() instanceof Subject.Waiting
+                ? "the job does not wait any more"
+                : "its run or its finding is not in the store";
+        keep(List.of(), List.of(changed(notice, State.WITHHELD, why)), List.of());
+        return Optional.empty();
     }
 
     // ---- deciding
@@ -226,191 +211,35 @@ public final class Enforcer {
                 && !due.notice.changedAt().isAfter(clock.instant())) {
             return false; // it failed a moment ago
         }
-        Answer answer = due.notice.aim().topic() == Topic.ANSWERED ? asked(due) : examine(due, judgedFrom);
+        Answer answer = due.notice.aim().topic() == Topic.ANSWERED
+                ? conditions.asked(due)
+                : conditions.examine(due, judgedFrom);
         if (answer instanceof Answer.Yes yes) {
             boolean proposes = settings.modeOf(due.notice.rule()) == Mode.PROPOSE
                     && due.notice.aim().topic() == Topic.FINDING;
-            return proposes ? propose(due, yes.inputs) : act(due, yes.inputs);
+            return proposes ? propose(due, yes.inputs()) : act(due, yes.inputs());
         }
         boolean forGood = answer instanceof Answer.Never;
-        String why = answer instanceof Answer.Never never ? never.why : ((Answer.Wait) answer).why;
+        String why = answer instanceof Answer.Never never
+                ? never.why()
+                : answer instanceof Answer.Wait wait ? wait.why() : "its owner is told first that this will be done";
+        List<Notice> notices = new ArrayList<>();
+        if (answer instanceof Answer.Announce) {
+            notices.addAll(teller.news(
+                    due.finding, due.notice.aim().step(), Topic.ANNOUNCED, List.of(Channel.OWNER), due.deed.word()));
+        }
         if (forGood || !why.equals(due.notice.detail())) {
             LOG.info(
                     "deed not taken deed={} job={} rule={} final={} why=\"{}\"",
                     due.deed.word(),
-                    due.run.key().jobId(),
+                    due.job.id(),
                     due.notice.rule(),
                     forGood,
                     why);
-            keep(
-                    List.of(),
-                    List.of(changed(due.notice, forGood ? State.WITHHELD : State.PLANNED, why)),
-                    List.of(entry(due, Outcome.NOT_TAKEN, why, inputs(due))));
+            notices.add(changed(due.notice, forGood ? State.WITHHELD : State.PLANNED, why));
+            keep(List.of(), notices, List.of(entry(due, Outcome.NOT_TAKEN, why, inputs(due))));
         }
         return false;
-    }
-
-    /** The owner asked for it: then nothing needs to hold but that it is still that run. */
-    private Answer asked(Due due) throws StoreException {
-        if (!settings.stopByOwner) {
-            return new Answer.Never("jobs are not ended by their owners' answers here");
-        }
-        if (isOver(due.run)) {
-            return new Answer.Never("the job has ended");
-        }
-        if (due.run.asOf().isBefore(due.asOf)) {
-            return new Answer.Wait("Slurm's newest answer does not name the job");
-        }
-        return switchedOff().orElse(new Answer.Yes(inputs(due)));
-    }
-
-    private Answer examine(Due due, Instant judgedFrom) throws StoreException {
-        Instant now = clock.instant();
-        FindingRow finding = due.finding;
-        Run run = due.run;
-        if (settings.modeOf(due.notice.rule()) == Mode.OFF) {
-            return new Answer.Never("enforcement is off for this rule");
-        }
-        if (finding.state() == FindingRow.State.RESOLVED || isOver(run)) {
-            return new Answer.Never("over before it was done");
-        }
-        if (finding.toldAt().isEmpty() || !wasWarned(due)) {
-            return new Answer.Never("the owner's last warning was not delivered");
-        }
-        if (finding.progress().planned() != due.notice.aim().step()
-                || finding.progress().done() != due.notice.aim().step() - 1) {
-            return new Answer.Never("the step before was not delivered, or this one is done");
-        }
-        if (run.state() != JobState.RUNNING || run.asOf().isBefore(due.asOf)) {
-            return new Answer.Wait("Slurm's newest answer does not say that the job runs");
-        }
-        if (!run.owner().user().equals(finding.user())) {
-            return new Answer.Never("the job is not the same user's any more");
-        }
-        if (finding.lastSeen().isAfter(now)) {
-            return new Answer.Wait("the clock went back behind the last judging");
-        }
-        if (finding.clearSince().isPresent() || finding.lastSeen().isBefore(judgedFrom)) {
-            return new Answer.Wait("the condition was not seen to hold by the last judging");
-        }
-        if (due.deed == Deed.LOWER_QOS && settings.lowQos.isEmpty()) {
-            return new Answer.Never("no QoS is configured for it");
-        }
-        if (due.deed.endsRun() && !isCancellable(finding)) {
-            return new Answer.Wait("the rule does not allow it with what it found");
-        }
-        Optional<Exemption> exemption = new Exemptions(store.exemptions(now))
-                .of(run.key(), run.owner().user(), run.owner().account(), finding.rule());
-        if (exemption.isPresent()) {
-            return new Answer.Wait("excused by " + exemption.get().by());
-        }
-        Optional<Answer> off = switchedOff();
-        if (off.isPresent()) {
-            return off.get();
-        }
-        ObjectNode inputs = inputs(due);
-        Optional<String> incomplete = incomplete(due, inputs);
-        if (incomplete.isPresent()) {
-            return new Answer.Wait(incomplete.get());
-        }
-        return capped(due, inputs, now).orElse(new Answer.Yes(inputs));
-    }
-
-    private static boolean isOver(Run run) {
-        return run.end().isPresent() || !run.state().holdsAllocation();
-    }
-
-    private Optional<Answer> switchedOff() {
-        return settings.switchFile
-                .filter(Files::exists)
-                .map(file -> new Answer.Wait("the switch file " + file + " is there"));
-    }
-
-    /** Whether the newest mail to the owner in this episode was taken by the mail server. */
-    private boolean wasWarned(Due due) throws StoreException {
-        return store.noticesOf(due.run.key().jobId()).stream()
-                .filter(notice -> notice.run().equals(due.notice.run())
-                        && notice.rule().equals(due.notice.rule())
-                        && notice.since().equals(due.notice.since())
-                        && notice.aim().channel() == Channel.OWNER
-                        && notice.aim().topic() == Topic.FINDING
-                        && notice.aim().step() < due.notice.aim().step())
-                .max(Comparator.comparingInt(notice -> notice.aim().step()))
-                .map(notice -> notice.state() == State.DELIVERED)
-                .orElse(false);
-    }
-
-    /** Whether the rule said, of what it found last, that a job may be ended for it. */
-    private static boolean isCancellable(FindingRow finding) {
-        try {
-            return JSON.readTree(finding.evidence()).path("cancellable").asBoolean(false);
-        } catch (JsonProcessingException unreadable) {
-            return false;
-        }
-    }
-
-    /** Why a run was not measured well enough; empty if it was. Missing data accuses nobody. */
-    private Optional<String> incomplete(Due due, ObjectNode inputs) throws StoreException {
-        Run run = due.run;
-        if (run.allocation().gpus().isEmpty()) {
-            return Optional.of("Slurm does not tell how many GPUs the job has");
-        }
-        Map<String, NodeState> nodes = store.nodes().stream().collect(Collectors.toMap(NodeState::node, one -> one));
-        Instant to = Horizon.of(run, nodes, clock.instant());
-        Instant from = to.minus(windowOf.apply(due.notice.rule()));
-        List<GpuUse> given = store
-                .gpuUse(
-                        List.of(new RunSpan(
-                                run,
-                                from.isAfter(run.key().start())
-                                        ? from
-                                        : run.key().start(),
-                                to)),
-                        0)
-                .stream()
-                .filter(use -> use.allocated().isPresent())
-                .toList();
-        double coverage = given.stream().mapToDouble(GpuUse::coverage).min().orElse(given.isEmpty() ? 1 : 0);
-        inputs.put("gpus_allocated", run.allocation().gpus().getAsInt());
-        inputs.put("gpus_seen", given.size());
-        inputs.put("lowest_coverage_now", coverage);
-        if (given.size() != run.allocation().gpus().getAsInt()) {
-            return Optional.of("not all GPUs of the job are known");
-        }
-        if (coverage < settings.minimumCoverage) {
-            return Optional.of("not all GPUs of the job were measured all the time");
-        }
-        boolean doubtful = given.stream()
-                .flatMap(use -> use.allocated().stream())
-                .map(AllocatedGpu::confidence)
-                .anyMatch(one -> switch (one) {
-                    case UNKNOWN, CONTRADICTED -> true;
-                    case ASSUMED, CERTAIN, CONFIRMED -> false;
-                });
-        return doubtful ? Optional.of("it is doubtful which GPUs are the job's") : Optional.empty();
-    }
-
-    private Optional<Answer> capped(Due due, ObjectNode inputs, Instant now) throws StoreException {
-        List<AuditEntry> intended = store
-                .audit(new Store.AuditFilter(
-                        Optional.empty(), Optional.empty(), Optional.of(now.minus(Duration.ofDays(1))), MOST_AUDIT))
-                .stream()
-                .filter(entry -> entry.outcome() == Outcome.INTENDED)
-                .toList();
-        long hour = intended.stream()
-                .filter(entry -> entry.at().isAfter(now.minus(Duration.ofHours(1))))
-                .count();
-        long user = intended.stream()
-                .filter(entry -> entry.user().equals(due.run.owner().user()))
-                .count();
-        inputs.put("deeds_within_an_hour", hour);
-        inputs.put("deeds_to_user_within_a_day", user);
-        if (hour >= settings.mostPerHour) {
-            return Optional.of(new Answer.Wait("already " + settings.mostPerHour + " within an hour"));
-        }
-        return user >= settings.mostPerUser
-                ? Optional.of(new Answer.Wait("already " + settings.mostPerUser + " to this user within 24 hours"))
-                : Optional.empty();
     }
 
     // ---- doing
@@ -423,7 +252,7 @@ public final class Enforcer {
                 due.notice.aim().step(),
                 Topic.PROPOSED,
                 List.of(Channel.STAFF),
-                settings.command(due.deed, due.run, clock.instant())));
+                settings.command(due.deed, due.job, clock.instant())));
         keep(
                 List.of(due.finding.delivered(due.notice.aim().step(), false, clock.instant())),
                 notices,
@@ -446,10 +275,10 @@ public final class Enforcer {
         LOG.info(
                 "deed begins deed={} job={} user={} rule={}",
                 due.deed.word(),
-                due.run.key().jobId(),
-                due.run.owner().user(),
+                due.job.id(),
+                due.job.owner().user(),
                 due.notice.rule());
-        Deeds.Outcome outcome = deeds.take(due.deed, due.run);
+        Deeds.Outcome outcome = deeds.take(due.deed, due.job);
         if (outcome instanceof Deeds.Outcome.Done done) {
             finish(due, doing, done.detail());
             return true;
@@ -457,12 +286,7 @@ public final class Enforcer {
         boolean refused = outcome instanceof Deeds.Outcome.Refused || doing.attempts() >= MOST_ATTEMPTS;
         String why =
                 outcome instanceof Deeds.Outcome.Refused no ? no.reason() : ((Deeds.Outcome.Failed) outcome).reason();
-        LOG.warn(
-                "deed failed deed={} job={} final={} why=\"{}\"",
-                due.deed.word(),
-                due.run.key().jobId(),
-                refused,
-                why);
+        LOG.warn("deed failed deed={} job={} final={} why=\"{}\"", due.deed.word(), due.job.id(), refused, why);
         keep(
                 List.of(),
                 List.of(changed(doing, refused ? State.REFUSED : State.PLANNED, why)),
@@ -475,22 +299,41 @@ public final class Enforcer {
         if (!due.asOf.isAfter(due.notice.changedAt())) {
             return false; // an answer that is no newer says nothing
         }
-        if (due.deed.endsRun() && isOver(due.run)) {
-            boolean cancelled = due.deed == Deed.REQUEUE || due.run.state() == JobState.CANCELLED;
-            if (cancelled) {
-                finish(due, due.notice, "seen ended (" + due.run.stateText() + ") after the collector came back");
+        if (due.job instanceof Job.Running running && due.deed.ends() && Conditions.isOver(running.run())) {
+            if (due.deed == Deed.REQUEUE || running.run().state() == JobState.CANCELLED) {
+                finish(due, due.notice, "seen ended (" + due.job.state() + ") after the collector came back");
                 return true;
             }
             keep(
                     List.of(),
                     List.of(changed(due.notice, State.WITHHELD, "the job ended by itself")),
-                    List.of(entry(
-                            due, Outcome.NOT_TAKEN, "the job ended by itself: " + due.run.stateText(), inputs(due))));
+                    List.of(entry(due, Outcome.NOT_TAKEN, "the job ended by itself: " + due.job.state(), inputs(due))));
             return false;
+        }
+        if (isSeen(due)) {
+            finish(due, due.notice, "seen in Slurm after the collector came back");
+            return true;
         }
         // it goes on, or cannot be seen: looked at anew, from the beginning
         keep(List.of(), List.of(changed(due.notice, State.PLANNED, "the collector stopped while doing it")), List.of());
         return false;
+    }
+
+    /** Whether Slurm tells of the job what a deed leaves behind that does not end it. */
+    private boolean isSeen(Due due) {
+        if (due.deed == Deed.SHORTEN && due.job instanceof Job.Running running) {
+            Duration asked = settings.limit(due.job, due.notice.changedAt()).plusMinutes(1);
+            return running.run()
+                    .timeLimit()
+                    .filter(limit -> limit.compareTo(asked) <= 0)
+                    .isPresent();
+        }
+        return due.job instanceof Job.Waiting waiting
+                && (due.deed == Deed.LOWER_QOS
+                        ? settings.lowQos
+                                .filter(waiting.job().owner().qos()::equals)
+                                .isPresent()
+                        : due.deed == Deed.HOLD && waiting.job().reason().startsWith("JobHeld"));
     }
 
     private void finish(Due due, Notice doing, String detail) throws StoreException {
@@ -508,11 +351,7 @@ public final class Enforcer {
                         : List.of(),
                 notices,
                 List.of(entry(due, Outcome.DONE, detail, inputs(due))));
-        LOG.info(
-                "deed done deed={} job={} detail=\"{}\"",
-                due.deed.word(),
-                due.run.key().jobId(),
-                detail);
+        LOG.info("deed done deed={} job={} detail=\"{}\"", due.deed.word(), due.job.id(), detail);
     }
 
     private void keep(List<FindingRow> findings, List<Notice> notices, List<AuditEntry> audit) throws StoreException {
@@ -530,14 +369,15 @@ public final class Enforcer {
                 ACTOR,
                 due.deed.word(),
                 outcome,
-                Optional.of(due.run.key()),
+                due.job.subject() instanceof RunKey run ? Optional.of(run) : Optional.empty(),
                 Optional.of(due.notice.rule()),
-                due.run.owner().user(),
+                due.job.owner().user(),
                 reason,
-                inputs.toString());
+                inputs.toString(),
+                OptionalLong.of(due.job.id()));
     }
 
-    private static ObjectNode inputs(Due due) {
+    static ObjectNode inputs(Due due) {
         ObjectNode inputs = JSON.createObjectNode();
         inputs.put("step", due.notice.aim().step());
         inputs.put("since", due.finding.since().toString());
@@ -545,8 +385,8 @@ public final class Enforcer {
         due.finding.toldAt().ifPresent(at -> inputs.put("told_at", at.toString()));
         due.finding.progress().doneAt().ifPresent(at -> inputs.put("step_before_at", at.toString()));
         inputs.put("slurm_as_of", due.asOf.toString());
-        inputs.put("run_as_of", due.run.asOf().toString());
-        inputs.put("run_state", due.run.stateText());
+        inputs.put("run_as_of", due.job.asOf().toString());
+        inputs.put("run_state", due.job.state());
         inputs.put("summary", due.finding.summary());
         try {
             JsonNode evidence = JSON.readTree(due.finding.evidence());

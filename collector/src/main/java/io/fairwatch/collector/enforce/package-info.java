@@ -11,8 +11,14 @@
  *       episode. Everything else is asked again at the last moment: does the condition hold by the judging that just ended,
  *       are all GPUs of the run measured, is it the same run, does nobody excuse it, are the caps not reached, is the switch
  *       file not there. What is not known is a no.
- *   <li><b>No threat, no deed.</b> A deed that came up while enforcement was off for the rule is withheld for good: the
- *       warnings did not announce it.
+ *   <li><b>No threat, no deed.</b> Each notice keeps what its mail said would be done and when at the earliest. A deed that the
+ *       owner's last mail did not announce (enforcement was off, another rule or ladder was in force, a long digest only
+ *       counted the job, it was a rehearsal) is announced first, by a mail of its own, and waits again as long as its step
+ *       says. If that mail is lost or comes back, it is never done. A deed that came up while enforcement was off for the
+ *       rule is withheld for good.
+ *   <li><b>Jobs that wait</b> can be held back, moved to another QoS, get a shorter limit or be cancelled; Slurm does the
+ *       first two to no job that runs, which is said when the configuration is read. Nothing was measured of them, so what
+ *       Slurm says is all that there is to ask.
  *   <li><b>The record comes first.</b> INTENDED is in the audit trail, and the notice SENDING, before Slurm is asked. What is
  *       found SENDING after a crash is settled by what Slurm says of the run; only a run that goes on is looked at anew,
  *       from the beginning.

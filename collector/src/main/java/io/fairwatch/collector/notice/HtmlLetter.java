@@ -96,7 +96,7 @@ final class HtmlLetter {
                     .append(Plain.html(link.label()))
                     .append("</a></p>\n");
         });
-        block.next().ifPresent(next -> tag(out, "p", BOX + ";border-left:4px solid #c0392b", Plain.html(next)));
+        block.next().forEach(next -> tag(out, "p", BOX + ";border-left:4px solid #c0392b", Plain.html(next)));
     }
 
     private static void job(StringBuilder out, Block block) {

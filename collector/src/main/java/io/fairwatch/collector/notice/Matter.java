@@ -44,11 +44,15 @@ public record Matter(
      * What went before and what comes next. Immutable.
      *
      * @param toldAt when the owner was told before; absent: never
-     * @param next the word of what Fairwatch will do, with the earliest time; absent: nothing
+     * @param next what Fairwatch will do, each deed once with its earliest time
      * @param answer where the owner can answer; absent: nowhere
      */
-    public record Course(Optional<Instant> toldAt, Optional<Next> next, Optional<Answering> answer) {
-        public static final Course NONE = new Course(Optional.empty(), Optional.empty(), Optional.empty());
+    public record Course(Optional<Instant> toldAt, List<Next> next, Optional<Answering> answer) {
+        public static final Course NONE = new Course(Optional.empty(), List.of(), Optional.empty());
+
+        public Course {
+            next = List.copyOf(next);
+        }
     }
 
     /** A deed and the earliest time for it. */
@@ -56,6 +60,9 @@ public record Matter(
 
     /** Where the owner can answer, and until when. */
     public record Answering(URI link, Instant until) {}
+
+    /** Something else that a letter is about: a waiting job, a node, a user. Immutable. */
+    public record Other(FindingRow finding, Course course) {}
 
     /** The same with strips. */
     Matter with(Map<Gpu, Strip> others) {

@@ -18,6 +18,7 @@ import java.util.Collection;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -90,7 +91,12 @@ public final class MatterSource {
                     everything.getOrDefault(run.key(), List.of()),
                     Optional.ofNullable(jobs.get(run.key())),
                     Map.of(),
-                    course(findings.getOrDefault(run.key(), List.of()), now)));
+                    course(
+                            findings.getOrDefault(run.key(), List.of()),
+                            findings.getOrDefault(run.key(), List.of()).stream()
+                                    .findFirst()
+                                    .flatMap(finding -> answers.of(finding, now)),
+                            now)));
         }
         matters.sort(Comparator.comparing(Matter::waste).reversed());
         // a query for each run, so only for those that a letter shows
@@ -132,16 +138,26 @@ public final class MatterSource {
         return strips;
     }
 
-    private Matter.Course course(List<FindingRow> findings, Instant now) {
+    /** What goes before and after findings about one thing. */
+    private Matter.Course course(List<FindingRow> findings, Optional<Matter.Answering> answer, Instant now) {
         Optional<Instant> toldAt =
                 findings.stream().flatMap(finding -> finding.toldAt().stream()).min(Comparator.naturalOrder());
-        Optional<Matter.Next> next = findings.stream()
-                .flatMap(finding -> rules
-                        .apply(finding.rule())
-                        .after(finding.progress().planned())
-                        .map(deed -> new Matter.Next(deed.word(), now.plus(deed.after())))
-                        .stream())
-                .min(Comparator.comparing(Matter.Next::notBefore));
-        return new Matter.Course(toldAt, next, answers.of(findings.get(0), now));
+        Map<String, Matter.Next> next = new LinkedHashMap<>();
+        findings.stream()
+                .flatMap(finding -> next(finding, now).stream())
+                .sorted(Comparator.comparing(Matter.Next::notBefore))
+                .forEach(one -> next.putIfAbsent(one.deed(), one));
+        return new Matter.Course(toldAt, List.copyOf(next.values()), answer);
+    }
+
+    /** What Fairwatch will do because of a finding, if it goes on; empty if nothing. */
+    Optional<Matter.Next> next(FindingRow finding, Instant now) {
+        return rules.apply(finding.rule())
+                .next(finding.progress().planned(), finding.progress().done())
+                .map(deed -> new Matter.Next(deed.word(), now.plus(deed.after())));
+    }
+
+    Matter.Other other(FindingRow finding, Instant now) {
+        return new Matter.Other(finding, course(List.of(finding), Optional.empty(), now));
     }
 }

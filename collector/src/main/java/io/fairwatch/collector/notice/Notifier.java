@@ -189,7 +189,8 @@ public final class Notifier {
                         .toList();
             case STAFF -> recipients.staff;
             case WEBHOOK -> recipients.webhook.isPresent() ? List.of(WEBHOOK) : List.of();
-            case SLURM -> run.isPresent() ? List.of(aim.recipient()) : List.of();
+            case SLURM ->
+                run.isPresent() || finding.subject() instanceof Subject.Waiting ? List.of(aim.recipient()) : List.of();
         };
     }
 
@@ -199,7 +200,8 @@ public final class Notifier {
      * @param step the step because of which it happened
      * @param topic what it is about
      * @param channels who hears of it: owner, staff
-     * @param what for {@link Topic#DONE} the word of the deed, for {@link Topic#ANSWERED} the answer
+     * @param what for {@link Topic#DONE} and {@link Topic#ANNOUNCED} the word of the deed, for {@link Topic#ANSWERED} the
+     *     answer
      */
     public List<Notice> news(FindingRow finding, int step, Topic topic, List<Channel> channels, String what) {
         Instant now = clock.instant();
@@ -298,10 +300,15 @@ public final class Notifier {
             // news are about one thing each, a digest is about all
             return new Envelope(
                     notice.aim().channel(),
-                    notice.aim().topic(),
+                    isNews(notice) ? notice.aim().topic() : Topic.FINDING,
                     notice.aim().recipient(),
-                    notice.aim().topic() == Topic.FINDING ? "" : notice.id());
+                    isNews(notice) ? notice.id() : "");
         }
+    }
+
+    /** Whether it is true for ever, and not only while what was found lasts. */
+    private static boolean isNews(Notice notice) {
+        return notice.aim().topic() != Topic.FINDING && notice.aim().topic() != Topic.ANNOUNCED;
     }
 
     /** A notice with what it is about. */
@@ -386,6 +393,9 @@ public final class Notifier {
             read();
             Optional<FindingRow> finding =
                     Optional.ofNullable(open.get(List.of(notice.subject(), notice.rule(), notice.since())));
+            if (finding.isEmpty()) {
+                finding = finding(notice);
+            }
             if (!(notice.subject() instanceof RunKey key)) {
                 return aboutNoRun(notice, finding, tally);
             }
@@ -395,16 +405,13 @@ public final class Notifier {
                         .filter(one -> one.key().equals(key))
                         .findFirst();
             }
-            if (finding.isEmpty()) {
-                finding = finding(notice);
-            }
             if (run.isEmpty() || finding.isEmpty()) {
                 withhold(List.of(notice), "its run or its finding is not in the store", tally);
                 return Optional.empty();
             }
             Due due = new Due(notice, run, finding.get());
-            if (notice.aim().topic() != Topic.FINDING) {
-                return Optional.of(due); // news are true for ever
+            if (isNews(notice)) {
+                return Optional.of(due);
             }
             if (isToldAlready(notice, finding.get())) {
                 withhold(List.of(notice), "told already", tally);
@@ -431,7 +438,10 @@ public final class Notifier {
         /** A waiting job, a node or a user: what is over is not told, and what is just clear waits. */
         private Optional<Due> aboutNoRun(Notice notice, Optional<FindingRow> finding, Tally tally)
                 throws Store.StoreException {
-            if (finding.isEmpty()) {
+            if (finding.isPresent() && isNews(notice)) {
+                return Optional.of(new Due(notice, Optional.empty(), finding.get()));
+            }
+            if (finding.isEmpty() || finding.get().state() == FindingRow.State.RESOLVED) {
                 withhold(List.of(notice), "over before it was sent", tally);
                 return Optional.empty();
             }
@@ -488,9 +498,9 @@ public final class Notifier {
         if (due.isEmpty() || (!news && sentToday.getOrDefault(envelope.recipient(), 0) >= settings.mostPerDay)) {
             return true; // it waits for its day, or for tomorrow
         }
-        Letter letter;
+        Written written;
         try {
-            letter = letter(envelope, person, due);
+            written = letter(envelope, person, due);
         } catch (RuntimeException broken) {
             LOG.error("letter could not be written about={}", subjects(due), broken);
             postpone(notices(due), "the letter could not be written: " + broken, tally);
@@ -500,16 +510,20 @@ public final class Notifier {
             withhold(notices(due), "mails are switched off", tally);
             return true;
         }
-        return handOver(envelope, due, person.address(), letter, sentToday, tally);
+        return handOver(envelope, written.due(), person.address(), written.letter(), sentToday, tally);
     }
 
-    private Letter letter(Envelope envelope, Person person, List<Due> due) throws Store.StoreException {
+    /** A letter, and what it is about with what it says will be done. */
+    private record Written(Letter letter, List<Due> due) {}
+
+    private Written letter(Envelope envelope, Person person, List<Due> due) throws Store.StoreException {
+        Instant now = clock.instant();
         Map<RunKey, List<FindingRow>> byRun = new LinkedHashMap<>();
         Map<RunKey, Run> runs = new LinkedHashMap<>();
-        List<FindingRow> others = new ArrayList<>();
+        List<Matter.Other> others = new ArrayList<>();
         for (Due one : due) {
             if (one.run().isEmpty()) {
-                others.add(one.finding());
+                others.add(matters.other(one.finding(), now));
                 continue;
             }
             Run run = one.run().get();
@@ -519,14 +533,14 @@ public final class Notifier {
         Notice first = due.get(0).notice();
         Optional<LetterWriter.News> news =
                 switch (envelope.topic()) {
-                    case FINDING -> Optional.empty();
+                    case FINDING, ANNOUNCED -> Optional.empty();
                     case PROPOSED -> Optional.of(new LetterWriter.News.Proposed(first.detail()));
                     case UNREACHABLE -> Optional.of(new LetterWriter.News.Unreachable(first.detail()));
                     case DONE -> Optional.of(new LetterWriter.News.Done(first.detail(), first.createdAt()));
                     case ANSWERED -> Optional.of(new LetterWriter.News.Answered(first.detail()));
                 };
-        MatterSource.Found found = matters.of(runs.values(), byRun, clock.instant());
-        return writer.write(new LetterWriter.Order(
+        MatterSource.Found found = matters.of(runs.values(), byRun, now);
+        LetterWriter.Order order = new LetterWriter.Order(
                 switch (envelope.channel()) {
                     case OWNER -> LetterWriter.Audience.OWNER;
                     case COORDINATOR -> LetterWriter.Audience.COORDINATOR;
@@ -538,7 +552,23 @@ public final class Notifier {
                 others,
                 news,
                 found.simulated(),
-                clock.instant()));
+                now);
+        Set<Subject> told = writer.told(order);
+        boolean announces = envelope.channel() == Channel.OWNER && news.isEmpty() && settings.redirectAllTo.isEmpty();
+        return new Written(
+                writer.write(order),
+                due.stream()
+                        .map(one -> announces && told.contains(one.notice().subject()) ? announcing(one, now) : one)
+                        .toList());
+    }
+
+    private Due announcing(Due one, Instant now) {
+        return new Due(
+                one.notice()
+                        .announcing(matters.next(one.finding(), now)
+                                .map(next -> new Notice.Announced(next.deed(), next.notBefore()))),
+                one.run(),
+                one.finding());
     }
 
     private boolean handOver(
@@ -646,7 +676,7 @@ public final class Notifier {
         for (Notice notice : notices) {
             saved.add(changed(notice, State.REFUSED, notice.attempts(), why));
             // the ladder stands still, so somebody must hear of it
-            if (notice.aim().channel() == Channel.OWNER && notice.subject() instanceof RunKey) {
+            if (notice.aim().channel() == Channel.OWNER && isAboutJob(notice)) {
                 finding(notice)
                         .map(row -> news(
                                 row,
@@ -665,6 +695,10 @@ public final class Notifier {
                 Plain.line(notice.aim().recipient(), 80),
                 why));
         tally.refused += notices.size();
+    }
+
+    private static boolean isAboutJob(Notice notice) {
+        return notice.subject() instanceof RunKey || notice.subject() instanceof Subject.Waiting;
     }
 
     private void unconfirmed(List<Notice> notices, String why, Tally tally) throws Store.StoreException {
@@ -729,13 +763,7 @@ public final class Notifier {
     }
 
     private Optional<FindingRow> finding(Notice notice) throws Store.StoreException {
-        List<FindingRow> rows =
-                notice.subject() instanceof RunKey run ? store.findingsOf(run.jobId()) : store.openFindings();
-        return rows.stream()
-                .filter(row -> row.subject().equals(notice.subject())
-                        && row.rule().equals(notice.rule())
-                        && row.since().equals(notice.since()))
-                .findFirst();
+        return store.finding(notice.subject(), notice.rule(), notice.since());
     }
 
     /** Counts of one round. Confined to its caller. */

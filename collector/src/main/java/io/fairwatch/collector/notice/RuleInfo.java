@@ -30,10 +30,19 @@ public record RuleInfo(Duration window, boolean weekly, List<Step> steps) {
         steps = List.copyOf(steps);
     }
 
-    /** The first deed after this step, however many people are told between: it must be announced all the same. */
-    Optional<Deed> after(int step) {
+    /**
+     * The first deed that is still to come, however many people are told before: it must be announced all the same.
+     *
+     * @param planned number of the step that was planned last; if it is a deed, it is the one that is to come
+     * @param done number of the step that was done last
+     */
+    Optional<Deed> next(int planned, int done) {
+        boolean deedWaits = planned > done
+                && planned <= steps.size()
+                && steps.get(planned - 1).deed.isPresent();
+        int from = Math.min(deedWaits ? planned - 1 : planned, steps.size());
         Duration wait = Duration.ZERO;
-        for (Step one : steps.subList(Math.min(step, steps.size()), steps.size())) {
+        for (Step one : steps.subList(from, steps.size())) {
             wait = wait.plus(one.after);
             if (one.deed.isPresent()) {
                 return Optional.of(new Deed(one.deed.get(), wait));

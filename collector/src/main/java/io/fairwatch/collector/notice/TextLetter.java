@@ -63,7 +63,7 @@ final class TextLetter {
                 .ifPresent(command ->
                         blocks.add(Plain.wrap(command.above(), WIDTH, "  ") + "\n\n      " + command.line()));
         block.answer().ifPresent(link -> blocks.add(Plain.wrap(link.above(), WIDTH, "  ") + "\n\n      " + link.url()));
-        block.next().ifPresent(next -> blocks.add(Plain.wrap(next, WIDTH, "  ")));
+        block.next().forEach(next -> blocks.add(Plain.wrap(next, WIDTH, "  ")));
     }
 
     private static String paragraph(List<String> lines, String indent) {

@@ -3,6 +3,7 @@ package io.fairwatch.collector.store;
 import io.fairwatch.collector.run.RunKey;
 import java.time.Instant;
 import java.util.Optional;
+import java.util.OptionalLong;
 
 /**
  * One thing that was done or decided against, and why. Written once, never changed. Immutable.
@@ -17,6 +18,7 @@ import java.util.Optional;
  * @param user whom it concerns; empty if nobody
  * @param reason in one sentence
  * @param inputs what it was decided by, as a JSON object
+ * @param job raw id of the job, of one that waits too; absent where it is about none
  */
 public record AuditEntry(
         String id,
@@ -28,7 +30,34 @@ public record AuditEntry(
         Optional<String> rule,
         String user,
         String reason,
-        String inputs) {
+        String inputs,
+        OptionalLong job) {
+
+    /** One about a run, or about no job. */
+    public AuditEntry(
+            String id,
+            Instant at,
+            String actor,
+            String what,
+            Outcome outcome,
+            Optional<RunKey> run,
+            Optional<String> rule,
+            String user,
+            String reason,
+            String inputs) {
+        this(
+                id,
+                at,
+                actor,
+                what,
+                outcome,
+                run,
+                rule,
+                user,
+                reason,
+                inputs,
+                run.isPresent() ? OptionalLong.of(run.get().jobId()) : OptionalLong.empty());
+    }
 
     /** How it went. */
     public enum Outcome {

@@ -64,7 +64,7 @@ final class AuditTables {
                 if (entry.run().isPresent()) {
                     RunTables.key(rows, entry.run().get());
                 } else {
-                    rows.none().none().none();
+                    rows.none().number(entry.job()).none();
                 }
                 rows.text(entry.rule())
                         .text(entry.user())
@@ -133,6 +133,7 @@ final class AuditTables {
                 cells.maybeText(),
                 cells.text(),
                 cells.text(),
-                cells.text());
+                cells.text(),
+                job);
     }
 }

@@ -4,6 +4,7 @@ import io.fairwatch.agent.wire.NodeSnapshot;
 import io.fairwatch.collector.run.AccountTree;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.run.Subject;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
@@ -642,6 +643,11 @@ public final class DuckDbStore implements Store {
     }
 
     @Override
+    public Optional<FindingRow> finding(Subject subject, String rule, Instant since) throws StoreException {
+        return read("finding", (session, where) -> FindingTables.one(session, subject, rule, since));
+    }
+
+    @Override
     public List<Notice> noticesOf(long jobId) throws StoreException {
         return read("noticesOf", (session, where) -> FindingTables.noticesOf(session, jobId));
     }
@@ -664,6 +670,19 @@ public final class DuckDbStore implements Store {
             AuditTables.append(session, decisions.audit());
             return true;
         });
+    }
+
+    @Override
+    public void saveBounces(Collection<Bounce> bounces) throws StoreException {
+        write("saveBounces", (session, received, inventory) -> {
+            BounceTables.save(session, bounces);
+            return true;
+        });
+    }
+
+    @Override
+    public List<Bounce> bounces(Instant after) throws StoreException {
+        return read("bounces", (session, where) -> BounceTables.after(session, after));
     }
 
     @Override

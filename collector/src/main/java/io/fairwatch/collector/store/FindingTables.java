@@ -19,7 +19,8 @@ final class FindingTables {
 
     private static final String NOTICE = """
             SELECT id, cluster, job_id, start_ms, rule, since_ms, step, channel, topic, recipient, user_name, address,
-            state, mail, created_ms, changed_ms, attempts, detail, subject_kind, subject_name FROM notice""";
+            state, mail, created_ms, changed_ms, attempts, detail, subject_kind, subject_name, announced, announced_ms
+            FROM notice""";
 
     private FindingTables() {}
 
@@ -86,7 +87,10 @@ final class FindingTables {
                             .time(notice.changedAt())
                             .number(notice.attempts())
                             .text(notice.detail());
-                    kind(rows, notice.subject()).end();
+                    kind(rows, notice.subject())
+                            .text(notice.announced().map(Notice.Announced::deed))
+                            .time(notice.announced().map(Notice.Announced::notBefore))
+                            .end();
                 }
             }
             Schema.replace(session, "notice", "id");
@@ -103,6 +107,20 @@ final class FindingTables {
                 FINDING + " WHERE job_id = ? AND subject_kind = 'RUN' ORDER BY since_ms DESC, start_ms DESC, rule",
                 FindingTables::finding,
                 jobId);
+    }
+
+    /** The episode of exactly that. */
+    static Optional<FindingRow> one(Session session, Subject subject, String rule, Instant since) throws SQLException {
+        Subject wanted = stored(subject);
+        return session
+                .query(
+                        FINDING + " WHERE rule = ? AND since_ms = ?",
+                        FindingTables::finding,
+                        Rows.clean(rule),
+                        since.toEpochMilli())
+                .stream()
+                .filter(row -> row.subject().equals(wanted))
+                .findFirst();
     }
 
     static List<Notice> noticesOf(Session session, long jobId) throws SQLException {
@@ -235,9 +253,12 @@ final class FindingTables {
         Instant changedAt = cells.time();
         int attempts = cells.integer();
         String detail = cells.text();
+        Subject subject = place.with(cells.word(Kind.class), cells.text());
+        Optional<String> deed = cells.maybeText();
+        Optional<Instant> notBefore = cells.maybeTime();
         return new Notice(
                 id,
-                place.with(cells.word(Kind.class), cells.text()),
+                subject,
                 rule,
                 since,
                 aim,
@@ -248,6 +269,9 @@ final class FindingTables {
                 createdAt,
                 changedAt,
                 attempts,
-                detail);
+                detail,
+                deed.isPresent() && notBefore.isPresent()
+                        ? Optional.of(new Notice.Announced(deed.get(), notBefore.get()))
+                        : Optional.empty());
     }
 }

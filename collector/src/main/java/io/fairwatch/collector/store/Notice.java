@@ -22,6 +22,7 @@ import java.util.Optional;
  * @param changedAt when its state changed last
  * @param attempts how often it was tried
  * @param detail the mail server's words, or why it was not sent; empty if none
+ * @param announced what the mail said that would be done to the job; absent: it said nothing of that, or is no mail
  */
 public record Notice(
         String id,
@@ -36,7 +37,48 @@ public record Notice(
         Instant createdAt,
         Instant changedAt,
         int attempts,
-        String detail) {
+        String detail,
+        Optional<Announced> announced) {
+
+    /** One that announces nothing. */
+    public Notice(
+            String id,
+            Subject subject,
+            String rule,
+            Instant since,
+            Aim aim,
+            String user,
+            Optional<String> address,
+            State state,
+            Optional<String> mail,
+            Instant createdAt,
+            Instant changedAt,
+            int attempts,
+            String detail) {
+        this(
+                id,
+                subject,
+                rule,
+                since,
+                aim,
+                user,
+                address,
+                state,
+                mail,
+                createdAt,
+                changedAt,
+                attempts,
+                detail,
+                Optional.empty());
+    }
+
+    /**
+     * What a mail said that would be done to the job if it goes on. Immutable.
+     *
+     * @param deed its word, e.g. {@code cancel}
+     * @param notBefore the earliest time that was told
+     */
+    public record Announced(String deed, Instant notBefore) {}
 
     /**
      * The run that it is about.
@@ -79,6 +121,8 @@ public record Notice(
     public enum Topic {
         /** What was found, while it lasts. */
         FINDING,
+        /** What was found, once more, because the mails before did not say what will be done about it. */
+        ANNOUNCED,
         /** What staff could do to the job because of it. */
         PROPOSED,
         /** Why the owner could not be told. */
@@ -99,6 +143,8 @@ public record Notice(
         DELIVERED,
         /** It will never be taken, or there is no address; a deed was refused. */
         REFUSED,
+        /** The mail server took it, and it came back later: nobody has read it. */
+        BOUNCED,
         /** The collector died while handing it over: it may or may not have left. Never sent again. */
         UNCONFIRMED,
         /** Decided while mails are switched off, or over before it was sent; a deed that was decided against. */
@@ -107,7 +153,8 @@ public record Notice(
 
     /** The same notice in another state. */
     public Notice with(State next, int tries, String why, Instant at) {
-        return new Notice(id, subject, rule, since, aim, user, address, next, mail, createdAt, at, tries, why);
+        return new Notice(
+                id, subject, rule, since, aim, user, address, next, mail, createdAt, at, tries, why, announced);
     }
 
     /** The same notice, to go there in that mail. */
@@ -125,6 +172,14 @@ public record Notice(
                 createdAt,
                 changedAt,
                 attempts,
-                detail);
+                detail,
+                announced);
+    }
+
+    /** The same notice, saying that. */
+    public Notice announcing(Optional<Announced> what) {
+        return new Notice(
+                id, subject, rule, since, aim, user, address, state, mail, createdAt, changedAt, attempts, detail,
+                what);
     }
 }

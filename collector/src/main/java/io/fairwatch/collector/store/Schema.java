@@ -16,7 +16,7 @@ import java.util.stream.Stream;
  */
 final class Schema {
     /** The version that this code writes and the newest that it reads. */
-    static final int VERSION = 2;
+    static final int VERSION = 3;
 
     private static final List<String> TABLES = List.of(
             // single values
@@ -264,7 +264,8 @@ final class Schema {
               topic VARCHAR NOT NULL, recipient VARCHAR NOT NULL, user_name VARCHAR NOT NULL, address VARCHAR,
               state VARCHAR NOT NULL, mail VARCHAR, created_ms BIGINT NOT NULL, changed_ms BIGINT NOT NULL,
               attempts INTEGER NOT NULL, detail VARCHAR NOT NULL, subject_kind VARCHAR DEFAULT 'RUN',
-              subject_name VARCHAR DEFAULT '')""",
+              subject_name VARCHAR DEFAULT '', announced VARCHAR, announced_ms BIGINT)""",
+            BounceTables.TABLE,
             AuditTables.EXEMPTION_TABLE,
             AuditTables.AUDIT_TABLE);
 
@@ -331,7 +332,10 @@ final class Schema {
             INSERT INTO finding SELECT f.*, CASE WHEN told_ms IS NULL THEN 0 ELSE 1 END,
               CASE WHEN told_ms IS NULL THEN 0 ELSE 1 END, told_ms, 'RUN', '' FROM finding_1 f""", "DROP TABLE finding_1", """
             INSERT INTO notice SELECT id, cluster, job_id, start_ms, rule, since_ms, 1, 'OWNER', 'FINDING', user_name,
-              user_name, address, state, NULL, created_ms, changed_ms, attempts, detail, 'RUN', '' FROM notice_1""", "DROP TABLE notice_1");
+              user_name, address, state, NULL, created_ms, changed_ms, attempts, detail, 'RUN', '', NULL, NULL FROM notice_1""", "DROP TABLE notice_1");
+
+    /** From version 2 to 3, and from 1 too: columns, as above. Run after the tables were made, so what is new has them. */
+    private static final List<String> FROM_2_TO_3 = List.of(add("notice", "announced VARCHAR", "announced_ms BIGINT"));
 
     private static final int FEW = 64;
 
@@ -360,6 +364,11 @@ final class Schema {
         }
         for (String table : TABLES) {
             session.execute(table);
+        }
+        if (version == 1 || version == 2) {
+            for (String change : FROM_2_TO_3) {
+                session.execute(change);
+            }
         }
         if (version == 1) {
             for (String change : THEN_FROM_1_TO_2) {

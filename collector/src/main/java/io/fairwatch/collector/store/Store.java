@@ -6,6 +6,7 @@ import io.fairwatch.collector.run.PendingJob;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.run.SlurmNode;
+import io.fairwatch.collector.run.Subject;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -219,7 +220,10 @@ public interface Store extends AutoCloseable {
     /** All episodes of a job, newest first. */
     List<FindingRow> findingsOf(long jobId) throws StoreException;
 
-    /** Notices of a job, newest first. */
+    /** The episode that began then; empty if there is none. */
+    Optional<FindingRow> finding(Subject subject, String rule, Instant since) throws StoreException;
+
+    /** Notices of a job, newest first; also those from when it waited. */
     List<Notice> noticesOf(long jobId) throws StoreException;
 
     /** Notices in one of the given states, oldest first. */
@@ -236,6 +240,12 @@ public interface Store extends AutoCloseable {
     /** Does what {@link #saveFindings} does, inserts or updates exemptions by id, and appends to the audit trail, all in one
      * transaction. An entry of the trail whose id is there changes nothing. */
     void saveDecisions(Decisions decisions) throws StoreException;
+
+    /** Inserts or updates by id. */
+    void saveBounces(Collection<Bounce> bounces) throws StoreException;
+
+    /** Mails that came back after that, newest first. */
+    List<Bounce> bounces(Instant after) throws StoreException;
 
     /** Exemptions that have not ended at {@code now}, oldest first. */
     List<Exemption> exemptions(Instant now) throws StoreException;

@@ -6,8 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.fairwatch.collector.run.AllocatedGpu;
 import io.fairwatch.collector.run.JobState;
+import io.fairwatch.collector.run.PendingJob;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.run.Subject;
 import io.fairwatch.collector.store.AuditEntry;
 import io.fairwatch.collector.store.AuditEntry.Outcome;
 import io.fairwatch.collector.store.Exemption;
@@ -34,6 +36,9 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** One idle job whose owner was told twice; step 3 of the ladder ends it. */
 class EnforcerTest {
@@ -41,7 +46,7 @@ class EnforcerTest {
     private static final String RULE = "idle-gpu";
 
     private final List<String> taken = new ArrayList<>();
-    private Function<Run, Deeds.Outcome> slurm = run -> new Deeds.Outcome.Done("state COMPLETING");
+    private Function<Deeds.Job, Deeds.Outcome> slurm = job -> new Deeds.Outcome.Done("state COMPLETING");
     private double coverage = 1;
     private AllocatedGpu.Confidence confidence = AllocatedGpu.Confidence.CONFIRMED;
     private Instant now = SINCE.plus(Duration.ofHours(5));
@@ -84,9 +89,9 @@ class EnforcerTest {
     private Enforcer enforcer(Enforcer.Settings settings) {
         return new Enforcer(
                 store,
-                (deed, one) -> {
-                    taken.add(deed.word() + " " + one.key().jobId());
-                    return slurm.apply(one);
+                (deed, job) -> {
+                    taken.add(deed.word() + " " + job.id());
+                    return slurm.apply(job);
                 },
                 (finding, step, topic, channels, what) -> channels.stream()
                         .map(channel -> notice(
@@ -99,8 +104,8 @@ class EnforcerTest {
 
     private Notice notice(FindingRow row, Notice.Aim aim, Notice.State state, String detail) {
         return new Notice(
-                row.run().jobId() + " " + aim,
-                row.run(),
+                row.subject() + " " + aim,
+                row.subject(),
                 row.rule(),
                 row.since(),
                 aim,
@@ -115,15 +120,19 @@ class EnforcerTest {
     }
 
     private FindingRow finding(Run about) {
+        return finding(about.key(), about.owner().user());
+    }
+
+    private FindingRow finding(Subject about, String user) {
         return new FindingRow(
-                about.key(),
+                about,
                 RULE,
                 SINCE,
                 FindingRow.State.TOLD,
                 now,
                 Optional.empty(),
                 Optional.of(SINCE.plusSeconds(60)),
-                about.owner().user(),
+                user,
                 "Its GPU has done nothing for 5 h.",
                 "scancel",
                 "{\"cancellable\":true,\"idle_gpus\":1}",
@@ -144,12 +153,21 @@ class EnforcerTest {
 
     private void due(Run about) throws Exception {
         FindingRow row = finding(about);
+        due(row, "cancel");
+    }
+
+    private void due(FindingRow row, String word) throws Exception {
         store.saveFindings(
                 List.of(row),
                 List.of(
                         notice(row, told(1), Notice.State.DELIVERED, "250"),
-                        notice(row, told(2), Notice.State.DELIVERED, "250"),
-                        notice(row, deed("cancel"), Notice.State.PLANNED, "")));
+                        notice(row, told(2), Notice.State.DELIVERED, "250").announcing(announced(word)),
+                        notice(row, deed(word), Notice.State.PLANNED, "")));
+    }
+
+    /** The mail of two hours ago said that it would be done an hour later. */
+    private Optional<Notice.Announced> announced(String word) {
+        return Optional.of(new Notice.Announced(word, now.minus(Duration.ofHours(1))));
     }
 
     @BeforeEach
@@ -392,6 +410,187 @@ class EnforcerTest {
         assertEquals(2, taken.size());
         taken.clear();
         assertEquals(0, enforcer(settings(Enforcer.Mode.ACT, 10, 3)).round(now));
+        assertEquals(1, taken.size());
+    }
+
+    // ---- announced
+
+    @Test
+    @DisplayName(
+            "a warning that did not say what would be done is followed by one that does, and that must arrive first")
+    void announcedFirst() throws Exception {
+        FindingRow row = finding(run);
+        store.saveFindings(List.of(), List.of(notice(row, told(2), Notice.State.DELIVERED, "250")));
+        assertEquals(0, round(Enforcer.Mode.ACT));
+        assertEquals("its owner is told first that this will be done", deed().detail());
+        Notice more = theAnnouncement();
+        assertEquals(Notice.State.PLANNED, more.state());
+        assertEquals("cancel", more.detail());
+        assertEquals(0, round(Enforcer.Mode.ACT));
+        assertEquals(
+                1,
+                store.noticesIn(List.of(Notice.State.PLANNED)).stream()
+                        .filter(one -> one.aim().topic() == Notice.Topic.ANNOUNCED)
+                        .count());
+        assertEquals("its owner is being told first that this will be done", deed().detail());
+
+        Instant earliest = now.plusSeconds(600);
+        store.saveFindings(
+                List.of(),
+                List.of(more.with(Notice.State.DELIVERED, 1, "250", now)
+                        .announcing(Optional.of(new Notice.Announced("cancel", earliest)))));
+        assertEquals(0, round(Enforcer.Mode.ACT));
+        assertEquals("its owner was told that it comes not before " + earliest, deed().detail());
+        now = earliest;
+        slurmSays(GivenRun.job(83549).gpus(1).asOf(now).run());
+        store.saveFindings(List.of(seenNow(row)), List.of());
+        assertEquals(1, round(Enforcer.Mode.ACT));
+        assertEquals(List.of("cancel 83549"), taken);
+    }
+
+    private Notice theAnnouncement() {
+        return store.noticesOf(83549).stream()
+                .filter(one -> one.aim().topic() == Notice.Topic.ANNOUNCED)
+                .findFirst()
+                .orElseThrow();
+    }
+
+    private FindingRow seenNow(FindingRow row) {
+        return new FindingRow(
+                row.subject(),
+                row.rule(),
+                row.since(),
+                row.state(),
+                now,
+                row.clearSince(),
+                row.toldAt(),
+                row.user(),
+                row.summary(),
+                row.fix(),
+                row.evidence(),
+                row.progress());
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = Notice.State.class,
+            names = {"REFUSED", "BOUNCED", "UNCONFIRMED", "WITHHELD"})
+    @DisplayName("when the mail that says so does not arrive, or comes back, it is never done")
+    void announcementLost(Notice.State lost) throws Exception {
+        store.saveFindings(List.of(), List.of(notice(finding(run), told(2), Notice.State.DELIVERED, "250")));
+        round(Enforcer.Mode.ACT);
+        store.saveFindings(List.of(), List.of(theAnnouncement().with(lost, 1, "no", now)));
+        round(Enforcer.Mode.ACT);
+        assertEquals(Notice.State.WITHHELD, deed().state());
+        assertEquals("the owner's last warning was not delivered", deed().detail());
+        assertEquals(List.of(), taken);
+    }
+
+    @Test
+    @DisplayName("that something else would be done is no announcement; and a rehearsal, which told nobody, is none")
+    void announcedOther() throws Exception {
+        store.saveFindings(
+                List.of(),
+                List.of(notice(finding(run), told(2), Notice.State.DELIVERED, "250")
+                        .announcing(announced("shorten"))));
+        round(Enforcer.Mode.ACT);
+        store.saveFindings(List.of(), List.of(theAnnouncement().with(Notice.State.DELIVERED, 1, "rehearsal", now)));
+        round(Enforcer.Mode.ACT);
+        assertEquals("the owner's last warning did not say that this would be done", deed().detail());
+        assertEquals(List.of(), taken);
+    }
+
+    @Test
+    @DisplayName(
+            "while it is switched off nothing is announced; who is only to be given the command needs no announcement")
+    void announcedToNobody() throws Exception {
+        store.saveFindings(List.of(), List.of(notice(finding(run), told(2), Notice.State.DELIVERED, "250")));
+        Files.createFile(switchFile());
+        round(Enforcer.Mode.ACT);
+        assertEquals(3, store.noticesOf(83549).size());
+        Files.delete(switchFile());
+        round(Enforcer.Mode.PROPOSE);
+        assertEquals(Notice.State.DELIVERED, deed().state());
+    }
+
+    // ---- other deeds
+
+    @ParameterizedTest
+    @ValueSource(strings = {"shorten", "requeue"})
+    @DisplayName("a running job is shortened or requeued as it is cancelled")
+    void otherDeeds(String word) throws Exception {
+        store.saveFindings(List.of(), List.of(deed().with(Notice.State.WITHHELD, 0, "", now)));
+        due(finding(run), word);
+        assertEquals(1, round(Enforcer.Mode.ACT));
+        assertEquals(List.of(word + " 83549"), taken);
+        assertTrue(audit().contains(word + " DONE: state COMPLETING"), audit().toString());
+    }
+
+    private static final PendingJob WAITS = new PendingJob(
+            "lab",
+            84000,
+            "84000",
+            new Run.Owner("bob", OptionalInt.of(21002), "cs", "batch", "normal"),
+            "waits",
+            SINCE,
+            "Resources",
+            "gres/gpu=1");
+
+    private void waits(PendingJob job) throws Exception {
+        store.saveView(new Store.SlurmView(now, "lab", List.of(run), List.of(job), List.of()));
+    }
+
+    private Notice deedToWaiting() {
+        return store.noticesOf(84000).stream()
+                .filter(one -> one.aim().channel() == Notice.Channel.SLURM)
+                .findFirst()
+                .orElseThrow();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"hold", "lower_qos", "cancel", "shorten"})
+    @DisplayName("a waiting job is held back, moved to another QoS, shortened or cancelled; the trail names it")
+    void waiting(String word) throws Exception {
+        FindingRow row = finding(new Subject.Waiting("lab", 84000, SINCE), "bob");
+        store.saveFindings(List.of(), List.of(deed().with(Notice.State.WITHHELD, 0, "", now)));
+        due(row, word);
+        waits(WAITS);
+        assertEquals(1, round(Enforcer.Mode.ACT));
+        assertEquals(List.of(word + " 84000"), taken);
+        assertEquals(Notice.State.DELIVERED, deedToWaiting().state());
+        assertEquals(
+                List.of(Outcome.INTENDED, Outcome.DONE),
+                store.audit(new Store.AuditFilter(Optional.of(84000L), Optional.empty(), Optional.empty(), 10)).stream()
+                        .map(AuditEntry::outcome)
+                        .sorted()
+                        .toList());
+    }
+
+    @Test
+    @DisplayName("a waiting job that has started, or whose number is another job's by now, is left alone")
+    void waitsNoMore() throws Exception {
+        due(finding(new Subject.Waiting("lab", 84000, SINCE.minusSeconds(1)), "bob"), "hold");
+        store.saveFindings(List.of(), List.of(deed().with(Notice.State.WITHHELD, 0, "", now)));
+        waits(WAITS);
+        assertEquals(0, round(Enforcer.Mode.ACT));
+        assertEquals(List.of(), taken);
+        assertEquals("the job does not wait any more", deedToWaiting().detail());
+    }
+
+    @Test
+    @DisplayName("after a crash a job that is held by now was held, and is told once")
+    void crashAndHeld() throws Exception {
+        store.saveFindings(List.of(), List.of(deed().with(Notice.State.WITHHELD, 0, "", now)));
+        due(finding(new Subject.Waiting("lab", 84000, SINCE), "bob"), "hold");
+        waits(WAITS);
+        slurm = one -> {
+            throw new SimulatedDeath();
+        };
+        assertThrows(SimulatedDeath.class, () -> round(Enforcer.Mode.ACT));
+        now = now.plusSeconds(30);
+        waits(new PendingJob("lab", 84000, "84000", WAITS.owner(), "waits", SINCE, "JobHeldAdmin", WAITS.request()));
+        assertEquals(1, round(Enforcer.Mode.ACT));
+        assertEquals(Notice.State.DELIVERED, deedToWaiting().state());
         assertEquals(1, taken.size());
     }
 

@@ -86,7 +86,7 @@ class LetterWriterTest {
                                         : OptionalDouble.of(part % 5 == 0 ? 1 : 0.9))),
                 new Matter.Course(
                         Optional.of(Samples.SINCE.plusSeconds(60)),
-                        Optional.of(new Matter.Next("cancel", Samples.NOW.plusSeconds(7200))),
+                        List.of(new Matter.Next("cancel", Samples.NOW.plusSeconds(7200))),
                         Optional.of(new Matter.Answering(
                                 URI.create("https://fairwatch.srv.aau.dk/a/AAAA-bbbb_cccc.dddd"),
                                 Samples.NOW.plusSeconds(7 * 86_400)))));

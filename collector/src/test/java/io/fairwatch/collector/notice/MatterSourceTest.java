@@ -74,7 +74,7 @@ class MatterSourceTest {
             assertEquals(Duration.ofMinutes(16), matter.waste());
             // the first mail announces the deed, though staff are told between
             assertEquals(
-                    Optional.of(new Matter.Next("cancel", at(1440).plus(Duration.ofHours(6)))),
+                    List.of(new Matter.Next("cancel", at(1440).plus(Duration.ofHours(6)))),
                     matter.course().next());
         }
     }

@@ -50,6 +50,7 @@ class NotifierTest {
 
     private final MemoryStore store = new MemoryStore(Samples::uses);
     private final List<String> posted = new ArrayList<>();
+    private List<RuleInfo.Step> ladder = List.of();
     private final Map<String, Person.Known> people = new HashMap<>();
     private Outbox.Outcome hook = new Outbox.Outcome.Delivered("HTTP 204");
     private Directory.@Nullable Entries entries;
@@ -91,7 +92,7 @@ class NotifierTest {
                         })),
                 new MatterSource(
                         store,
-                        rule -> new RuleInfo(Duration.ofHours(1), rule.equals("weekly"), List.of()),
+                        rule -> new RuleInfo(Duration.ofHours(1), rule.equals("weekly"), ladder),
                         (finding, at) -> Optional.empty(),
                         0),
                 new LetterWriter(Samples.SITE, Texts.Languages.shippedIn(Samples.ZONE)),
@@ -669,6 +670,101 @@ class NotifierTest {
         } catch (InterruptedException stopped) {
             Thread.currentThread().interrupt();
         }
+    }
+
+    // ---- what is announced
+
+    /** Owner, then in two hours the end. */
+    private static final List<RuleInfo.Step> ENDS = List.of(
+            new RuleInfo.Step(Optional.empty(), Duration.ZERO),
+            new RuleInfo.Step(Optional.of("cancel"), Duration.ofHours(2)));
+
+    @Test
+    @DisplayName("a mail that says what will be done is kept with that, and when; one that does not, without")
+    void announces() throws Exception {
+        Notifier notifier = notifier(ON);
+        found(notifier, run);
+        notifier.deliverDue();
+        assertEquals(Optional.empty(), notice().announced());
+
+        ladder = ENDS;
+        found(notifier, Samples.run(83550, "bob", "b"));
+        notifier.deliverDue();
+        assertTrue(
+                sent.get(1).letter().text().contains("Fairwatch will end the job, not before"),
+                sent.get(1).letter().text());
+        assertEquals(
+                Optional.of(new Notice.Announced("cancel", now.plus(Duration.ofHours(2)))),
+                store.noticesOf(83550).get(0).announced());
+    }
+
+    @Test
+    @DisplayName(
+            "a job that a long digest only counts was announced nothing, and so was whoever was written to in a rehearsal")
+    void announcesOnlyWhatIsRead() throws Exception {
+        ladder = ENDS;
+        Notifier notifier = notifier(ON);
+        for (int job = 1; job <= 11; job++) {
+            found(notifier, Samples.run(job, "bob", "sweep"));
+        }
+        assertEquals(11, notifier.deliverDue().delivered());
+        assertEquals(1, sent.size());
+        long announced = 0;
+        for (int job = 1; job <= 11; job++) {
+            announced += store.noticesOf(job).get(0).announced().isPresent() ? 1 : 0;
+        }
+        assertEquals(10, announced);
+
+        Notifier rehearsing = notifier(settings(Notifier.Mode.NOTIFY, Optional.of("admin@example.org"), 10));
+        found(rehearsing, run);
+        rehearsing.deliverDue();
+        assertEquals(Notice.State.DELIVERED, notice().state());
+        assertEquals(Optional.empty(), notice().announced());
+    }
+
+    @Test
+    @DisplayName("what a former mail did not announce is announced in the next digest, and takes no step of the ladder")
+    void announcesLater() throws Exception {
+        Notifier notifier = notifier(ON);
+        found(notifier, run);
+        notifier.deliverDue();
+        ladder = ENDS;
+        now = now.plus(Duration.ofHours(3));
+        FindingRow due = Samples.planned(finding(), 2);
+        store.saveFindings(
+                List.of(due), notifier.news(due, 2, Notice.Topic.ANNOUNCED, List.of(Notice.Channel.OWNER), "cancel"));
+        found(notifier, Samples.run(83550, Samples.USER, "other"));
+        assertEquals(2, notifier.deliverDue().delivered());
+        assertEquals(2, sent.size());
+        assertTrue(sent.get(1).letter().subject().startsWith("[AI Cloud] Jobs 83549, 83550: "));
+        Notice warning = store.noticesOf(83549).stream()
+                .filter(one -> one.aim().topic() == Notice.Topic.ANNOUNCED)
+                .findFirst()
+                .orElseThrow();
+        assertEquals(Optional.of(new Notice.Announced("cancel", now.plus(Duration.ofHours(2)))), warning.announced());
+        assertEquals(1, finding().progress().done());
+
+        store.saveFindings(
+                List.of(finding().resolved(now)), List.of(warning.with(Notice.State.PLANNED, 0, "cancel", now)));
+        assertEquals(1, notifier.deliverDue().withheld());
+    }
+
+    @Test
+    @DisplayName("what was done to a job that waited is told, though it waits no more")
+    void waitingDone() throws Exception {
+        Notifier notifier = notifier(ON);
+        slurmSays(Samples.NOW, run);
+        FindingRow row = about(new Subject.Waiting("aicloud", 84000, Samples.START), "bob")
+                .resolved(now);
+        store.saveFindings(
+                List.of(row),
+                notifier.news(row, 2, Notice.Topic.DONE, List.of(Notice.Channel.OWNER, Notice.Channel.STAFF), "hold"));
+        assertEquals(2, notifier.deliverDue().delivered());
+        assertEquals("[AI Cloud] Job 84000 was held back", sent.get(0).letter().subject());
+        assertEquals(
+                "[AI Cloud] Job 84000 of bob was held back",
+                sent.get(1).letter().subject());
+        assertTrue(sent.get(0).letter().text().contains("your job 84000 on AI Cloud was held back"));
     }
 
     /** What a kill looks like from inside. */

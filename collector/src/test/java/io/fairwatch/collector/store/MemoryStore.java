@@ -4,6 +4,7 @@ import io.fairwatch.agent.wire.NodeSnapshot;
 import io.fairwatch.collector.run.AccountTree;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.run.Subject;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -29,6 +30,7 @@ public final class MemoryStore implements Store {
     private final Map<Object, FindingRow> findings = new LinkedHashMap<>();
     private final Map<String, Notice> notices = new LinkedHashMap<>();
     private final Map<String, Exemption> exemptions = new LinkedHashMap<>();
+    private final Map<String, Bounce> bounces = new LinkedHashMap<>();
     private final Map<String, AuditEntry> audit = new LinkedHashMap<>();
     private final List<Notice.State> history = new ArrayList<>();
     private final Function<Run, List<GpuUse>> uses;
@@ -237,9 +239,15 @@ public final class MemoryStore implements Store {
     }
 
     @Override
+    public synchronized Optional<FindingRow> finding(Subject subject, String rule, Instant since) {
+        return Optional.ofNullable(findings.get(List.of(subject, rule, since)));
+    }
+
+    @Override
     public synchronized List<Notice> noticesOf(long jobId) {
         return notices.values().stream()
-                .filter(notice -> notice.subject() instanceof RunKey run && run.jobId() == jobId)
+                .filter(notice -> (notice.subject() instanceof RunKey run && run.jobId() == jobId)
+                        || (notice.subject() instanceof Subject.Waiting job && job.jobId() == jobId))
                 .toList();
     }
 
@@ -273,6 +281,19 @@ public final class MemoryStore implements Store {
     }
 
     @Override
+    public synchronized void saveBounces(Collection<Bounce> more) {
+        more.forEach(one -> bounces.put(one.id(), one));
+    }
+
+    @Override
+    public synchronized List<Bounce> bounces(Instant after) {
+        return bounces.values().stream()
+                .filter(one -> one.at().isAfter(after))
+                .sorted(Comparator.comparing(Bounce::at).reversed())
+                .toList();
+    }
+
+    @Override
     public synchronized List<Exemption> exemptions(Instant now) {
         return exemptions.values().stream().filter(one -> one.holdsAt(now)).toList();
     }
@@ -281,7 +302,8 @@ public final class MemoryStore implements Store {
     public synchronized List<AuditEntry> audit(AuditFilter filter) {
         return audit.values().stream()
                 .filter(entry -> filter.jobId().isEmpty()
-                        || entry.run().map(RunKey::jobId).equals(filter.jobId()))
+                        || (entry.job().isPresent()
+                                && entry.job().getAsLong() == filter.jobId().get()))
                 .filter(entry -> filter.user().isEmpty()
                         || entry.user().equals(filter.user().get()))
                 .filter(entry -> filter.from().isEmpty()

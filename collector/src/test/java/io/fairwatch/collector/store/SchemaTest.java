@@ -77,6 +77,26 @@ class SchemaTest {
         assertEquals(columns(fresh), columns(old));
     }
 
+    @Test
+    @DisplayName("one of schema 2 gets what came with 3, and keeps its notices")
+    void from2(@TempDir Path directory) throws Exception {
+        Path old = directory.resolve("old");
+        writeSchema1(old);
+        DuckDbStore.open(old, DuckDbStore.Settings.DEFAULTS).close();
+        String now = columns(old);
+        inDatabase(old, session -> {
+            session.execute("ALTER TABLE notice DROP COLUMN announced_ms");
+            session.execute("ALTER TABLE notice DROP COLUMN announced");
+            session.execute("DROP TABLE bounce");
+            session.execute("UPDATE meta SET value = '2' WHERE name = 'schema_version'");
+        });
+        try (Store store = DuckDbStore.open(old, DuckDbStore.Settings.DEFAULTS)) {
+            assertEquals("n1", store.noticesOf(1).get(0).id());
+            assertEquals(List.of(), store.bounces(NOON));
+        }
+        assertEquals(now, columns(old));
+    }
+
     private static String columns(Path directory) throws Exception {
         StringBuilder columns = new StringBuilder();
         inDatabase(directory, session -> append(columns, session));

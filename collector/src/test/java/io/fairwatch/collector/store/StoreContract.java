@@ -39,6 +39,7 @@ import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.run.SlurmNode;
 import io.fairwatch.collector.run.SlurmUser;
+import io.fairwatch.collector.run.Subject;
 import io.fairwatch.collector.store.Store.RunSpan;
 import io.fairwatch.collector.store.Store.SlurmView;
 import io.fairwatch.collector.store.Store.StoreException;
@@ -1391,6 +1392,89 @@ abstract class StoreContract {
                 store.noticesIn(List.of(Notice.State.PLANNED), at(19)).stream()
                         .map(Notice::id)
                         .toList());
+    }
+
+    @Test
+    @DisplayName(
+            "what a mail announced is kept with it; an episode is found by what it is about, its rule and beginning")
+    void announced() throws StoreException {
+        Notice warning = notice("n1", 1, Notice.State.DELIVERED, at(10))
+                .announcing(Optional.of(new Notice.Announced("cancel", at(90))));
+        FindingRow first = finding(1, "idle", at(0), FindingRow.State.RESOLVED);
+        store.saveFindings(List.of(first, finding(1, "idle", at(300), FindingRow.State.FOUND)), List.of(warning));
+        Subject waits = new Subject.Waiting("lab", 7, at(0));
+        FindingRow waiting = new FindingRow(
+                waits,
+                "idle",
+                at(0),
+                FindingRow.State.RESOLVED,
+                at(1),
+                Optional.of(at(2)),
+                Optional.empty(),
+                "eve",
+                "It waits.",
+                "",
+                "{}",
+                FindingRow.Progress.NONE);
+        store.saveFindings(List.of(waiting), List.of());
+        reopen();
+        assertEquals(List.of(warning), store.noticesOf(1));
+        assertEquals(Optional.of(first), store.finding(run(1).key(), "idle", at(0)));
+        assertEquals(Optional.of(waiting), store.finding(waits, "idle", at(0)));
+        assertEquals(Optional.empty(), store.finding(waits, "idle", at(1)));
+        assertEquals(Optional.empty(), store.finding(waits, "busy", at(0)));
+    }
+
+    @Test
+    @DisplayName("a mail that came back is one row through its changes, newest first")
+    void bounces() throws StoreException {
+        Bounce first = new Bounce(
+                "b1",
+                at(10),
+                "mail",
+                "eve@example.org",
+                Bounce.Kind.FAILED,
+                Optional.of("5.1.1"),
+                "550 no 'such' user",
+                Optional.empty(),
+                Optional.empty());
+        Bounce second = new Bounce(
+                "b2",
+                at(20),
+                "mail2",
+                "eve@example.org",
+                Bounce.Kind.DELAYED,
+                Optional.empty(),
+                "",
+                Optional.empty(),
+                Optional.empty());
+        store.saveBounces(List.of(first, second));
+        store.saveBounces(List.of(first.taken(at(30)).forgotten(at(40))));
+        store.saveBounces(List.of());
+        reopen();
+        assertEquals(List.of(second, first.taken(at(30)).forgotten(at(40))), store.bounces(at(0)));
+        assertEquals(List.of(second), store.bounces(at(10)));
+    }
+
+    @Test
+    @DisplayName("the trail names a job that waits by its number alone")
+    void auditOfWaiting() throws StoreException {
+        AuditEntry entry = new AuditEntry(
+                "a1",
+                at(0),
+                "fairwatch",
+                "hold",
+                AuditEntry.Outcome.DONE,
+                Optional.empty(),
+                Optional.of("idle"),
+                "eve",
+                "",
+                "{}",
+                OptionalLong.of(7));
+        store.saveDecisions(new Store.Decisions(List.of(), List.of(), List.of(), List.of(entry)));
+        assertEquals(
+                List.of(entry),
+                store.audit(new Store.AuditFilter(Optional.of(7L), Optional.empty(), Optional.empty(), 10)));
     }
 
     @Test
