@@ -24,13 +24,15 @@
  *       several; a GPU that tells none has its index.
  *   <li><b>{@code cgroup_memory_fail_count}</b> counts processes killed for want of memory, on both versions of cgroups;
  *       {@code cgroup_memsw_total_bytes} and {@code _fail_count} are 0, which is all that the exporter tells on v2.
- *   <li><b>Left out</b>: {@code nvidia_gpu_last_error}, which the exporter shows only after one, and whose codes a snapshot
- *       does not have ({@code fairwatch_node_probe_up} tells of failures); {@code nvidia_gpu_integer_util}; the clocks
- *       {@code graphics} and {@code video}; steps and tasks, of which jobstats asks only for the sum.
+ *   <li><b>{@code nvidia_gpu_last_error}</b> is NVML's return code, as in the exporter, never an XID: 0 while a card answers,
+ *       15 (the GPU is lost) once it does not; XIDs have {@code fairwatch_gpu_last_xid}.
+ *   <li><b>Left out</b>: the clocks {@code graphics} and {@code video}; steps and tasks, of which jobstats asks only for the
+ *       sum.
  * </ul>
  *
  * <p>{@code metrics.nodeExporter} adds the series of Prometheus' node exporter that boards for compute nodes ask for, read
- * at the scrape. CPU frequencies are left out: before Linux 5.19 reading one interrupts that CPU, which belongs to a job.
+ * at the scrape. CPU frequencies are among them, as the exporter has them: before Linux 5.19 reading one interrupts that
+ * CPU for some microseconds, one more reason to leave the switch off where no board asks for them.
  *
  * <p>Pages are made on a worker thread; scrapes that meet share one.
  */
