@@ -40,6 +40,7 @@ import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.collector.usage.GpuTranslation;
 import io.fairwatch.collector.usage.LiveGpus;
+import io.fairwatch.collector.usage.LiveRuns;
 import io.fairwatch.collector.usage.LiveUse;
 import io.fairwatch.collector.usage.UpkeepRound;
 import io.fairwatch.collector.web.Api;
@@ -234,7 +235,11 @@ public final class Main implements Callable<Integer> {
         // what nodes send, and what Slurm says
         IngestHandler.Settings limits = IngestHandler.Settings.DEFAULTS;
         LiveUse use = new LiveUse(busyAbove);
-        GroupCommit commits = new GroupCommit(store, GroupCommit.Settings.DEFAULTS, meters, use::take);
+        LiveRuns runs = new LiveRuns(busyAbove);
+        GroupCommit commits = new GroupCommit(store, GroupCommit.Settings.DEFAULTS, meters, batch -> {
+            use.take(batch);
+            runs.take(batch);
+        });
         LiveGpus live = new LiveGpus(clock);
         IngestHandler ingest = new IngestHandler(
                 commits,
@@ -244,7 +249,7 @@ public final class Main implements Callable<Integer> {
                 meters);
         GpuTranslation numbers = new GpuTranslation(store, clock);
         SlurmSync slurm =
-                new SlurmSync(config.slurm().settings(), store, runs -> live.remember(numbers.apply(runs)), clock);
+                new SlurmSync(config.slurm().settings(), store, told -> live.remember(numbers.apply(told)), clock);
 
         // what is found, and who hears of it
         try (commits;
@@ -265,7 +270,7 @@ public final class Main implements Callable<Integer> {
 
             // what people ask
             JobLookup.Settings looks = new JobLookup.Settings(busyAbove, staleAfter);
-            JobLookup jobs = new JobLookup(store, clock, looks);
+            JobLookup jobs = new JobLookup(store, clock, looks, runs);
             HoldLookup holds = new HoldLookup(store, clock, use);
             ReportMaker reports = new ReportMaker(
                     store,
@@ -342,6 +347,8 @@ public final class Main implements Callable<Integer> {
                 rules.look();
                 round.run();
             });
+            Every following = new Every(
+                    vertx, "live", Duration.ofSeconds(5), () -> runs.follow(store, store.liveRuns(), clock.instant()));
             UpkeepRound upkeep = new UpkeepRound(store, busyAbove, clock);
             Every keeping = new Every(vertx, "upkeep", UpkeepRound.EVERY, upkeep::run);
             try {
@@ -368,10 +375,11 @@ public final class Main implements Callable<Integer> {
                             rules.get().rules().stream().map(Rule::name).toList(),
                             config.mail().mode());
             Runtime.getRuntime()
-                    .addShutdownHook(
-                            new Thread(() -> endInOrder(List.of(sync, history, judging, keeping), end, closed)));
+                    .addShutdownHook(new Thread(
+                            () -> endInOrder(List.of(sync, history, judging, keeping, following), end, closed)));
             recall(vertx, use, store, clock);
             keeping.start();
+            following.start();
             if (asksSlurm) {
                 sync.start();
                 history.start();

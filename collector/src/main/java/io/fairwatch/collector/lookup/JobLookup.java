@@ -16,6 +16,8 @@ import io.fairwatch.collector.store.Store.RunSpan;
 import io.fairwatch.collector.store.Store.SlurmView;
 import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.collector.usage.Horizon;
+import io.fairwatch.collector.usage.LiveRuns;
+import io.fairwatch.collector.usage.LiveRuns.RunUse;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -37,13 +39,13 @@ import org.jspecify.annotations.Nullable;
 
 /** Puts together what is known of a job. Thread-safe; blocks on the store. */
 public final class JobLookup {
-    private static final Duration LAST = Duration.ofHours(1);
     private static final int MOST_RUNS = 50;
     private static final int MOST_STRIPS = 8;
 
     private final Store store;
     private final InstantSource clock;
     private final Settings settings;
+    private final LiveRuns live;
 
     /**
      * How to look.
@@ -53,10 +55,17 @@ public final class JobLookup {
      */
     public record Settings(double busyAboveRatio, Duration staleAfter) {}
 
+    /** Asks the store for everything. */
     public JobLookup(Store store, InstantSource clock, Settings settings) {
+        this(store, clock, settings, new LiveRuns(settings.busyAboveRatio()));
+    }
+
+    /** @param live what running jobs did, kept up to date by somebody; the store is asked about those it does not know */
+    public JobLookup(Store store, InstantSource clock, Settings settings, LiveRuns live) {
         this.store = store;
         this.clock = clock;
         this.settings = settings;
+        this.live = live;
     }
 
     /** What became of a question about a job. */
@@ -144,23 +153,35 @@ public final class JobLookup {
                         .collect(Collectors.toSet()))
                 .stream()
                 .collect(Collectors.toMap(NodeState::node, Function.identity()));
+        Map<Run, RunUse> known = new HashMap<>();
+        newest.forEach(run -> live.use(run, nodes, now).ifPresent(use -> known.put(run, use)));
         Map<Run, RunSpan> spans = new LinkedHashMap<>();
-        newest.forEach(run -> spans.put(run, new RunSpan(run, run.key().start(), Horizon.of(run, nodes, now))));
+        newest.stream()
+                .filter(run -> !known.containsKey(run))
+                .forEach(run -> spans.put(run, new RunSpan(run, run.key().start(), Horizon.of(run, nodes, now))));
         // both spans of all runs in one question; those of a run younger than an hour are the same
         Set<RunSpan> asked = new LinkedHashSet<>(spans.values());
         spans.values().forEach(span -> asked.add(lastHour(span)));
-        List<GpuUse> uses = store.gpuUse(asked, settings.busyAboveRatio());
-        Map<RunKey, JobUse> cpu = store.jobUse(spans.values()).stream()
-                .collect(Collectors.toMap(JobUse::run, Function.identity(), (a, b) -> a));
+        List<GpuUse> uses = asked.isEmpty() ? List.of() : store.gpuUse(asked, settings.busyAboveRatio());
+        Map<RunKey, JobUse> cpu = (asked.isEmpty() ? List.<JobUse>of() : store.jobUse(spans.values()))
+                .stream().collect(Collectors.toMap(JobUse::run, Function.identity(), (a, b) -> a));
         List<JobView> views = new ArrayList<>();
         for (Run run : newest) {
             List<NodeState> seen = run.allocation().nodes().stream()
                     .map(nodes::get)
                     .filter(node -> node != null)
                     .toList();
-            RunSpan span = Objects.requireNonNull(spans.get(run));
-            List<GpuUse> whole = within(span, uses);
-            List<GpuLine> lines = lines(whole, within(lastHour(span), uses), newestReadings(whole, run, now));
+            RunUse use = known.get(run);
+            if (use == null) {
+                RunSpan span = Objects.requireNonNull(spans.get(run));
+                List<GpuUse> whole = within(span, uses);
+                use = new RunUse(
+                        whole,
+                        within(lastHour(span), uses),
+                        Optional.ofNullable(cpu.get(run.key())),
+                        newestReadings(whole, run, now));
+            }
+            List<GpuLine> lines = lines(use.whole(), use.lastHour(), use.newest());
             Instant slurmAsOf = run.end().isPresent()
                     ? run.asOf()
                     : slurm.map(SlurmView::at).orElse(run.asOf());
@@ -171,7 +192,7 @@ public final class JobLookup {
                     slurmAsOf,
                     run.end().isEmpty() && stale(run, slurmAsOf, now),
                     lines,
-                    Optional.ofNullable(cpu.get(run.key())),
+                    use.job(),
                     seen.stream().map(NodeState::period).max(Comparator.naturalOrder()),
                     run.allocation().nodes().stream()
                             .filter(name -> silent(nodes.get(name), run))
@@ -195,8 +216,8 @@ public final class JobLookup {
     }
 
     private static RunSpan lastHour(RunSpan whole) {
-        Instant from = whole.to().minus(LAST);
-        return from.isBefore(whole.from()) ? whole : new RunSpan(whole.run(), from, whole.to());
+        Instant from = LiveRuns.hourBefore(whole.to());
+        return !from.isAfter(whole.from()) ? whole : new RunSpan(whole.run(), from, whole.to());
     }
 
     private static List<GpuUse> within(RunSpan span, List<GpuUse> uses) {

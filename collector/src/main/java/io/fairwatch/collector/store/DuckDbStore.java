@@ -341,6 +341,24 @@ public final class DuckDbStore implements Store {
     }
 
     @Override
+    public void readings(Collection<String> uuids, Instant from, Instant to, Consumer<PastReading> each)
+            throws StoreException {
+        read("readings", (session, where) -> {
+            PastQueries.readings(session, where, uuids, from, to, each);
+            return true;
+        });
+    }
+
+    @Override
+    public void cgroups(Collection<Long> jobIds, Instant from, Instant to, Consumer<PastCgroup> each)
+            throws StoreException {
+        read("cgroups", (session, where) -> {
+            PastQueries.cgroups(session, where, jobIds, from, to, each);
+            return true;
+        });
+    }
+
+    @Override
     public List<GpuPast> gpuPast(Instant from, Instant to, double busyAboveRatio) throws StoreException {
         return read("gpuPast", (session, where) -> LiveQueries.past(session, where, from, to, busyAboveRatio));
     }

@@ -12,6 +12,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -30,6 +31,8 @@ final class RunTables {
             r.user_name, r.uid, r.account, r.partition_name, r.qos, r.name, r.interactive, r.submit_ms, r.end_ms,
             r.time_limit_ms, r.suspended_ms, r.state, r.state_text, r.nodes, r.cpus, r.memory_bytes, r.gpus, r.tres,
             r.as_of_ms, r.eligible_ms, r.resumed_ms, r.comment, r.reservation""";
+
+    private static final int FEW = 64;
 
     private RunTables() {}
 
@@ -226,14 +229,30 @@ final class RunTables {
         return runs(session, "r.end_ms IS NULL", "r.start_ms, r.job_id");
     }
 
+    /** One part for each kind of number, because each alone finds its few rows without a look at the others. */
     static List<Run> runsOf(Session session, long jobId) throws SQLException {
-        return runs(
-                session,
-                "(r.job_id = ? OR r.array_job_id = ? OR r.het_job_id = ?)",
-                "r.start_ms DESC, r.job_id DESC",
+        String select = "SELECT " + COLUMNS + " FROM run r WHERE ";
+        List<Run> runs = session.query(
+                "SELECT * FROM (" + select + "r.job_id = ? UNION ALL " + select
+                        + "r.array_job_id = ? AND r.job_id <> ? UNION ALL " + select
+                        + "r.het_job_id = ? AND r.job_id <> ? AND (r.array_job_id IS NULL OR r.array_job_id <> ?)"
+                        + ") r ORDER BY start_ms DESC, job_id DESC",
+                RunTables::run,
+                jobId,
+                jobId,
+                jobId,
                 jobId,
                 jobId,
                 jobId);
+        if (runs.isEmpty()) {
+            return runs;
+        }
+        List<Long> jobs = runs.stream().map(run -> run.key().jobId()).distinct().toList();
+        Map<RunKey, List<AllocatedGpu>> gpus = jobs.size() <= FEW
+                ? gpus(session, "WHERE g.job_id IN (?" + ", ?".repeat(jobs.size() - 1) + ")", jobs.toArray())
+                : gpus(session, "WHERE g.job_id >= ? AND g.job_id <= ?", Collections.min(jobs), Collections.max(jobs));
+        runs.replaceAll(run -> run.withGpus(gpus.getOrDefault(run.key(), List.of())));
+        return runs;
     }
 
     static List<Run> runsWithin(Session session, Instant from, Instant to) throws SQLException {

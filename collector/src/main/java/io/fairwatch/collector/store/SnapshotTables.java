@@ -31,7 +31,7 @@ import java.util.function.Function;
 
 /** Snapshots into tables, and what is newest out of them. Immutable; every method works within the given session. */
 final class SnapshotTables {
-    private static final String READING_COLUMNS = """
+    static final String READING_COLUMNS = """
             r.node, r.at_ms, r.utilization_mean, r.utilization_max, r.utilization_last, r.utilization_samples,
             r.utilization_source, r.memory_utilization_mean, r.memory_utilization_max, r.memory_utilization_last,
             r.memory_utilization_samples, r.memory_utilization_source, r.memory_used_bytes, r.memory_reserved_bytes,
@@ -365,7 +365,8 @@ final class SnapshotTables {
                 });
     }
 
-    private static GpuReadingAt reading(Cells cells) throws SQLException {
+    /** Reads {@link #READING_COLUMNS} and {@link #DEVICE_COLUMNS}. */
+    static GpuReadingAt reading(Cells cells) throws SQLException {
         String node = cells.text();
         Instant at = cells.time();
         Optional<Utilization> utilization = utilization(cells);
@@ -431,6 +432,59 @@ final class SnapshotTables {
                 Optional.of(traffic).filter(known -> !known.equals(NO_TRAFFIC)),
                 Optional.of(health).filter(known -> !known.equals(NO_HEALTH)));
         return Optional.of(detail).filter(known -> !known.equals(NO_DETAIL));
+    }
+
+    /** A reading as it comes back from the tables. */
+    static GpuReading kept(GpuReading reading, GpuDevice device) {
+        Optional<GpuDetail> detail = reading.detail()
+                .map(known -> new GpuDetail(
+                        known.memoryTemperatureCelsius(),
+                        OptionalDouble.empty(),
+                        OptionalDouble.empty(),
+                        known.clockLimits(),
+                        known.activity().map(SnapshotTables::kept).filter(activity -> !activity.equals(NO_ACTIVITY)),
+                        known.traffic().filter(traffic -> !traffic.equals(NO_TRAFFIC)),
+                        known.health().map(SnapshotTables::kept).filter(health -> !health.equals(NO_HEALTH))))
+                .filter(known -> !known.equals(NO_DETAIL));
+        return new GpuReading(
+                device,
+                reading.utilization(),
+                reading.memoryUtilization(),
+                reading.memoryUsedBytes(),
+                reading.memoryReservedBytes(),
+                reading.powerWatts(),
+                reading.powerLimitWatts(),
+                reading.energyJoules(),
+                reading.temperatureCelsius(),
+                reading.smClockHertz(),
+                Optional.empty(),
+                detail);
+    }
+
+    private static GpuDetail.Activity kept(GpuDetail.Activity activity) {
+        return new GpuDetail.Activity(
+                activity.graphicsRatio(),
+                activity.smRatio(),
+                activity.occupancyRatio(),
+                activity.tensorRatio(),
+                activity.dramRatio(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                OptionalDouble.empty());
+    }
+
+    private static GpuDetail.Health kept(GpuDetail.Health health) {
+        return new GpuDetail.Health(
+                health.eccCorrected(),
+                health.eccUncorrected(),
+                OptionalLong.empty(),
+                OptionalLong.empty(),
+                health.remappedRows(),
+                health.resetNeeded(),
+                OptionalLong.empty(),
+                health.xids(),
+                health.lastXid());
     }
 
     private static Optional<Utilization> utilization(Cells cells) throws SQLException {

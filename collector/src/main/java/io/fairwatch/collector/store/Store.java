@@ -77,6 +77,12 @@ public interface Store extends AutoCloseable {
      */
     void gpuMoments(Instant from, Instant to, Consumer<GpuMoment> each) throws StoreException;
 
+    /** Readings of some GPUs as they came, of periods that end in {@code (from, to]}, oldest first. */
+    void readings(Collection<String> uuids, Instant from, Instant to, Consumer<PastReading> each) throws StoreException;
+
+    /** What nodes read of some jobs' cgroups, of periods that end in {@code (from, to]}, oldest first. */
+    void cgroups(Collection<Long> jobIds, Instant from, Instant to, Consumer<PastCgroup> each) throws StoreException;
+
     /** What readings whose periods end in {@code (from, to]} say of every GPU in all. */
     List<GpuPast> gpuPast(Instant from, Instant to, double busyAboveRatio) throws StoreException;
 

@@ -30,6 +30,14 @@ public final class Horizon {
         return horizon.isBefore(run.key().start()) ? run.key().start() : horizon;
     }
 
+    /** As {@link #of(Run, Map, Instant)}, of what is seen of a run on one of its nodes: no other node is waited for. */
+    static Instant of(Run run, String name, Map<String, NodeState> nodes, Instant now) {
+        NodeState node = nodes.get(name);
+        Instant end = run.end().orElse(now);
+        Instant horizon = node != null && node.lastAt().isBefore(end) && !late(node, now) ? node.lastAt() : end;
+        return horizon.isBefore(run.key().start()) ? run.key().start() : horizon;
+    }
+
     private static boolean late(NodeState node, Instant now) {
         return node.lastAt().isBefore(now.minus(node.period().multipliedBy(2)).minus(TRANSPORT));
     }

@@ -414,6 +414,16 @@ public final class MemoryStore implements Store {
     }
 
     @Override
+    public void readings(Collection<String> uuids, Instant from, Instant to, Consumer<PastReading> each) {
+        throw noReadings();
+    }
+
+    @Override
+    public void cgroups(Collection<Long> jobIds, Instant from, Instant to, Consumer<PastCgroup> each) {
+        throw noReadings();
+    }
+
+    @Override
     public List<GpuPast> gpuPast(Instant from, Instant to, double busyAboveRatio) {
         throw noReadings();
     }

@@ -10,6 +10,7 @@ import static io.fairwatch.collector.store.Given.process;
 import static io.fairwatch.collector.store.Given.run;
 import static io.fairwatch.collector.store.Given.snapshot;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -24,6 +25,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -166,6 +168,56 @@ class SealingTest {
             assertSameJob(expectedJob, store.jobUse(List.of(span)), 0.03, "readings are gone");
             assertEquals(expectedSeries.size(), store.gpuSeries(span, slots).size());
         }
+    }
+
+    @Test
+    @DisplayName("what GPUs did of late is the same before and after their readings are sealed, and across that border")
+    void pastAcrossTheBorder(@TempDir Path directory) throws Exception {
+        try (DuckDbStore store = DuckDbStore.open(directory, SETTINGS)) {
+            store.append(hours(5));
+            List<GpuPast> past = sorted(store.gpuPast(at(0), at(5 * 3600 + 60), 0.01));
+            List<GpuMoment> moments = moments(store, at(3590), at(3 * 3600 + 500));
+            List<PastReading> readings = readings(store, at(1000), at(4 * 3600 + 100));
+            List<PastCgroup> cgroups = cgroups(store, at(1000), at(4 * 3600 + 100));
+            assertEquals(List.of(A, B), past.stream().map(GpuPast::uuid).toList());
+            assertEquals(13_500 / 30 * 2, readings.size(), "both GPUs, every half a minute");
+            assertEquals(readings.size() / 2, cgroups.size());
+            store.seal(at(2 * 3600)); // the hours from there on stay where they are
+            assertFalse(files(directory, "gpu_reading").isEmpty());
+            assertEquals(past, sorted(store.gpuPast(at(0), at(5 * 3600 + 60), 0.01)));
+            assertEquals(moments, moments(store, at(3590), at(3 * 3600 + 500)));
+            assertEquals(readings, readings(store, at(1000), at(4 * 3600 + 100)));
+            assertEquals(cgroups, cgroups(store, at(1000), at(4 * 3600 + 100)));
+            store.seal(at(5 * 3600 + 3600)); // all of it
+            assertEquals(past, sorted(store.gpuPast(at(0), at(5 * 3600 + 60), 0.01)));
+            assertEquals(moments, moments(store, at(3590), at(3 * 3600 + 500)));
+            assertEquals(readings, readings(store, at(1000), at(4 * 3600 + 100)));
+            assertEquals(cgroups, cgroups(store, at(1000), at(4 * 3600 + 100)));
+        }
+    }
+
+    private static List<GpuPast> sorted(List<GpuPast> past) {
+        return past.stream().sorted(Comparator.comparing(GpuPast::uuid)).toList();
+    }
+
+    private static List<GpuMoment> moments(Store store, Instant from, Instant to) throws StoreException {
+        List<GpuMoment> moments = new ArrayList<>();
+        store.gpuMoments(from, to, moments::add);
+        return moments.stream()
+                .sorted(Comparator.comparing(GpuMoment::at).thenComparing(GpuMoment::uuid))
+                .toList();
+    }
+
+    private static List<PastReading> readings(Store store, Instant from, Instant to) throws StoreException {
+        List<PastReading> readings = new ArrayList<>();
+        store.readings(List.of(A, B, A), from, to, readings::add);
+        return readings;
+    }
+
+    private static List<PastCgroup> cgroups(Store store, Instant from, Instant to) throws StoreException {
+        List<PastCgroup> cgroups = new ArrayList<>();
+        store.cgroups(List.of(1L, 2L), from, to, cgroups::add);
+        return cgroups;
     }
 
     private static void assertSame(List<GpuUse> expected, List<GpuUse> actual, double tolerance, String message) {

@@ -133,6 +133,56 @@ abstract class StoreContract {
     }
 
     @Test
+    @DisplayName("readings come back as they came, oldest first, each with whose processes it shows")
+    void readingsAsTheyCame() throws StoreException {
+        GpuReading first = gpu(A, 0.94, 10, process(40123, 83549), process(40124, 7, 4711, JobRef.Evidence.ENVIRON));
+        GpuReading second = gpu(A, 0, 20);
+        append(
+                snapshot("node-a", 2, at(60), second, gpu(B, 0.1, 1)),
+                snapshot("node-a", 1, at(30), first, silent(B)),
+                snapshot("node-a", 3, at(90), gpu(A, 0, 30)));
+        List<PastReading> past = new ArrayList<>();
+        store.readings(List.of(A), at(0), at(60), past::add);
+        assertEquals(List.of(at(30), at(60)), past.stream().map(PastReading::at).toList());
+        assertEquals(Given.PERIOD, past.get(0).period());
+        assertEquals(first.utilization(), past.get(0).reading().utilization());
+        assertEquals(
+                first.processes().orElseThrow().stream()
+                        .map(process -> process.pid() + " " + process.uid() + " "
+                                + process.job().orElseThrow().jobId() + " "
+                                + process.job().orElseThrow().evidence())
+                        .toList(),
+                past.get(0).reading().processes().orElseThrow().stream()
+                        .map(process -> process.pid() + " " + process.uid() + " "
+                                + process.job().orElseThrow().jobId() + " "
+                                + process.job().orElseThrow().evidence())
+                        .toList());
+        assertEquals(Optional.of(List.of()), past.get(1).reading().processes(), "nobody is not the same as not told");
+        past.clear();
+        store.readings(List.of(B), at(0), at(30), past::add);
+        assertEquals(Optional.empty(), past.get(0).reading().processes());
+        store.readings(List.of(), at(0), at(30), past::add);
+        assertEquals(1, past.size());
+    }
+
+    @Test
+    @DisplayName("what nodes read of a job's cgroup comes back as it came")
+    void cgroupsAsTheyCame() throws StoreException {
+        JobCgroup one = cgroup(1, 10, 1000, 3);
+        append(
+                snapshot("node-b", BOOT, 1, at(30), List.of(), List.of(one)),
+                snapshot("node-a", BOOT, 1, at(20), List.of(), List.of(one, cgroup(2, 1, 1, 1))),
+                snapshot("node-a", BOOT, 2, at(61), List.of(), List.of(one)));
+        List<PastCgroup> past = new ArrayList<>();
+        store.cgroups(List.of(1L), at(0), at(60), past::add);
+        assertEquals(
+                List.of(
+                        new PastCgroup("node-a", at(20), Given.PERIOD, one),
+                        new PastCgroup("node-b", at(30), Given.PERIOD, one)),
+                past);
+    }
+
+    @Test
     @DisplayName("an absent reading comes back absent, not zero")
     void absentStaysAbsent() throws StoreException {
         append(snapshot("node-a", 1, at(30), silent(A)));

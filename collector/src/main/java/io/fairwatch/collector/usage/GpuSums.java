@@ -1,0 +1,359 @@
+package io.fairwatch.collector.usage;
+
+import io.fairwatch.agent.wire.GpuDetail;
+import io.fairwatch.agent.wire.GpuReading;
+import io.fairwatch.agent.wire.Utilization;
+import io.fairwatch.collector.store.GpuUse;
+import java.time.Instant;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What readings of one GPU add up to, for one run and some part of its time. Parts that follow each other add up exactly:
+ * what was measured <em>over</em> a period lies in each part as far as the period does, what was read <em>at</em> an
+ * instant in the part of that instant. Confined to whoever holds the lock of {@link LiveRuns}.
+ */
+final class GpuSums {
+    private int samples;
+    private int told;
+    private int processesMax = -1;
+    /** Negative: the driver never told. */
+    private int xids = -1;
+
+    private double coveredMs;
+    private double busyMs;
+    private double idleMs;
+    private double measuredMs;
+    private double usedMs;
+    private double utilizationMax = Double.NaN;
+    private long lastBusyMs = Long.MIN_VALUE;
+    private long memoryMax = -1;
+    private double powerMax = Double.NaN;
+    private double temperatureMax = Double.NaN;
+    private final Mean power = new Mean();
+    private final Mean memoryUtilization = new Mean();
+    private final Mean memory = new Mean();
+    /** Graphics, multiprocessors, occupancy, tensor cores, device memory; most GPUs tell none of it. */
+    private Mean @Nullable [] activity;
+
+    /** Differences of the counter to the reading before, and how many; idle ones apart. */
+    private double joules;
+
+    private int steps;
+    private double idleJoules;
+    private int idleSteps;
+
+    /** The difference to the first reading of this part that told the counter, which the part alone does not know. */
+    private boolean counted;
+
+    private @Nullable Step first;
+
+    /**
+     * The counter from one reading to the next.
+     *
+     * @param joules how much it rose
+     * @param idle whether nothing ran in the period of the later reading; absent: not told
+     */
+    record Step(double joules, Optional<Boolean> idle) {}
+
+    private static final class Mean {
+        private double sum;
+        private double weightMs;
+
+        void add(double value, double ms) {
+            sum += value * ms;
+            weightMs += ms;
+        }
+
+        void add(OptionalDouble value, double ms) {
+            if (value.isPresent()) {
+                add(value.getAsDouble(), ms);
+            }
+        }
+
+        void add(Mean other) {
+            sum += other.sum;
+            weightMs += other.weightMs;
+        }
+
+        /** Puts a value in the place of some of the time. */
+        void replace(double value, double ms) {
+            if (weightMs > ms) {
+                sum += (value - sum / weightMs) * ms;
+            } else {
+                sum = 0;
+                weightMs = 0;
+                add(value, ms);
+            }
+        }
+
+        OptionalDouble value() {
+            return weightMs > 0 ? OptionalDouble.of(sum / weightMs) : OptionalDouble.empty();
+        }
+    }
+
+    // ---- what comes in
+
+    /** A reading, as far as its period lies here. */
+    void over(GpuReading reading, double ms, double busyAboveRatio) {
+        if (LiveRuns.isLost(reading)) {
+            return;
+        }
+        coveredMs += ms;
+        if (reading.utilization().isPresent()) {
+            Utilization known = reading.utilization().get();
+            measuredMs += ms;
+            usedMs += known.meanRatio() * ms;
+            if (known.maxRatio() > busyAboveRatio) {
+                busyMs += ms;
+            } else {
+                idleMs += ms;
+            }
+        }
+        power.add(reading.powerWatts(), ms);
+        reading.memoryUtilization().ifPresent(known -> memoryUtilization.add(known.meanRatio(), ms));
+        if (reading.memoryUsedBytes().isPresent()) {
+            memory.add(reading.memoryUsedBytes().getAsLong(), ms);
+        }
+        reading.detail().flatMap(GpuDetail::activity).ifPresent(known -> {
+            Mean[] means = activity();
+            means[0].add(known.graphicsRatio(), ms);
+            means[1].add(known.smRatio(), ms);
+            means[2].add(known.occupancyRatio(), ms);
+            means[3].add(known.tensorRatio(), ms);
+            means[4].add(known.dramRatio(), ms);
+        });
+    }
+
+    private Mean[] activity() {
+        Mean[] means = activity;
+        if (means == null) {
+            means = new Mean[] {new Mean(), new Mean(), new Mean(), new Mean(), new Mean()};
+            activity = means;
+        }
+        return means;
+    }
+
+    /**
+     * A reading whose instant lies here.
+     *
+     * @param isNew whether it does not count as a sample already, because its period began before this was summed
+     * @param processes how many processes of the run's job it shows
+     * @param step the counter since the reading before; absent without one, or where the reading does not tell it
+     */
+    void at(long atMs, GpuReading reading, boolean isNew, int processes, @Nullable Step step, double busyAboveRatio) {
+        boolean lost = LiveRuns.isLost(reading);
+        samples += isNew && !lost ? 1 : 0;
+        if (isNew) {
+            reading.detail()
+                    .flatMap(GpuDetail::health)
+                    .flatMap(GpuDetail.Health::xids)
+                    .ifPresent(codes -> xids = Math.max(0, xids) + codes.size());
+        }
+        if (reading.processes().isPresent()) {
+            told++;
+        }
+        if (processes > 0) {
+            processesMax = Math.max(processesMax, processes);
+        }
+        reading.utilization().ifPresent(known -> {
+            utilizationMax = most(utilizationMax, known.maxRatio());
+            if (known.maxRatio() > busyAboveRatio) {
+                lastBusyMs = Math.max(lastBusyMs, atMs);
+            }
+        });
+        memoryMax = Math.max(memoryMax, reading.memoryUsedBytes().orElse(-1));
+        powerMax = most(powerMax, reading.powerWatts().orElse(Double.NaN));
+        temperatureMax = most(temperatureMax, reading.temperatureCelsius().orElse(Double.NaN));
+        if (reading.energyJoules().isPresent()) {
+            if (!counted) {
+                counted = true;
+                first = step;
+            }
+            if (step != null) {
+                add(step);
+            }
+        }
+    }
+
+    private void add(Step step) {
+        joules += Math.max(0, step.joules());
+        steps++;
+        if (step.idle().isPresent()) {
+            idleJoules += step.idle().get() ? Math.max(0, step.joules()) : 0;
+            idleSteps++;
+        }
+    }
+
+    private static double most(double one, double other) {
+        return Double.isNaN(one) ? other : Double.isNaN(other) ? one : Math.max(one, other);
+    }
+
+    /** What the store says of the time before. Means weigh as much as the time that was covered. */
+    void add(GpuUse before) {
+        double ms = before.coveredSeconds() * 1000;
+        samples += before.samples();
+        coveredMs += ms;
+        busyMs += before.busySeconds() * 1000;
+        idleMs += before.idleSeconds() * 1000;
+        double measured = (before.busySeconds() + before.idleSeconds()) * 1000;
+        measuredMs += measured;
+        usedMs += before.utilizationMeanRatio().orElse(0) * measured;
+        utilizationMax = most(utilizationMax, before.utilizationMaxRatio().orElse(Double.NaN));
+        before.lastBusyAt().ifPresent(at -> lastBusyMs = Math.max(lastBusyMs, at.toEpochMilli()));
+        memoryMax = Math.max(memoryMax, before.memoryUsedMaxBytes().orElse(-1));
+        if (before.processesMax().isPresent()) {
+            told++;
+            if (before.processesMax().getAsInt() > 0) {
+                processesMax = Math.max(processesMax, before.processesMax().getAsInt());
+            }
+        }
+        GpuUse.Work work = before.work();
+        powerMax = most(powerMax, work.powerMaxWatts().orElse(Double.NaN));
+        temperatureMax = most(temperatureMax, work.temperatureMaxCelsius().orElse(Double.NaN));
+        power.add(work.powerMeanWatts(), ms);
+        memoryUtilization.add(work.memoryUtilizationMeanRatio(), ms);
+        if (work.memoryUsedMeanBytes().isPresent()) {
+            memory.add(work.memoryUsedMeanBytes().getAsLong(), ms);
+        }
+        GpuUse.Activity known = work.activity();
+        if (!known.equals(GpuUse.Activity.NOT_KNOWN)) {
+            Mean[] means = activity();
+            means[0].add(known.graphicsMeanRatio(), ms);
+            means[1].add(known.smMeanRatio(), ms);
+            means[2].add(known.occupancyMeanRatio(), ms);
+            means[3].add(known.tensorMeanRatio(), ms);
+            means[4].add(known.dramMeanRatio(), ms);
+        }
+        work.xids().ifPresent(count -> xids = Math.max(0, xids) + count);
+        if (before.energyJoules().isPresent()) {
+            counted = true;
+            joules += before.energyJoules().getAsDouble();
+            steps++;
+        }
+        if (work.idleEnergyJoules().isPresent()) {
+            idleJoules += work.idleEnergyJoules().getAsDouble();
+            idleSteps++;
+        }
+    }
+
+    /**
+     * The reading whose period began before the store summed up, and ended after it: what the store counts as covered, but
+     * not what was read at its end.
+     *
+     * @param ms how much of its period the store counted
+     */
+    void replace(GpuReading reading, double ms) {
+        if (reading.memoryUsedBytes().isPresent()) {
+            memory.replace(reading.memoryUsedBytes().getAsLong(), ms);
+        }
+    }
+
+    /**
+     * The part that follows.
+     *
+     * @param after not changed
+     */
+    void add(GpuSums after) {
+        samples += after.samples;
+        told += after.told;
+        processesMax = Math.max(processesMax, after.processesMax);
+        if (after.xids >= 0) {
+            xids = Math.max(0, xids) + after.xids;
+        }
+        coveredMs += after.coveredMs;
+        busyMs += after.busyMs;
+        idleMs += after.idleMs;
+        measuredMs += after.measuredMs;
+        usedMs += after.usedMs;
+        utilizationMax = most(utilizationMax, after.utilizationMax);
+        lastBusyMs = Math.max(lastBusyMs, after.lastBusyMs);
+        memoryMax = Math.max(memoryMax, after.memoryMax);
+        powerMax = most(powerMax, after.powerMax);
+        temperatureMax = most(temperatureMax, after.temperatureMax);
+        power.add(after.power);
+        memoryUtilization.add(after.memoryUtilization);
+        memory.add(after.memory);
+        if (after.activity != null) {
+            Mean[] means = activity();
+            for (int i = 0; i < means.length; i++) {
+                means[i].add(after.activity[i]);
+            }
+        }
+        if (after.counted && !counted) {
+            counted = true;
+            first = after.first;
+        }
+        joules += after.joules;
+        steps += after.steps;
+        idleJoules += after.idleJoules;
+        idleSteps += after.idleSteps;
+    }
+
+    // ---- what comes out
+
+    /**
+     * What they add up to.
+     *
+     * @param alone whether nothing is known of the time before: the first difference of the counter is not of this part
+     * @param like what it is about: its run, node and devices are kept
+     */
+    GpuUse use(GpuUse like, boolean alone) {
+        @Nullable Step left = alone ? first : null;
+        int counts = steps - (left == null ? 0 : 1);
+        boolean leftTells = left != null && left.idle().isPresent();
+        int idleCounts = idleSteps - (leftTells ? 1 : 0);
+        double leftJoules = left == null ? 0 : Math.max(0, left.joules());
+        double leftIdle = leftTells && left != null && left.idle().orElse(false) ? leftJoules : 0;
+        long lengthMs = Math.max(0, like.to().toEpochMilli() - like.from().toEpochMilli());
+        return new GpuUse(
+                like.run(),
+                like.node(),
+                like.allocated(),
+                like.device(),
+                like.from(),
+                like.to(),
+                samples,
+                seconds(coveredMs, lengthMs),
+                seconds(busyMs, lengthMs),
+                seconds(idleMs, lengthMs),
+                measuredMs > 0 ? OptionalDouble.of(usedMs / measuredMs) : OptionalDouble.empty(),
+                real(utilizationMax),
+                lastBusyMs == Long.MIN_VALUE ? Optional.empty() : Optional.of(Instant.ofEpochMilli(lastBusyMs)),
+                memoryMax < 0 ? OptionalLong.empty() : OptionalLong.of(memoryMax),
+                processesMax > 0 ? OptionalInt.of(processesMax) : told > 0 ? OptionalInt.of(0) : OptionalInt.empty(),
+                counts > 0 ? OptionalDouble.of(joules - leftJoules) : OptionalDouble.empty(),
+                new GpuUse.Work(
+                        idleCounts > 0 ? OptionalDouble.of(idleJoules - leftIdle) : OptionalDouble.empty(),
+                        power.value(),
+                        real(powerMax),
+                        memoryUtilization.value(),
+                        rounded(memory.value()),
+                        real(temperatureMax),
+                        activity == null
+                                ? GpuUse.Activity.NOT_KNOWN
+                                : new GpuUse.Activity(
+                                        activity[0].value(),
+                                        activity[1].value(),
+                                        activity[2].value(),
+                                        activity[3].value(),
+                                        activity[4].value()),
+                        xids < 0 ? OptionalInt.empty() : OptionalInt.of(xids)));
+    }
+
+    /** Whole milliseconds, as the store counts them; periods that overlap are not more than all of the time. */
+    private static double seconds(double ms, long mostMs) {
+        return Math.min(Math.round(ms), mostMs) / 1000.0;
+    }
+
+    private static OptionalDouble real(double value) {
+        return Double.isNaN(value) ? OptionalDouble.empty() : OptionalDouble.of(value);
+    }
+
+    private static OptionalLong rounded(OptionalDouble value) {
+        return value.isPresent() ? OptionalLong.of(Math.round(value.getAsDouble())) : OptionalLong.empty();
+    }
+}

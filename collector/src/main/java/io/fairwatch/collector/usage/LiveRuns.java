@@ -1,0 +1,785 @@
+package io.fairwatch.collector.usage;
+
+import io.fairwatch.agent.wire.GpuDevice;
+import io.fairwatch.agent.wire.GpuProcess;
+import io.fairwatch.agent.wire.GpuReading;
+import io.fairwatch.agent.wire.JobCgroup;
+import io.fairwatch.agent.wire.JobRef;
+import io.fairwatch.agent.wire.NodeSnapshot;
+import io.fairwatch.agent.wire.Utilization;
+import io.fairwatch.collector.run.AllocatedGpu;
+import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.store.GpuReadingAt;
+import io.fairwatch.collector.store.GpuUse;
+import io.fairwatch.collector.store.JobUse;
+import io.fairwatch.collector.store.NodeState;
+import io.fairwatch.collector.store.PastCgroup;
+import io.fairwatch.collector.store.PastReading;
+import io.fairwatch.collector.store.Store;
+import io.fairwatch.collector.store.Store.RunSpan;
+import io.fairwatch.collector.store.Store.StoreException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What every running job did so far, in memory: the same sums that {@link Store#gpuUse} and {@link Store#jobUse} make of
+ * readings, kept as these come, so that "what is my job doing?" needs no query. Told of each snapshot once it is committed
+ * ({@link #take}) and of the jobs that run ({@link #follow}). Thread-safe.
+ *
+ * <p>The store stays the truth. A run is followed from what the store knows of it, and whenever something does not fit into
+ * running sums, this does not answer, and the store is asked as before: a snapshot that comes after a newer one, GPUs that
+ * Slurm names otherwise than before, processes on a GPU that Slurm did not give. Such a run is taken up anew later.
+ */
+public final class LiveRuns {
+    /** Sums of the last hour begin at whole multiples of this. */
+    public static final Duration PART = Duration.ofMinutes(5);
+
+    private static final long PART_MS = PART.toMillis();
+    private static final Duration HOUR = Duration.ofHours(1);
+    /** An hour that begins in the middle of a part lies in so many. */
+    private static final int PARTS = (int) (HOUR.toMillis() / PART_MS) + 1;
+    /** What lies further back is summed up by the store; more than an hour and the lag of a node that is not late. */
+    private static final Duration READ_AGAIN = Duration.ofMinutes(75);
+    /** Where counters went on from before that. */
+    private static final Duration COUNTERS = Duration.ofMinutes(15);
+
+    private static final Duration AGAIN_AFTER = Duration.ofMinutes(5);
+    private static final int RUNS_AT_ONCE = 100;
+    /** Parts of nodes' time that are compared until all nodes have told theirs. */
+    private static final int TOGETHER = 4;
+
+    private final double busyAboveRatio;
+
+    private final Map<String, Gpu> gpus = new HashMap<>();
+    private final Map<RunKey, Followed> followed = new HashMap<>();
+    private final Map<Long, List<Followed>> byJob = new HashMap<>();
+    private List<Run> last = List.of();
+
+    /** @param busyAboveRatio a reading counts as busy when its largest sample is above this */
+    public LiveRuns(double busyAboveRatio) {
+        this.busyAboveRatio = busyAboveRatio;
+    }
+
+    /**
+     * What a run did. Immutable.
+     *
+     * @param whole each GPU that it was given, since its start
+     * @param lastHour the same of the last hour, see {@link #hourBefore}, or of all of a shorter run
+     * @param job CPU and memory; absent when no node reported it
+     * @param newest the newest reading of each GPU that was read within the run, by device
+     */
+    public record RunUse(
+            List<GpuUse> whole, List<GpuUse> lastHour, Optional<JobUse> job, Map<String, GpuReadingAt> newest) {
+        public RunUse {
+            whole = List.copyOf(whole);
+            lastHour = List.copyOf(lastHour);
+            newest = Map.copyOf(newest);
+        }
+    }
+
+    /** Where the last hour before an instant begins: at full five minutes, so that it is up to five minutes longer. */
+    public static Instant hourBefore(Instant to) {
+        return Instant.ofEpochMilli(Math.floorDiv(to.minus(HOUR).toEpochMilli(), PART_MS) * PART_MS);
+    }
+
+    /** A GPU that is lost sends a last reading with nothing but its errors: they are counted, but nothing was seen. */
+    static boolean isLost(GpuReading reading) {
+        return reading.utilization().isEmpty()
+                && reading.memoryUsedBytes().isEmpty()
+                && reading.powerWatts().isEmpty()
+                && reading.temperatureCelsius().isEmpty()
+                && reading.processes().isEmpty()
+                && reading.detail()
+                        .flatMap(detail -> detail.health())
+                        .flatMap(health -> health.xids())
+                        .isPresent();
+    }
+
+    // ---- what comes in
+
+    /** Takes what was just committed; what comes again changes nothing. */
+    public synchronized void take(Collection<NodeSnapshot> snapshots) {
+        for (NodeSnapshot snapshot : snapshots) {
+            long atMs = snapshot.at().toEpochMilli();
+            long periodMs = snapshot.period().toMillis();
+            for (GpuReading reading : snapshot.gpus()) {
+                Gpu gpu = gpus.computeIfAbsent(reading.device().uuid(), first -> new Gpu());
+                gpu.take(snapshot.node(), snapshot.at(), reading);
+                for (OnGpu on : gpu.held) {
+                    on.run.offer(on, new Came(atMs, periodMs, reading));
+                }
+                if (reading.processes().isPresent()) {
+                    noteOthers(gpu, atMs, reading.processes().get());
+                }
+            }
+            for (JobCgroup cgroup : snapshot.jobs()) {
+                for (Followed run : byJob.getOrDefault(cgroup.jobId(), List.of())) {
+                    run.offer(snapshot.node(), atMs, periodMs, cgroup);
+                }
+            }
+        }
+    }
+
+    /** Runs that use a GPU that is not theirs. */
+    private void noteOthers(Gpu gpu, long atMs, List<GpuProcess> processes) {
+        for (GpuProcess process : processes) {
+            if (process.job().isEmpty()) {
+                continue;
+            }
+            for (Followed run : byJob.getOrDefault(process.job().get().jobId(), List.of())) {
+                if (atMs > run.startMs && run.isOf(process) && gpu.held.stream().noneMatch(on -> on.run.equals(run))) {
+                    run.usesOthers = true;
+                }
+            }
+        }
+    }
+
+    /** One GPU, whoever has it. */
+    private static final class Gpu {
+        private List<OnGpu> held = List.of();
+        private @Nullable GpuReadingAt newest;
+
+        void take(String node, Instant at, GpuReading reading) {
+            GpuReadingAt before = newest;
+            if (before == null || at.isAfter(before.at())) {
+                GpuDevice known =
+                        before == null ? reading.device() : before.reading().device();
+                newest =
+                        GpuReadingAt.kept(node, at, reading, known.equals(reading.device()) ? known : reading.device());
+            }
+        }
+    }
+
+    /** A reading that came. */
+    private record Came(long atMs, long periodMs, GpuReading reading) {}
+
+    private record OfNode(String node) {}
+
+    /** A reading of a GPU of a run, by uuid, or of its cgroup on a node. */
+    private record Moment(Object of, long atMs) {}
+
+    /** What came while the store was asked, which may have known it. */
+    private record Waiting(Moment moment, Runnable then) {}
+
+    // ---- sums of one run
+
+    private enum State {
+        /** Nobody has asked the store yet, so it will know all that comes. */
+        NEW,
+        /** The store is being asked; what comes waits. */
+        LOADING,
+        /** All that came is in the sums. */
+        WHOLE,
+        /** Something did not fit. */
+        BROKEN
+    }
+
+    /** A run. */
+    private final class Followed {
+        private final Run run;
+        private final long startMs;
+        private final Map<String, OnGpu> its = new HashMap<>();
+        private Map<String, CgroupSums> nodes = new TreeMap<>();
+        private Together together = new Together();
+        private State state = State.NEW;
+        private boolean usesOthers;
+        private Instant loadedAt = Instant.MIN;
+        private List<Waiting> waiting = List.of();
+        private Set<Moment> read = Set.of();
+        /** Until when the store summed up. */
+        private long cutMs;
+
+        Followed(Run run) {
+            this.run = run;
+            this.startMs = run.key().start().toEpochMilli();
+            this.cutMs = startMs;
+            uuids(run).forEach(uuid -> its.put(uuid, new OnGpu(this, uuid)));
+        }
+
+        boolean isOf(GpuProcess process) {
+            if (process.job().isEmpty()
+                    || process.job().get().jobId() != run.key().jobId()) {
+                return false;
+            }
+            OptionalInt owner = run.owner().uid();
+            return process.job().get().evidence() != JobRef.Evidence.ENVIRON
+                    || process.uid().isEmpty()
+                    || owner.isEmpty()
+                    || process.uid().getAsInt() == owner.getAsInt();
+        }
+
+        int processes(GpuReading reading) {
+            List<GpuProcess> all = reading.processes().orElse(List.of());
+            return all.isEmpty()
+                    ? 0
+                    : (int) all.stream()
+                            .filter(this::isOf)
+                            .map(GpuProcess::pid)
+                            .distinct()
+                            .count();
+        }
+
+        void offer(OnGpu on, Came came) {
+            if (state == State.LOADING) {
+                waiting.add(new Waiting(new Moment(on.uuid, came.atMs()), () -> offer(on, came)));
+            } else if (state == State.WHOLE && came.atMs() > startMs && came.atMs() != on.lastMs) {
+                if (came.atMs() < on.lastMs || came.atMs() <= cutMs) {
+                    state = State.BROKEN;
+                } else {
+                    on.add(came);
+                }
+            }
+        }
+
+        void offer(String node, long atMs, long periodMs, JobCgroup cgroup) {
+            if (state == State.LOADING) {
+                waiting.add(new Waiting(new Moment(new OfNode(node), atMs), () -> offer(node, atMs, periodMs, cgroup)));
+            }
+            if (state != State.WHOLE) {
+                return;
+            }
+            CgroupSums sums = nodes.computeIfAbsent(node, first -> new CgroupSums());
+            if (atMs > startMs && atMs != sums.atMs) {
+                if (atMs < sums.atMs || atMs <= cutMs) {
+                    state = State.BROKEN;
+                } else {
+                    sums.add(atMs, cgroup);
+                    together.add(node, atMs, periodMs, cgroup);
+                }
+            }
+        }
+
+        /** Begins anew; what comes from now on waits. */
+        void begin(long untilMs) {
+            state = State.LOADING;
+            usesOthers = false;
+            cutMs = untilMs;
+            waiting = new ArrayList<>();
+            read = new HashSet<>();
+            nodes = new TreeMap<>();
+            together = new Together();
+            its.values().forEach(OnGpu::clear);
+        }
+
+        /** All that the store knows is in; now what came meanwhile and it did not know. */
+        void end(Instant now) {
+            loadedAt = now;
+            boolean lost = its.values().stream().anyMatch(OnGpu::hasLostCount)
+                    || nodes.values().stream().anyMatch(CgroupSums::hasLostCount);
+            state = lost ? State.BROKEN : State.WHOLE;
+            List<Waiting> came = waiting;
+            Set<Moment> known = read;
+            waiting = List.of();
+            read = Set.of();
+            came.stream().filter(next -> !known.contains(next.moment())).forEach(next -> next.then()
+                    .run());
+        }
+    }
+
+    /** A GPU that Slurm gave a run. */
+    private final class OnGpu {
+        private final Followed run;
+        private final String uuid;
+        private @Nullable GpuDevice device;
+        private GpuSums before = new GpuSums();
+        private final @Nullable GpuSums[] parts = new @Nullable GpuSums[PARTS];
+        private long newestPart = Long.MIN_VALUE;
+        private long lastMs = Long.MIN_VALUE;
+        private double lastJoules = Double.NaN;
+        private boolean counted;
+
+        OnGpu(Followed run, String uuid) {
+            this.run = run;
+            this.uuid = uuid;
+        }
+
+        void clear() {
+            before = new GpuSums();
+            java.util.Arrays.fill(parts, null);
+            newestPart = Long.MIN_VALUE;
+            lastMs = Long.MIN_VALUE;
+            lastJoules = Double.NaN;
+            counted = false;
+        }
+
+        void addBefore(GpuUse use) {
+            before.add(use);
+            counted |= use.energyJoules().isPresent();
+            device = use.device().orElse(device);
+        }
+
+        /** The counter of a reading that is summed up already: the next one goes on from there. */
+        void goOnFrom(GpuReading reading) {
+            lastJoules = reading.energyJoules().orElse(lastJoules);
+        }
+
+        /** Whether energy was counted before, and it is not known up to where. */
+        boolean hasLostCount() {
+            return counted && Double.isNaN(lastJoules);
+        }
+
+        void add(Came came) {
+            GpuReading reading = came.reading();
+            long beginMs = came.atMs() - came.periodMs();
+            boolean isNew = run.cutMs == run.startMs || beginMs >= run.cutMs;
+            long fromMs = Math.max(beginMs, run.cutMs);
+            long part = partOf(came.atMs());
+            advance(part);
+            if (!isNew) {
+                before.replace(reading, run.cutMs - Math.max(beginMs, run.startMs));
+            }
+            for (long its = partOf(fromMs + 1); its <= part; its++) {
+                long ms = Math.min(came.atMs(), (its + 1) * PART_MS) - Math.max(fromMs, its * PART_MS);
+                at(its).over(reading, ms, busyAboveRatio);
+            }
+            at(part).at(came.atMs(), reading, isNew, run.processes(reading), step(reading), busyAboveRatio);
+            lastMs = came.atMs();
+        }
+
+        private GpuSums.@Nullable Step step(GpuReading reading) {
+            if (reading.energyJoules().isEmpty()) {
+                return null;
+            }
+            double now = reading.energyJoules().getAsDouble();
+            double was = lastJoules;
+            lastJoules = now;
+            return Double.isNaN(was)
+                    ? null
+                    : new GpuSums.Step(
+                            now - was,
+                            reading.utilization().map(Utilization::maxRatio).map(most -> most <= busyAboveRatio));
+        }
+
+        private void advance(long part) {
+            if (part <= newestPart) {
+                return;
+            }
+            // from the oldest on, because they follow each other
+            for (long its = Math.max(newestPart - PARTS + 1, Long.MIN_VALUE + 1);
+                    newestPart != Long.MIN_VALUE && its <= Math.min(newestPart, part - PARTS);
+                    its++) {
+                GpuSums old = parts[place(its)];
+                if (old != null) {
+                    before.add(old);
+                    parts[place(its)] = null;
+                }
+            }
+            newestPart = part;
+        }
+
+        private GpuSums at(long part) {
+            if (part <= newestPart - PARTS) {
+                return before;
+            }
+            GpuSums sums = parts[place(part)];
+            if (sums == null) {
+                sums = new GpuSums();
+                parts[place(part)] = sums;
+            }
+            return sums;
+        }
+
+        GpuUse whole(GpuUse like) {
+            GpuSums sums = new GpuSums();
+            sums.add(before);
+            addParts(sums, Long.MIN_VALUE);
+            return sums.use(like, false);
+        }
+
+        GpuUse since(GpuUse like) {
+            GpuSums sums = new GpuSums();
+            addParts(sums, Math.floorDiv(like.from().toEpochMilli(), PART_MS));
+            return sums.use(like, true);
+        }
+
+        private void addParts(GpuSums sums, long from) {
+            for (long part = newestPart - PARTS + 1; newestPart != Long.MIN_VALUE && part <= newestPart; part++) {
+                GpuSums some = part >= from ? parts[place(part)] : null;
+                if (some != null) {
+                    sums.add(some);
+                }
+            }
+        }
+
+        private static int place(long part) {
+            return (int) Math.floorMod(part, (long) PARTS);
+        }
+
+        /** What ends with a part belongs to it. */
+        private static long partOf(long atMs) {
+            return Math.floorDiv(atMs - 1, PART_MS);
+        }
+    }
+
+    /** Most memory and processes of a run at one time, summed over its nodes, whose clocks and phases differ. */
+    private static final class Together {
+        private record Most(long memory, int processes) {}
+
+        private final TreeMap<Long, Map<String, Most>> times = new TreeMap<>();
+        private long widthMs;
+        private long memory = -1;
+        private int processes = -1;
+
+        void add(JobUse before) {
+            memory = Math.max(memory, before.memoryUsedMaxBytes().orElse(-1));
+            processes = Math.max(processes, before.processesMax().orElse(-1));
+        }
+
+        void add(String node, long atMs, long periodMs, JobCgroup cgroup) {
+            if (periodMs > widthMs) {
+                times.values().forEach(this::count);
+                times.clear();
+                widthMs = periodMs;
+            }
+            times.computeIfAbsent(atMs - atMs % widthMs, first -> new HashMap<>(2))
+                    .merge(
+                            node,
+                            new Most(
+                                    cgroup.memoryUsedBytes().orElse(-1),
+                                    cgroup.processes().orElse(-1)),
+                            (one, other) -> new Most(
+                                    Math.max(one.memory(), other.memory()),
+                                    Math.max(one.processes(), other.processes())));
+            while (times.size() > TOGETHER) {
+                count(times.pollFirstEntry().getValue());
+            }
+        }
+
+        private void count(Map<String, Most> nodes) {
+            long bytes = -1;
+            int count = -1;
+            for (Most most : nodes.values()) {
+                bytes = most.memory() < 0 ? bytes : Math.max(0, bytes) + most.memory();
+                count = most.processes() < 0 ? count : Math.max(0, count) + most.processes();
+            }
+            memory = Math.max(memory, bytes);
+            processes = Math.max(processes, count);
+        }
+
+        OptionalLong memory() {
+            times.values().forEach(this::count);
+            return memory < 0 ? OptionalLong.empty() : OptionalLong.of(memory);
+        }
+
+        OptionalInt processes() {
+            times.values().forEach(this::count);
+            return processes < 0 ? OptionalInt.empty() : OptionalInt.of(processes);
+        }
+    }
+
+    // ---- which runs there are
+
+    /**
+     * Takes up runs that are new, those of which something changed, and those that could not be summed up, and lets go of
+     * those that run no longer. Blocks on the store; never called twice at a time.
+     *
+     * @param runs all that run
+     * @return how many were taken up
+     */
+    public int follow(Store store, List<Run> runs, Instant now) throws StoreException {
+        List<Followed> due = due(runs, now);
+        for (int i = 0; i < due.size() && !Thread.currentThread().isInterrupted(); i += RUNS_AT_ONCE) {
+            load(store, due.subList(i, Math.min(due.size(), i + RUNS_AT_ONCE)), now);
+        }
+        return due.size();
+    }
+
+    private synchronized List<Followed> due(List<Run> runs, Instant now) {
+        if (runs != last) { // the store gives the same list as long as nothing has changed
+            last = runs;
+            Set<RunKey> keys = runs.stream().map(Run::key).collect(Collectors.toSet());
+            followed.values().stream()
+                    .filter(run -> !keys.contains(run.run.key()))
+                    .toList()
+                    .forEach(this::leave);
+            for (Run run : runs) {
+                Followed known = followed.get(run.key());
+                if (known != null && !known.its.keySet().equals(uuids(run))) {
+                    leave(known);
+                    known = null;
+                }
+                if (known == null) {
+                    join(new Followed(run));
+                }
+            }
+        }
+        Instant since = now.minus(AGAIN_AFTER);
+        return followed.values().stream()
+                .filter(run -> run.state == State.NEW || (run.state == State.BROKEN && !run.loadedAt.isAfter(since)))
+                .toList();
+    }
+
+    private static Set<String> uuids(Run run) {
+        return run.gpus().stream().flatMap(gpu -> gpu.uuid().stream()).collect(Collectors.toSet());
+    }
+
+    private void join(Followed run) {
+        followed.put(run.run.key(), run);
+        byJob.merge(run.run.key().jobId(), List.of(run), LiveRuns::plus);
+        run.its.forEach((uuid, on) -> {
+            Gpu gpu = gpus.computeIfAbsent(uuid, first -> new Gpu());
+            gpu.held = plus(gpu.held, List.of(on));
+        });
+    }
+
+    private void leave(Followed run) {
+        followed.remove(run.run.key());
+        byJob.computeIfPresent(run.run.key().jobId(), (job, all) -> without(all, run::equals));
+        run.its.forEach((uuid, on) -> {
+            Gpu gpu = gpus.get(uuid);
+            if (gpu != null) {
+                List<OnGpu> left = without(gpu.held, on::equals);
+                gpu.held = left == null ? List.of() : left;
+            }
+        });
+    }
+
+    private static <T> List<T> plus(List<T> one, List<T> other) {
+        List<T> all = new ArrayList<>(one);
+        all.addAll(other);
+        return List.copyOf(all);
+    }
+
+    private static <T> @Nullable List<T> without(List<T> all, java.util.function.Predicate<T> gone) {
+        List<T> left = all.stream().filter(gone.negate()).toList();
+        return left.isEmpty() ? null : left;
+    }
+
+    // ---- what the store knows of them
+
+    private void load(Store store, List<Followed> runs, Instant now) throws StoreException {
+        Map<String, NodeState> nodes = store
+                .nodes(runs.stream()
+                        .flatMap(run -> run.run.allocation().nodes().stream())
+                        .collect(Collectors.toSet()))
+                .stream()
+                .collect(Collectors.toMap(NodeState::node, Function.identity()));
+        synchronized (this) {
+            runs.forEach(run -> run.begin(cut(run, nodes, now)));
+        }
+        boolean whole = false;
+        try {
+            read(store, runs, now);
+            whole = true;
+        } finally {
+            synchronized (this) {
+                for (Followed run : runs) {
+                    run.end(now);
+                    if (!whole) {
+                        run.state = State.BROKEN;
+                    }
+                }
+            }
+        }
+    }
+
+    /**
+     * Until when the store sums up; readings after that are summed up here. A node that lies behind will send what is
+     * missing, and that comes after what it sent.
+     */
+    private static long cut(Followed run, Map<String, NodeState> nodes, Instant now) {
+        long cut = now.minus(READ_AGAIN).toEpochMilli();
+        for (String name : run.run.allocation().nodes()) {
+            NodeState node = nodes.get(name);
+            cut = node == null ? cut : Math.min(cut, node.lastAt().toEpochMilli());
+        }
+        return Math.max(run.startMs, Math.floorDiv(cut, PART_MS) * PART_MS);
+    }
+
+    private void read(Store store, List<Followed> runs, Instant now) throws StoreException {
+        List<RunSpan> before = runs.stream()
+                .filter(run -> run.cutMs > run.startMs)
+                .map(run -> new RunSpan(run.run, run.run.key().start(), Instant.ofEpochMilli(run.cutMs)))
+                .toList();
+        // all of it too, for GPUs that they were not given
+        Instant latest = now.plus(HOUR);
+        List<RunSpan> spans = new ArrayList<>(before);
+        runs.forEach(run -> spans.add(new RunSpan(run.run, run.run.key().start(), latest)));
+        List<GpuUse> uses = store.gpuUse(spans, busyAboveRatio);
+        List<JobUse> jobs = before.isEmpty() ? List.of() : store.jobUse(before);
+        Set<String> uuids =
+                runs.stream().flatMap(run -> run.its.keySet().stream()).collect(Collectors.toSet());
+        List<GpuReadingAt> newest = store.newestReadings(uuids, latest);
+        Map<String, List<Followed>> byGpu = new HashMap<>();
+        Map<Long, List<Followed>> byId = new HashMap<>();
+        synchronized (this) {
+            for (Followed run : runs) {
+                run.its.keySet().forEach(uuid -> byGpu.merge(uuid, List.of(run), LiveRuns::plus));
+                byId.merge(run.run.key().jobId(), List.of(run), LiveRuns::plus);
+            }
+            for (GpuUse use : uses) {
+                takeBefore(use, latest);
+            }
+            for (JobUse use : jobs) {
+                Followed run = followed.get(use.run());
+                if (run != null) {
+                    run.together.add(use);
+                    use.nodes().forEach(node -> run.nodes
+                            .computeIfAbsent(node.node(), first -> new CgroupSums())
+                            .add(node));
+                }
+            }
+            for (GpuReadingAt reading : newest) {
+                gpus.computeIfAbsent(reading.reading().device().uuid(), first -> new Gpu())
+                        .take(reading.node(), reading.at(), reading.reading());
+            }
+        }
+        long from = runs.stream().mapToLong(run -> run.cutMs).min().orElse(0);
+        Instant readFrom = Instant.ofEpochMilli(from).minus(before.isEmpty() ? Duration.ZERO : COUNTERS);
+        store.readings(uuids, readFrom, latest, past -> take(byGpu, past));
+        store.cgroups(byId.keySet(), readFrom, latest, past -> take(byId, past));
+    }
+
+    private void takeBefore(GpuUse use, Instant latest) {
+        Followed run = followed.get(use.run());
+        if (run == null) {
+            return;
+        }
+        if (use.to().equals(latest)) {
+            run.usesOthers |= use.allocated().isEmpty();
+            onGpu(run, use).ifPresent(on -> on.device = use.device().orElse(on.device));
+        } else if (use.allocated().isPresent()) {
+            onGpu(run, use).ifPresent(on -> on.addBefore(use));
+        }
+    }
+
+    private static Optional<OnGpu> onGpu(Followed run, GpuUse use) {
+        return use.allocated().flatMap(AllocatedGpu::uuid).flatMap(uuid -> Optional.ofNullable(run.its.get(uuid)));
+    }
+
+    private synchronized void take(Map<String, List<Followed>> byGpu, PastReading past) {
+        String uuid = past.reading().device().uuid();
+        long atMs = past.at().toEpochMilli();
+        for (Followed run : byGpu.getOrDefault(uuid, List.of())) {
+            OnGpu on = Objects.requireNonNull(run.its.get(uuid));
+            if (atMs > run.cutMs && atMs > on.lastMs) {
+                on.add(new Came(atMs, past.period().toMillis(), past.reading()));
+                run.read.add(new Moment(uuid, atMs));
+            } else if (atMs > run.startMs && atMs <= run.cutMs) {
+                on.goOnFrom(past.reading());
+            }
+        }
+    }
+
+    private synchronized void take(Map<Long, List<Followed>> byId, PastCgroup past) {
+        long atMs = past.at().toEpochMilli();
+        for (Followed run : byId.getOrDefault(past.cgroup().jobId(), List.of())) {
+            CgroupSums sums = run.nodes.computeIfAbsent(past.node(), first -> new CgroupSums());
+            if (atMs > run.cutMs && atMs > sums.atMs) {
+                sums.add(atMs, past.cgroup());
+                run.read.add(new Moment(new OfNode(past.node()), atMs));
+                run.together.add(past.node(), atMs, past.period().toMillis(), past.cgroup());
+            } else if (atMs > run.startMs && atMs <= run.cutMs) {
+                sums.goOnFrom(past.cgroup());
+            }
+        }
+    }
+
+    // ---- what is asked
+
+    /**
+     * What a run did; empty: the store must be asked.
+     *
+     * @param run as Slurm knows it now
+     * @param nodes its nodes by name, as far as any reported
+     */
+    public synchronized Optional<RunUse> use(Run run, Map<String, NodeState> nodes, Instant now) {
+        Followed known = followed.get(run.key());
+        if (known == null
+                || run.end().isPresent()
+                || known.state != State.WHOLE
+                || known.usesOthers
+                || !known.its.keySet().equals(uuids(run))
+                || known.nodes.values().stream().anyMatch(sums -> sums.atMs > now.toEpochMilli())) {
+            return Optional.empty();
+        }
+        List<GpuUse> whole = new ArrayList<>();
+        List<GpuUse> hour = new ArrayList<>();
+        Map<String, GpuReadingAt> newest = new HashMap<>();
+        Set<String> done = new HashSet<>();
+        for (AllocatedGpu given : run.gpus()) {
+            Instant to = Horizon.of(run, given.node(), nodes, now);
+            OnGpu on = given.uuid().map(known.its::get).orElse(null);
+            Gpu gpu = given.uuid().map(gpus::get).orElse(null);
+            if (gpu != null && gpu.newest != null) {
+                if (gpu.newest.at().isAfter(now) || !gpu.newest.node().equals(given.node())) {
+                    return Optional.empty(); // a clock ahead of ours, or a card that moved
+                }
+                if (!gpu.newest.at().isBefore(run.key().start()) && done.add(on == null ? "" : on.uuid)) {
+                    newest.put(gpu.newest.reading().device().uuid(), gpu.newest);
+                }
+            }
+            Optional<GpuDevice> device = gpu != null && gpu.newest != null
+                    ? Optional.of(gpu.newest.reading().device())
+                    : on == null ? Optional.empty() : Optional.ofNullable(on.device);
+            GpuUse all = nothing(run, given, device, run.key().start(), to);
+            whole.add(on == null ? all : on.whole(all));
+            Instant from = hourBefore(to);
+            if (from.isAfter(run.key().start())) {
+                GpuUse part = nothing(run, given, device, from, to);
+                hour.add(on == null ? part : on.since(part));
+            } else {
+                hour.add(whole.get(whole.size() - 1));
+            }
+        }
+        return Optional.of(new RunUse(whole, hour, job(known), newest));
+    }
+
+    private static GpuUse nothing(Run run, AllocatedGpu given, Optional<GpuDevice> device, Instant from, Instant to) {
+        return new GpuUse(
+                run.key(),
+                given.node(),
+                Optional.of(given),
+                device,
+                from,
+                to,
+                0,
+                0,
+                0,
+                0,
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                Optional.empty(),
+                OptionalLong.empty(),
+                OptionalInt.empty(),
+                OptionalDouble.empty(),
+                GpuUse.Work.NOT_KNOWN);
+    }
+
+    private static Optional<JobUse> job(Followed known) {
+        List<JobUse.OnNode> on = new ArrayList<>();
+        known.nodes.forEach((node, sums) -> sums.on(node).ifPresent(on::add));
+        if (on.isEmpty()) {
+            return Optional.empty();
+        }
+        boolean one = on.size() == 1;
+        return Optional.of(new JobUse(
+                known.run.key(),
+                on.size(),
+                on.stream().anyMatch(node -> node.cpuSeconds().isPresent())
+                        ? OptionalDouble.of(on.stream()
+                                .mapToDouble(node -> node.cpuSeconds().orElse(0))
+                                .sum())
+                        : OptionalDouble.empty(),
+                one ? on.get(0).memoryUsedMaxBytes() : known.together.memory(),
+                one ? on.get(0).processesMax() : known.together.processes(),
+                on));
+    }
+}
