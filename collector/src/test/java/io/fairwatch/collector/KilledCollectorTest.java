@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.fairwatch.agent.wire.NodeSnapshot;
 import io.fairwatch.agent.wire.WireCodec;
 import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.store.AppendingMain;
 import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.Given;
 import io.fairwatch.collector.store.GpuUse;
@@ -262,7 +263,7 @@ class KilledCollectorTest {
                         "-XX:TieredStopAtLevel=1",
                         "-Djava.io.tmpdir=" + temporary,
                         "-cp",
-                        System.getProperty("java.class.path"),
+                        AppendingMain.classPath(),
                         Main.class.getName(),
                         "--config",
                         config.toString())

@@ -33,7 +33,7 @@ public final class AppendingMain {
     }
 
     /** The class path of the tests, also where a test runner made a class loader of its own. */
-    static String classPath() {
+    public static String classPath() {
         return AppendingMain.class.getClassLoader() instanceof URLClassLoader own
                 ? Stream.of(own.getURLs())
                         .map(url -> Path.of(URI.create(url.toString())).toString())
