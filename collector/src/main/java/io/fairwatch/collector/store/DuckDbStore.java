@@ -29,6 +29,7 @@ import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
@@ -146,6 +147,9 @@ public final class DuckDbStore implements Store {
     /** Whether the store is about to be closed: nothing long is begun any more. */
     private volatile boolean closing;
 
+    /** Whether what came late before this process began was sealed. Held by {@code upkeep}. */
+    private boolean sealedSinceOpened;
+
     private final ReadWriteLock life = new ReentrantReadWriteLock();
     private final ReentrantLock turn = new ReentrantLock(true);
 
@@ -236,6 +240,10 @@ public final class DuckDbStore implements Store {
         // never ask the network for anything
         options.setProperty("autoinstall_known_extensions", "false");
         options.setProperty("autoload_known_extensions", "false");
+        if (Files.exists(directory.resolve(Backup.RESTORING))) {
+            throw new StoreException("store: " + directory
+                    + ": a restore did not come to its end (expected: it is called again, or the directory is empty)");
+        }
         Path file = directory.resolve(FILE);
         DuckDBConnection root =
                 new DuckDBDriver().connect("jdbc:duckdb:" + file, options).unwrap(DuckDBConnection.class);
@@ -587,6 +595,58 @@ public final class DuckDbStore implements Store {
         inUpkeep("seal", session -> sealer.seal(session, until.toEpochMilli(), () -> true));
     }
 
+    /**
+     * Copies everything into a new directory, while others read and write. Sealing waits meanwhile.
+     *
+     * @param target must not be there yet; it has another name until the copy is whole
+     * @return what is there now
+     */
+    public Copies backup(Path target, Instant now, Copies.Told told) throws StoreException {
+        AtomicReference<Copies> made = new AtomicReference<>();
+        inUpkeep("backup", session -> made.set(Backup.make(session, sealed, target, now, told)));
+        return made.get();
+    }
+
+    /** Writes tables into files for other programs, while others read and write. Sealing waits meanwhile. */
+    public Copies export(Export what, Path target, Copies.Told told) throws StoreException {
+        AtomicReference<Copies> made = new AtomicReference<>();
+        inUpkeep("export", session -> {
+            session.begin(); // so that all tables are as of the same instant
+            try {
+                made.set(what.write(session, sealed, Sources.load(session, sealed, sources), target, told));
+            } finally {
+                session.rollback();
+            }
+        });
+        return made.get();
+    }
+
+    /**
+     * Makes a store of a backup, and counts every row of it.
+     *
+     * @param directory where the store is to be; holds none yet
+     */
+    public static Copies restore(Path backup, Path directory, Settings settings, Copies.Told told)
+            throws StoreException {
+        Copies made;
+        try (FileChannel held = lock(directory)) {
+            made = Backup.restore(backup, directory, told);
+        } catch (IOException e) {
+            throw new StoreException("restore: " + backup + " to " + directory + ": " + e, e);
+        }
+        try (DuckDbStore store = open(directory, settings)) {
+            Backup.Contents contents = Backup.contents(backup);
+            store.inUpkeep("restore", session -> {
+                if (contents.schema() == Schema.VERSION) {
+                    Backup.check(session, store.sealed, contents, told);
+                }
+            });
+            return made;
+        } catch (IOException e) {
+            throw new StoreException("restore: " + backup + ": " + e, e);
+        }
+    }
+
     private interface Upkeep {
         void with(Session session) throws SQLException, IOException, StoreException;
     }
@@ -604,7 +664,7 @@ public final class DuckDbStore implements Store {
                     }
                     throw failure(what, e);
                 } catch (IOException e) {
-                    throw new StoreException("store: " + sealed + ": " + e, e);
+                    throw new StoreException("store: " + what + ": " + e, e);
                 }
             });
         } finally {
@@ -615,10 +675,11 @@ public final class DuckDbStore implements Store {
     private void maintain(Session session, Instant now) throws SQLException, IOException, StoreException {
         long untilMs = Sealer.dueUntilMs(now);
         long sealedUntilMs = Sources.load(session, sealed, sources).sealedUntilMs();
-        if (untilMs > sealedUntilMs) {
+        if (untilMs > sealedUntilMs || !sealedSinceOpened) {
             sealer.forget(session, now); // first, because it makes room
             sealer.seal(session, untilMs, () -> !closing);
             if (!closing) {
+                sealedSinceOpened = true;
                 write("maintain", (writer, received, inventory) -> {
                     inventory.flush(writer);
                     RunTables.saveValue(writer, Sources.SEALED_UNTIL, Long.toString(untilMs));

@@ -145,6 +145,14 @@ final class Sources {
         return from(table, files(table, intervals));
     }
 
+    /** The table's rows of {@code (fromMs, toMs]} and more, as they are, wherever they lie. */
+    String rows(String table, long fromMs, long toMs) {
+        List<File> wanted = files(table, List.of(new Interval(fromMs, toMs)));
+        return wanted.isEmpty()
+                ? table
+                : "(SELECT * FROM " + table + " UNION ALL BY NAME SELECT * FROM " + parquet(sealed, wanted) + ")";
+    }
+
     private String from(String table, List<File> wanted) {
         String hot = "SELECT *, FALSE AS sealed FROM " + table;
         return wanted.isEmpty()
@@ -164,6 +172,18 @@ final class Sources {
                 .map(file -> literal(sealed.resolve(file.name())))
                 .collect(Collectors.joining(
                         ", ", "read_parquet([", "], hive_partitioning = false, union_by_name = " + !sameColumns + ")"));
+    }
+
+    /**
+     * The name of a table that a file says.
+     *
+     * @throws IllegalArgumentException if no table has such a name
+     */
+    static String name(String table) {
+        if (!table.matches("[a-z][a-z0-9_]{0,60}")) {
+            throw new IllegalArgumentException("table: " + table + " (expected: a name such as run_gpu)");
+        }
+        return table;
     }
 
     /** The names are ours; the directory above them is the administrator's and may hold anything. */

@@ -28,6 +28,12 @@
  *   <li><b>To forget is to unlink</b> the files of whole days, after their names were taken away and nobody can be reading
  *       them any more.
  *   <li><b>A disk that is nearly full takes no readings</b>, so that there is room left to seal and to forget.
+ *   <li><b>A backup is a store again.</b> The running database copies itself into a second file, as one transaction sees it;
+ *       sealed files never change and only get a second name. Copying the file from outside would want the database closed;
+ *       dumping tables as text would want a second way to read them. Sealing waits meanwhile, nothing else does. Backup and
+ *       export are DuckDB's own and no part of {@code Store}: PostgreSQL has tools for both.
+ *   <li><b>What came late is sealed at each start, too</b>, so that a collector that is killed again and again does not keep
+ *       it in the database file until the next full hour that it sees.
  *   <li><b>Nobody else may open the database file in this process</b>, not even to copy it: closing it would give
  *       DuckDB's lock up, as POSIX wants it.
  * </ul>
