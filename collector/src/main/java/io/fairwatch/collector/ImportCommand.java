@@ -11,7 +11,6 @@ import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.collector.text.Plain;
 import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -64,19 +63,8 @@ final class ImportCommand {
         private Optional<LocalDate> since = Optional.empty();
 
         private final PrintStream out = System.out;
-        private final boolean terminal = isTerminal();
+        private final boolean terminal = Terminal.isOutput();
         private String shown = "";
-
-        /** Java 22 and later have a console even where output goes into a file. */
-        private static boolean isTerminal() {
-            try {
-                return Files.readSymbolicLink(Path.of("/proc/self/fd/1"))
-                        .toString()
-                        .matches("/dev/(pts/|tty).*");
-            } catch (IOException expected) {
-                return false; // not there, or not a link
-            }
-        }
 
         @Override
         public Integer call() throws InterruptedException {

@@ -95,7 +95,13 @@ import picocli.CommandLine.ScopeType;
         mixinStandardHelpOptions = true,
         versionProvider = Main.Version.class,
         description = "Takes what agents send, joins it with Slurm, judges, tells owners, answers questions.",
-        subcommands = {ImportCommand.class, RulesCommand.class},
+        subcommands = {
+            ImportCommand.class,
+            RulesCommand.class,
+            CopyCommands.Backup.class,
+            CopyCommands.Restore.class,
+            CopyCommands.ExportTables.class
+        },
         exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {"0: ended as asked", "1: could not go on", "2: wrong configuration or words"})
 public final class Main implements Callable<Integer> {
@@ -133,7 +139,7 @@ public final class Main implements Callable<Integer> {
         }
         Path directory = setup.config().store().directory();
         CountDownLatch closed = new CountDownLatch(1);
-        try (Store store = DuckDbStore.open(directory, storeSettings(setup.config()))) {
+        try (DuckDbStore store = DuckDbStore.open(directory, storeSettings(setup.config()))) {
             RuleWatch rules = new RuleWatch(configFile, setup.config().rules().directory(), setup.rules());
             return run(setup, rules, store, closed);
         } catch (StoreException e) {
@@ -217,7 +223,7 @@ public final class Main implements Callable<Integer> {
         }
     }
 
-    private static int run(Setup setup, RuleWatch rules, Store opened, CountDownLatch closed) throws Exception {
+    private static int run(Setup setup, RuleWatch rules, DuckDbStore opened, CountDownLatch closed) throws Exception {
         CollectorConfig config = setup.config();
         Optional<String> token = setup.token();
         CountDownLatch end = new CountDownLatch(1);
@@ -351,6 +357,8 @@ public final class Main implements Callable<Integer> {
                     vertx, "live", Duration.ofSeconds(5), () -> runs.follow(store, store.liveRuns(), clock.instant()));
             UpkeepRound upkeep = new UpkeepRound(store, busyAbove, clock);
             Every keeping = new Every(vertx, "upkeep", UpkeepRound.EVERY, upkeep::run);
+            ChoreRound copies = new ChoreRound(opened, config.store().directory(), clock);
+            Every copying = new Every(vertx, "copy", Duration.ofSeconds(1), copies::run);
             try {
                 vertx.createHttpServer(serverOptions(config))
                         .requestHandler(router)
@@ -376,10 +384,12 @@ public final class Main implements Callable<Integer> {
                             config.mail().mode());
             Runtime.getRuntime()
                     .addShutdownHook(new Thread(
-                            () -> endInOrder(List.of(sync, history, judging, keeping, following), end, closed)));
+                            () -> endInOrder(
+                                    List.of(sync, history, judging, keeping, following, copying), end, closed)));
             recall(vertx, use, store, clock);
             keeping.start();
             following.start();
+            copying.start();
             if (asksSlurm) {
                 sync.start();
                 history.start();

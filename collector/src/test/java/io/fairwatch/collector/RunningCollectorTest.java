@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.fairwatch.collector.MainTest.Ended;
+import io.fairwatch.collector.store.AppendingMain;
 import io.fairwatch.collector.store.DuckDbStore;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -39,7 +40,7 @@ class RunningCollectorTest {
                             "-XX:TieredStopAtLevel=1",
                             "-Djava.io.tmpdir=" + directory,
                             "-cp",
-                            System.getProperty("java.class.path"),
+                            AppendingMain.classPath(),
                             Main.class.getName(),
                             "--config",
                             configuration(directory, "store", port).toString())
@@ -110,6 +111,59 @@ class RunningCollectorTest {
         HttpResponse<String> metrics = collector.get("/metrics");
         assertEquals(200, metrics.statusCode());
         assertTrue(metrics.body().contains("\n# TYPE fairwatch_"), metrics.body());
+    }
+
+    @Test
+    @DisplayName(
+            "it is backed up and exported while it runs, by files of its own directory; the copy becomes a store again")
+    void copies(@TempDir Path own) throws Exception {
+        Path config = directory.resolve("store.yml");
+        Ended backup = Ended.of("backup", own.resolve("backup"), "--config", config);
+        assertEquals("", backup.err());
+        assertEquals(0, backup.status());
+        assertTrue(backup.out().startsWith("The collector is running and does it;"), backup.out());
+        assertTrue(backup.out().contains(own.resolve("backup") + ": 1 files, "), backup.out());
+
+        Ended again = Ended.of("backup", own.resolve("backup"), "--config", config);
+        assertEquals(1, again.status());
+        assertEquals(
+                "backup: " + own.resolve("backup") + " is there already (expected: a directory that is made now)",
+                again.err().strip());
+
+        Ended export = Ended.of(
+                "export",
+                own.resolve("tables"),
+                "--config",
+                config,
+                "--tables",
+                "run,gpu_reading",
+                "--format",
+                "csv",
+                "--from",
+                "2026-09-01");
+        assertEquals(0, export.status(), export.err());
+        assertTrue(Files.readString(own.resolve("tables/run.csv")).startsWith("cluster,job_id,start_ms,"));
+        Ended wrong = Ended.of("export", own.resolve("tables"), "--config", config, "--from", "autumn");
+        assertEquals(2, wrong.status());
+        assertEquals(
+                "export: --from: autumn (expected: e.g. 2026-09-01, 2026-09-01T12:00 or 2026-09-01T10:00:00Z)",
+                wrong.err().strip());
+
+        Ended running = Ended.of("restore", own.resolve("backup"), "--config", config);
+        assertEquals(1, running.status());
+        assertTrue(running.err().contains("is in use by another collector"), running.err());
+        Ended restored = Ended.of("restore", own.resolve("backup"), "--to", own.resolve("new"), "--config", config);
+        assertEquals(0, restored.status(), restored.err());
+        assertTrue(restored.out().contains("As it was at 20"), restored.out());
+
+        // where no collector runs, the command does it
+        Path alone = configuration(own, "new", 1);
+        assertEquals(
+                0, Ended.of("backup", own.resolve("third"), "--config", alone).status());
+        Path none = configuration(own, "none", 1);
+        Ended nothing = Ended.of("backup", own.resolve("fourth"), "--config", none);
+        assertEquals(1, nothing.status());
+        assertTrue(nothing.err().contains("there is no store in " + own.resolve("none")), nothing.err());
     }
 
     @Test
