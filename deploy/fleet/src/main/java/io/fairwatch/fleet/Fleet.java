@@ -67,9 +67,17 @@ final class Fleet {
         return slowest.isBefore(now) ? Duration.between(slowest, now) : Duration.ZERO;
     }
 
+    /** A line for each node: its name, its boot, the last sequence that was acknowledged, and the last that was sent. */
+    List<String> acknowledged() {
+        return agents.stream()
+                .map(agent -> agent.player.identity() + " " + agent.acknowledged + " " + agent.player.sequence())
+                .toList();
+    }
+
     /** One node's agent. */
     private final class Agent {
         private final NodePlayer player;
+        private long acknowledged;
         private final Promise<Void> atRest = Promise.promise();
         private long retryMillis = FIRST_RETRY_MILLIS;
 
@@ -106,6 +114,7 @@ final class Fleet {
             delivery.send(batch, snapshots).onSuccess(reply -> {
                 if (reply.kind() == Answer.STORED || reply.kind() == Answer.REFUSED) {
                     retryMillis = FIRST_RETRY_MILLIS;
+                    acknowledged = reply.kind() == Answer.STORED ? player.sequence() : acknowledged;
                     go();
                 } else { // as agents do: what the collector asks for, and a random time that grows with each failure
                     vertx.setTimer(

@@ -79,6 +79,12 @@ public final class Main implements Callable<Integer> {
     @Option(names = "--until-caught-up", description = "end as soon as no node lags behind")
     private boolean untilCaughtUp;
 
+    @Option(
+            names = "--acknowledged",
+            paramLabel = "FILE",
+            description = "at the end, a line for each node: name, boot, last sequence acknowledged, last sent")
+    private @Nullable Path acknowledged;
+
     @Option(names = "--slurm-port", paramLabel = "PORT", defaultValue = "7490", description = "default: 7490")
     private int slurmPort = 7490;
 
@@ -152,6 +158,8 @@ public final class Main implements Callable<Integer> {
                 "%d nodes play, %d jobs; everything is simulated%n",
                 site.nodes().size(),
                 slurm.liveJobs());
+        Thread interrupted = new Thread(() -> tellAcknowledged(vertx, fleet));
+        Runtime.getRuntime().addShutdownHook(interrupted);
         boolean whole = watch(vertx, fleet, delivery, slurm, time, began);
         try {
             onLoop(vertx, fleet::stop).await(60, TimeUnit.SECONDS);
@@ -159,8 +167,21 @@ public final class Main implements Callable<Integer> {
             System.err.println("something was still on its way after a minute");
             whole = false;
         }
+        Runtime.getRuntime().removeShutdownHook(interrupted);
+        tellAcknowledged(vertx, fleet);
         vertx.close().await();
         return whole ? 0 : 1;
+    }
+
+    private void tellAcknowledged(Vertx vertx, Fleet fleet) {
+        if (acknowledged == null) {
+            return;
+        }
+        try {
+            Files.write(acknowledged, onLoop(vertx, fleet::acknowledged));
+        } catch (IOException e) {
+            System.err.println("--acknowledged: " + acknowledged + " cannot be written: " + e);
+        }
     }
 
     private NodePlayer player(Site.Node node, Site site, SlurmSource slurm, Duration period, Instant from) {

@@ -71,6 +71,16 @@ final class NodePlayer {
         workload.running().forEach(slurm::began);
     }
 
+    /** The node and its boot, as snapshots name them. */
+    String identity() {
+        return node.name() + " " + bootId;
+    }
+
+    /** The sequence of its newest snapshot; 0 before the first. */
+    long sequence() {
+        return sequence;
+    }
+
     /** When its next snapshot is due. */
     Instant next() {
         return at.plus(period);
