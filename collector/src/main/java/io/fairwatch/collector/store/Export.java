@@ -91,6 +91,7 @@ public record Export(List<String> tables, Format format, Optional<Instant> from,
         within.put("notice", "created_ms >= :from AND created_ms < :to");
         within.put("exemption", "from_ms < :to AND (until_ms IS NULL OR until_ms > :from)");
         within.put("audit", "at_ms >= :from AND at_ms < :to");
+        within.put("bounce", "TRUE");
         // what is now
         for (String now : List.of(
                 "node",
