@@ -54,6 +54,7 @@ import org.slf4j.LoggerFactory;
 public final class DuckDbStore implements Store {
     private static final Logger LOG = LoggerFactory.getLogger(DuckDbStore.class);
     private static final String FILE = "fairwatch.duckdb";
+    private static final int MOST_THREADS = 4;
     private static final Duration LONGEST_UPKEEP = Duration.ofHours(1);
     private static final Set<PosixFilePermission> OWNER_ONLY_DIRECTORY = PosixFilePermissions.fromString("rwx------");
     private static final Set<PosixFilePermission> OWNER_ONLY_FILE = PosixFilePermissions.fromString("rw-------");
@@ -153,6 +154,9 @@ public final class DuckDbStore implements Store {
     private final ReadWriteLock life = new ReentrantReadWriteLock();
     private final ReentrantLock turn = new ReentrantLock(true);
 
+    /** Held by whoever uses more threads of the database than usual. */
+    private final ReentrantLock wide = new ReentrantLock(true);
+
     /** Absent once the store is closed. Written under the write lock of {@code life}. */
     private volatile @Nullable Database database;
 
@@ -251,7 +255,10 @@ public final class DuckDbStore implements Store {
             Session writer = session(root);
             // sealed files never change: what their ends say need not be read again
             writer.execute("SET GLOBAL parquet_metadata_cache = true");
-            Schema.prepare(writer);
+            try (Session unhurried =
+                    session(root, Duration.ZERO)) { // a large store's rows are not made anew in a minute
+                Schema.prepare(unhurried);
+            }
             Files.setPosixFilePermissions(file, OWNER_ONLY_FILE);
             sealer.sweep(writer, true);
             sources = Sources.load(writer, sealed, settings.busyAboveRatio());
@@ -522,14 +529,14 @@ public final class DuckDbStore implements Store {
 
     @Override
     public PeriodFacts period(PeriodQuestion question) throws StoreException {
-        return read("period", (session, where) -> PeriodQueries.facts(session, where, question));
+        return readWide("period", (session, where) -> PeriodQueries.facts(session, where, question));
     }
 
     @Override
     public byte[] periodRuns(PeriodQuestion question, UnaryOperator<String> shown) throws StoreException {
         Path file = directory.resolve("runs-" + UUID.randomUUID() + ".parquet");
         try {
-            read("periodRuns", (session, where) -> {
+            readWide("periodRuns", (session, where) -> {
                 PeriodQueries.copyRuns(session, where, question, shown, file);
                 return true;
             });
@@ -547,7 +554,7 @@ public final class DuckDbStore implements Store {
 
     @Override
     public List<PeriodFacts.Group> periodGroups(PeriodQuestion question) throws StoreException {
-        return read("periodGroups", (session, where) -> PeriodQueries.groups(session, where, question));
+        return readWide("periodGroups", (session, where) -> PeriodQueries.groups(session, where, question));
     }
 
     @Override
@@ -787,6 +794,37 @@ public final class DuckDbStore implements Store {
         } catch (IOException e) {
             throw new StoreException("store: " + directory + " cannot be used: " + e, e);
         }
+    }
+
+    /**
+     * As {@link #read}, with as many threads of the database as the machine has cores, up to four: a report is wanted now and
+     * reads everything. What arrives meanwhile is written by threads of its own. One at a time.
+     */
+    private <T> T readWide(String what, Reading<T> reading) throws StoreException {
+        wide.lock();
+        try {
+            threads(Math.max(
+                    settings.threads(),
+                    Math.min(MOST_THREADS, Runtime.getRuntime().availableProcessors())));
+            try {
+                return read(what, reading);
+            } finally {
+                threads(settings.threads());
+            }
+        } finally {
+            wide.unlock();
+        }
+    }
+
+    private void threads(int number) throws StoreException {
+        use("threads", open -> {
+            try (Session session = session(open.root())) {
+                session.execute("SET GLOBAL threads = " + number);
+                return true;
+            } catch (SQLException e) {
+                throw failure("threads", e);
+            }
+        });
     }
 
     private <T> T read(String what, Reading<T> reading) throws StoreException {

@@ -219,15 +219,18 @@ final class Schema {
             // ---- what runs did in all, for ever
 
             // one row for each ended run; covered_ms, measured_ms, used_ms, busy_ms, idle_ms and energy are sums over
-            // its
-            // GPUs; the columns from nodes_seen on are those of its cgroups, NULL when they were never seen
+            // its GPUs; the columns from nodes_seen on are those of its cgroups, NULL when they were never seen; those
+            // from given_known on are what a report needs: sums over the GPUs that it was given, outside_ms over others
             """
             CREATE TABLE IF NOT EXISTS run_summary (
               cluster VARCHAR NOT NULL, job_id BIGINT NOT NULL, start_ms BIGINT NOT NULL, end_ms BIGINT NOT NULL,
               made_ms BIGINT NOT NULL, busy_above DOUBLE NOT NULL, gpus INTEGER NOT NULL, covered_ms BIGINT NOT NULL,
               measured_ms BIGINT NOT NULL, used_ms BIGINT NOT NULL, busy_ms BIGINT NOT NULL, idle_ms BIGINT NOT NULL,
               energy_joules DOUBLE, idle_energy_joules DOUBLE,
-              nodes_seen INTEGER, cpu_seconds DOUBLE, memory_max_bytes BIGINT, processes_max INTEGER)""",
+              nodes_seen INTEGER, cpu_seconds DOUBLE, memory_max_bytes BIGINT, processes_max INTEGER,
+              given_known INTEGER, given_measured_ms BIGINT, given_used_ms BIGINT, given_idle_ms BIGINT,
+              given_energy_joules BIGINT, given_energy_ms BIGINT, given_idle_energy_joules BIGINT,
+              given_memory_used_bytes BIGINT, given_memory_total_bytes BIGINT, outside_ms BIGINT)""",
             // one row for each GPU that a run was given (given) or used; used_ms: utilisation times measured_ms
             """
             CREATE TABLE IF NOT EXISTS run_gpu_summary (
@@ -335,7 +338,22 @@ final class Schema {
               user_name, address, state, NULL, created_ms, changed_ms, attempts, detail, 'RUN', '', NULL, NULL FROM notice_1""", "DROP TABLE notice_1");
 
     /** From version 2 to 3, and from 1 too: columns, as above. Run after the tables were made, so what is new has them. */
-    private static final List<String> FROM_2_TO_3 = List.of(add("notice", "announced VARCHAR", "announced_ms BIGINT"));
+    private static final List<String> FROM_2_TO_3 = List.of(
+            add("notice", "announced VARCHAR", "announced_ms BIGINT"),
+            add(
+                    "run_summary",
+                    "given_known INTEGER",
+                    "given_measured_ms BIGINT",
+                    "given_used_ms BIGINT",
+                    "given_idle_ms BIGINT",
+                    "given_energy_joules BIGINT",
+                    "given_energy_ms BIGINT",
+                    "given_idle_energy_joules BIGINT",
+                    "given_memory_used_bytes BIGINT",
+                    "given_memory_total_bytes BIGINT",
+                    "outside_ms BIGINT"),
+            SummaryTables.FILL_GIVEN,
+            SummaryTables.FILL_GIVEN_NONE);
 
     private static final int FEW = 64;
 

@@ -17,12 +17,14 @@ import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.function.Function;
+import java.util.function.ToLongFunction;
 import java.util.stream.Collectors;
 
 /**
  * What runs did in all, into tables and back. Immutable; every method works within the given session.
  *
- * <p>One row for each run, GPU and node, with flat columns, so that a report over a million runs is a few aggregates.
+ * <p>One row for each run, GPU and node, with flat columns, so that a report over a million runs is a few aggregates. What a
+ * report needs of a run's GPUs stands in the run's own row: adding up their rows would take longer than the rest of it.
  * The GPU as Slurm gave it stays in {@code run_gpu} alone.
  */
 final class SummaryTables {
@@ -45,6 +47,38 @@ final class SummaryTables {
               s.memory_limit_bytes, s.processes_max, s.cpus, s.cpu_system_seconds, s.swap_max_bytes, s.oom_kills,
               s.memory_limit_hits, s.read_bytes, s.written_bytes, s.cpu_stalled_seconds, s.memory_stalled_seconds,
               s.io_stalled_seconds FROM run_node_summary s""" + JOINED + " ORDER BY s.node";
+
+    /** From the rows of GPUs, where a summary was made before it had these columns. */
+    static final String FILL_GIVEN = """
+            UPDATE run_summary SET given_known = g.known, given_measured_ms = g.measured_ms, given_used_ms = g.used_ms,
+              given_idle_ms = g.idle_ms, given_energy_joules = g.energy_joules, given_energy_ms = g.energy_ms,
+              given_idle_energy_joules = g.idle_energy_joules, given_memory_used_bytes = g.memory_used,
+              given_memory_total_bytes = g.memory_total, outside_ms = g.outside_ms
+            FROM (
+              SELECT r.cluster, r.job_id, r.start_ms,
+                CAST(COALESCE(sum(CASE WHEN r.given AND r.uuid IS NOT NULL THEN 1 END), 0) AS INTEGER) AS known,
+                CAST(COALESCE(sum(CASE WHEN r.given THEN r.measured_ms END), 0) AS BIGINT) AS measured_ms,
+                CAST(COALESCE(sum(CASE WHEN r.given THEN r.used_ms END), 0) AS BIGINT) AS used_ms,
+                CAST(COALESCE(sum(CASE WHEN r.given THEN r.idle_ms END), 0) AS BIGINT) AS idle_ms,
+                CAST(sum(CASE WHEN r.given THEN CAST(round(r.energy_joules) AS BIGINT) END) AS BIGINT) AS energy_joules,
+                CAST(COALESCE(sum(CASE WHEN r.given AND r.energy_joules IS NOT NULL THEN r.covered_ms END), 0) AS BIGINT)
+                  AS energy_ms,
+                CAST(sum(CASE WHEN r.given THEN CAST(round(r.idle_energy_joules) AS BIGINT) END) AS BIGINT)
+                  AS idle_energy_joules,
+                CAST(sum(CASE WHEN r.given AND u.memory_total_bytes IS NOT NULL THEN r.memory_max_bytes END) AS BIGINT)
+                  AS memory_used,
+                CAST(sum(CASE WHEN r.given AND r.memory_max_bytes IS NOT NULL THEN u.memory_total_bytes END) AS BIGINT)
+                  AS memory_total,
+                CAST(COALESCE(sum(CASE WHEN NOT r.given THEN r.covered_ms END), 0) AS BIGINT) AS outside_ms
+              FROM run_gpu_summary r LEFT JOIN gpu u ON u.uuid = r.uuid
+              GROUP BY r.cluster, r.job_id, r.start_ms) g
+            WHERE g.cluster = run_summary.cluster AND g.job_id = run_summary.job_id AND g.start_ms = run_summary.start_ms""";
+
+    /** As {@link #FILL_GIVEN}, of those that have no such rows. */
+    static final String FILL_GIVEN_NONE = """
+            UPDATE run_summary SET given_known = 0, given_measured_ms = 0, given_used_ms = 0, given_idle_ms = 0,
+              given_energy_ms = 0, outside_ms = 0
+            WHERE given_known IS NULL""";
 
     private SummaryTables() {}
 
@@ -132,7 +166,58 @@ final class SummaryTables {
         } else {
             rows.none(4);
         }
+        given(rows, gpus);
         rows.end();
+    }
+
+    private static void given(Rows rows, List<GpuUse> gpus) throws SQLException {
+        List<GpuUse> given =
+                gpus.stream().filter(gpu -> gpu.allocated().isPresent()).toList();
+        List<GpuUse> metered =
+                given.stream().filter(gpu -> gpu.energyJoules().isPresent()).toList();
+        List<GpuUse> filled = given.stream()
+                .filter(gpu -> gpu.memoryUsedMaxBytes().isPresent()
+                        && gpu.device()
+                                .map(device -> device.memoryTotalBytes().isPresent())
+                                .orElse(false))
+                .toList();
+        rows.number(Math.toIntExact(given.stream()
+                        .filter(gpu ->
+                                gpu.allocated().flatMap(AllocatedGpu::uuid).isPresent())
+                        .count()))
+                .number(given.stream().mapToLong(SummaryTables::measuredMs).sum())
+                .number(given.stream().mapToLong(SummaryTables::usedMs).sum())
+                .number(given.stream().mapToLong(gpu -> ms(gpu.idleSeconds())).sum())
+                .number(whole(given, GpuUse::energyJoules))
+                .number(metered.stream()
+                        .mapToLong(gpu -> ms(gpu.coveredSeconds()))
+                        .sum())
+                .number(whole(given, gpu -> gpu.work().idleEnergyJoules()))
+                .number(bytes(filled, gpu -> gpu.memoryUsedMaxBytes().orElseThrow()))
+                .number(bytes(
+                        filled,
+                        gpu -> gpu.device().orElseThrow().memoryTotalBytes().orElseThrow()))
+                .number(gpus.stream()
+                        .filter(gpu -> gpu.allocated().isEmpty())
+                        .mapToLong(gpu -> ms(gpu.coveredSeconds()))
+                        .sum());
+    }
+
+    private static OptionalLong bytes(List<GpuUse> gpus, ToLongFunction<GpuUse> value) {
+        return gpus.isEmpty()
+                ? OptionalLong.empty()
+                : OptionalLong.of(gpus.stream().mapToLong(value).sum());
+    }
+
+    /** Each rounded, so that no order of adding matters. */
+    private static OptionalLong whole(List<GpuUse> gpus, Function<GpuUse, OptionalDouble> value) {
+        List<OptionalDouble> known =
+                gpus.stream().map(value).filter(OptionalDouble::isPresent).toList();
+        return known.isEmpty()
+                ? OptionalLong.empty()
+                : OptionalLong.of(known.stream()
+                        .mapToLong(one -> Math.round(one.getAsDouble()))
+                        .sum());
     }
 
     private static void gpu(Rows rows, GpuUse gpu) throws SQLException {
