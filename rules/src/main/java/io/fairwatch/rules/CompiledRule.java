@@ -7,7 +7,6 @@ import io.fairwatch.rules.Views.Member;
 import io.fairwatch.rules.Vocabulary.View;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -35,6 +34,9 @@ record CompiledRule(
         Template summary,
         Template fix) {
 
+    private static final Verdict NOT_MEANT = new Verdict.Clear("the rule does not apply");
+    private static final Verdict NOT_SO = new Verdict.Clear("the condition does not hold");
+
     /** Asks the rule, with the settings in {@code rule}, about a subject. */
     Verdict judge(Rule rule, Views views) {
         if (!views.fresh()) {
@@ -51,7 +53,7 @@ record CompiledRule(
         if (views.ageSeconds().isPresent() && views.ageSeconds().get() < warmUp.toSeconds()) {
             return new Verdict.Clear("the " + (rule.scope() == Rule.Scope.PENDING_JOB ? "wait" : "run")
                     + (rule.scope() == Rule.Scope.FINISHED_JOB ? " was shorter than " : " is younger than ")
-                    + TextFunctions.durationText(warmUp.toSeconds()));
+                    + Language.ENGLISH.duration(warmUp.toSeconds()));
         }
         if (rule.scope() != Rule.Scope.FINISHED_JOB
                 && !views.window().equals(rule.timing().window())) {
@@ -92,29 +94,10 @@ record CompiledRule(
         return unknown;
     }
 
-    /** What the expressions of a rule see of a subject, but for its parts. */
-    Map<String, Object> variables(Rule rule, Views views) {
-        Map<String, Object> variables = new HashMap<>(16);
-        String subject = words.subject().variable();
-        variables.put(subject, views.subject(subject));
-        if (words.queue()) {
-            variables.put("queue", views.subject("queue"));
-        }
-        variables.put("params", rule.parameters());
-        variables.put("window_seconds", windowSeconds(rule, views));
-        return variables;
-    }
-
-    private static long windowSeconds(Rule rule, Views views) {
-        return rule.scope() == Rule.Scope.FINISHED_JOB
-                ? views.window().toSeconds()
-                : rule.timing().window().toSeconds();
-    }
-
     private Verdict ask(Rule rule, Views views) {
-        Map<String, Object> variables = variables(rule, views);
+        Scene scene = new Scene(words, rule, views);
         if (applies.isPresent()) {
-            Answer answer = applies.get().answer(variables);
+            Answer answer = applies.get().answer(scene);
             if (answer instanceof Answer.Failed failed) {
                 return new Verdict.Unknown("the rule failed in applies: " + failed.why());
             }
@@ -122,7 +105,7 @@ record CompiledRule(
                 return new Verdict.Unknown("whether the rule applies depends on " + String.join(", ", missing.facts()));
             }
             if (answer instanceof Answer.Value value && value.value().equals(false)) {
-                return new Verdict.Clear("the rule does not apply");
+                return NOT_MEANT;
             }
         }
         List<View> selectedViews = new ArrayList<>();
@@ -134,8 +117,8 @@ record CompiledRule(
             for (Member member : members) {
                 View view = member.view(rule.minimumCoverage());
                 boolean covered = member.coverage() >= rule.minimumCoverage();
-                variables.put(variable, view);
-                Answer answer = select.get().answer(variables);
+                scene.meaning(variable, view);
+                Answer answer = select.get().answer(scene);
                 if (answer instanceof Answer.Failed failed) {
                     return new Verdict.Unknown("the rule failed in select: " + failed.why());
                 }
@@ -150,35 +133,25 @@ record CompiledRule(
                     unknown.add(nameOf(member) + " lacks " + String.join(", ", missing.facts()));
                 }
             }
-            variables.remove(variable);
         }
-        for (Words.Members list : words.lists()) {
-            List<View> all = new ArrayList<>();
-            for (Member member : views.list(list.plural())) {
-                all.add(member.view(rule.minimumCoverage()));
-            }
-            variables.put(list.plural(), all);
-        }
-        variables.put("selected", selectedViews);
-        variables.put("coverage", views.coverage());
+        scene.picked(selectedViews);
 
-        Answer answer = condition.answer(variables);
+        Answer answer = condition.answer(scene);
         if (answer instanceof Answer.Failed failed) {
             return new Verdict.Unknown("the rule failed in condition: " + failed.why());
         }
         if (answer instanceof Answer.Missing missing) {
             unknown.add("the condition lacks " + String.join(", ", missing.facts()));
         } else if (answer instanceof Answer.Value value && value.value().equals(true)) {
-            return finding(rule, selected, variables);
+            return finding(rule, selected, scene);
         }
         if (!unknown.isEmpty()) {
             return new Verdict.Unknown(few(unknown));
         }
-        return new Verdict.Clear(
-                select.isEmpty()
-                        ? "the condition does not hold"
-                        : "the condition does not hold: " + selected.size() + " of " + members.size() + " "
-                                + words(each.plural()) + " are affected");
+        return select.isEmpty()
+                ? NOT_SO
+                : new Verdict.Clear("the condition does not hold: " + selected.size() + " of " + members.size() + " "
+                        + words(each.plural()) + " are affected");
     }
 
     private static String words(String plural) {
@@ -192,10 +165,10 @@ record CompiledRule(
                 : String.join("; ", reasons.subList(0, 8)) + "; and " + (reasons.size() - 8) + " more";
     }
 
-    private Verdict finding(Rule rule, List<Selected> selected, Map<String, Object> variables) {
+    private Verdict finding(Rule rule, List<Selected> selected, Scene scene) {
         Map<String, Object> numbers = new LinkedHashMap<>();
         for (Map.Entry<String, Expression> entry : evidence.entrySet()) {
-            Answer answer = entry.getValue().answer(variables);
+            Answer answer = entry.getValue().answer(scene);
             if (answer instanceof Answer.Failed failed) {
                 return new Verdict.Unknown("the rule failed in evidence " + entry.getKey() + ": " + failed.why());
             }
@@ -206,10 +179,10 @@ record CompiledRule(
         numbers.putAll(rule.parameters());
         // what is not certain ends no job
         boolean cancel = cancellable.isPresent()
-                && cancellable.get().answer(variables) instanceof Answer.Value value
+                && cancellable.get().answer(scene) instanceof Answer.Value value
                 && value.value().equals(true);
-        Answer summaryText = summary.write(variables);
-        Answer fixText = fix.write(variables);
+        Answer summaryText = summary.write(scene);
+        Answer fixText = fix.write(scene);
         if (summaryText instanceof Answer.Value first && fixText instanceof Answer.Value second) {
             return new Verdict.Finding(
                     selected,

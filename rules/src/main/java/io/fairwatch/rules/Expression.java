@@ -19,6 +19,7 @@ import dev.cel.runtime.Program;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeSet;
 
 /** A compiled CEL expression. Immutable and thread-safe. */
@@ -33,10 +34,15 @@ final class Expression {
             .comprehensionMaxIterations(100_000)
             .build();
 
-    private final Program program;
+    private static final Answer TRUE = new Answer.Value(true);
+    private static final Answer FALSE = new Answer.Value(false);
 
-    private Expression(Program program) {
+    private final Program program;
+    private final Optional<Shortcut> shortcut;
+
+    private Expression(Program program, Optional<Shortcut> shortcut) {
         this.program = program;
+        this.shortcut = shortcut;
     }
 
     /** What an expression says. */
@@ -68,24 +74,32 @@ final class Expression {
 
     /** Compiles the expressions of one rule. */
     static final class Compiler {
+        private final Words words;
+        private final TextFunctions functions;
         private final Cel first;
         private final Cel perMember;
         private final Cel perSubject;
 
         /** Makes a compiler for a rule of that scope, whose {@code select} is asked of members of that list, with
-         * parameters of these types. */
-        Compiler(Words words, Words.Members each, Map<String, CelType> parameters) {
-            first = common(words, parameters).build();
-            perMember = common(words, parameters)
+         * parameters of these types, and texts in that language. */
+        Compiler(Words words, Words.Members each, Map<String, CelType> parameters, Language language) {
+            this.words = words;
+            functions = new TextFunctions(language);
+            first = common(words, parameters, functions).build();
+            perMember = common(words, parameters, functions)
                     .addVar(each.thing().variable(), each.thing().reference())
                     .build();
-            CelBuilder all = common(words, parameters)
+            CelBuilder all = common(words, parameters, functions)
                     .addVar("selected", ListType.create(each.thing().reference()))
                     .addVar("coverage", SimpleType.DOUBLE);
             words.lists()
                     .forEach(members -> all.addVar(
                             members.plural(), ListType.create(members.thing().reference())));
             perSubject = all.build();
+        }
+
+        Language language() {
+            return functions.language();
         }
 
         /** Compiles something that is asked before anything is known of the parts. */
@@ -103,7 +117,7 @@ final class Expression {
             return compile(perSubject, source, wanted);
         }
 
-        private static CelBuilder common(Words words, Map<String, CelType> parameters) {
+        private static CelBuilder common(Words words, Map<String, CelType> parameters, TextFunctions functions) {
             CelBuilder builder = CelFactory.plannerCelBuilder()
                     .setOptions(OPTIONS)
                     .setStandardMacros(CelStandardMacro.STANDARD_MACROS)
@@ -114,18 +128,18 @@ final class Expression {
             if (words.queue()) {
                 builder.addVar("queue", Vocabulary.QUEUE.reference());
             }
-            TextFunctions.addTo(builder);
+            functions.addTo(builder);
             return builder;
         }
 
-        private static Expression compile(Cel cel, String source, List<CelType> wanted) throws ExpressionException {
+        private Expression compile(Cel cel, String source, List<CelType> wanted) throws ExpressionException {
             try {
                 CelAbstractSyntaxTree tree = cel.compile(source).getAst();
                 if (!wanted.contains(tree.getResultType())) {
                     throw new ExpressionException(
                             "the expression is of type " + tree.getResultType().name(), 1);
                 }
-                return new Expression(cel.createProgram(tree));
+                return new Expression(cel.createProgram(tree), Shortcut.of(tree, words, functions));
             } catch (CelValidationException e) {
                 CelIssue first = e.getErrors().get(0);
                 throw new ExpressionException(
@@ -137,9 +151,23 @@ final class Expression {
     }
 
     /** Computes it. Never throws: whatever goes wrong is an answer. */
-    Answer answer(Map<String, Object> variables) {
+    Answer answer(Scene scene) {
+        if (shortcut.isPresent()) {
+            Object value = shortcut.get().of(scene);
+            if (value instanceof Shortcut.Absent absent) {
+                return new Answer.Missing(absent.facts());
+            }
+            if (value != Shortcut.GIVE_UP) {
+                return value instanceof Boolean yes ? (yes ? TRUE : FALSE) : new Answer.Value(value);
+            }
+        }
+        return answerByCel(scene);
+    }
+
+    /** Computes it by CEL's runtime alone. */
+    Answer answerByCel(Scene scene) {
         try {
-            Object value = program.eval(variables);
+            Object value = program.eval(scene);
             if (value instanceof CelUnknownSet unknown) {
                 TreeSet<String> facts = new TreeSet<>();
                 for (CelAttribute attribute : unknown.attributes()) {
@@ -151,5 +179,10 @@ final class Expression {
         } catch (CelEvaluationException | RuntimeException e) {
             return new Answer.Failed(String.valueOf(e.getMessage()));
         }
+    }
+
+    /** What it says without CEL's runtime, to be held against what CEL says; empty: nothing. */
+    Optional<Object> direct(Scene scene) {
+        return shortcut.map(known -> known.of(scene)).filter(value -> value != Shortcut.GIVE_UP);
     }
 }

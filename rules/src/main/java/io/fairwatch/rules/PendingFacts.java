@@ -12,8 +12,8 @@ import java.util.OptionalLong;
  * @param job what Slurm says; {@code job} in a rule
  * @param from start of the rule's window, which says nothing here
  * @param to the moment of judging
- * @param places nodes that have GPUs of the kind that it asks for, and take jobs of its partition; {@code places} in a
- *     rule
+ * @param places nodes that take jobs of its partition and have GPUs of the kind that it asks for which nobody holds;
+ *     {@code places} in a rule
  * @param queue who else waits for GPUs of the kind */
 public record PendingFacts(Job job, Instant from, Instant to, List<Place> places, QueueFacts queue)
         implements SubjectFacts {
@@ -64,7 +64,7 @@ public record PendingFacts(Job job, Instant from, Instant to, List<Place> places
         }
     }
 
-    /** A node that could take it, were everything there free. In a rule every component is a fact of {@code place}.
+    /** A node that could take it, were enough free there. In a rule every component is a fact of {@code place}.
      *
      * @param name the node's name in Slurm
      * @param gpus GPUs of the kind on the node

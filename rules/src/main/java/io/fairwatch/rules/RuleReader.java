@@ -93,7 +93,7 @@ final class RuleReader {
         words = Words.of(scope.orElse(Rule.Scope.RUNNING_JOB));
         parameterNames = parameters.keySet();
         Words.Members each = each(block, words);
-        Expression.Compiler compiler = new Expression.Compiler(words, each, types(parameters));
+        Expression.Compiler compiler = new Expression.Compiler(words, each, types(parameters), Language.ENGLISH);
         Optional<Text> appliesText = block.has("applies") ? block.text("applies") : Optional.empty();
         Optional<Expression> applies =
                 condition(block, "applies", appliesText, text -> compiler.first(text, CONDITION));

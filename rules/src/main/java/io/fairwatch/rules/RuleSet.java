@@ -3,6 +3,7 @@ package io.fairwatch.rules;
 import io.fairwatch.rules.RuleReader.Loaded;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -15,18 +16,19 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Function;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 
 /** Rules that have been read, checked and compiled, ready to judge. Immutable and thread-safe. */
 public final class RuleSet {
     private final Map<String, Loaded> byName;
     private final Map<String, Rule> enabled;
 
-    private final List<Rule> inOrder;
+    private final Map<Rule.Scope, List<Rule>> inOrder;
 
     private RuleSet(Map<String, Loaded> byName, Map<String, Rule> enabled) {
         this.byName = Collections.unmodifiableMap(byName);
         this.enabled = Collections.unmodifiableMap(enabled);
-        this.inOrder = coveringFirst(enabled);
+        this.inOrder = coveringFirst(enabled).stream().collect(Collectors.groupingBy(Rule::scope));
     }
 
     /** One rule file.
@@ -220,8 +222,8 @@ public final class RuleSet {
         Map<Duration, Views> views = new HashMap<>();
         List<Judgement> judgements = new ArrayList<>();
         Set<String> found = new HashSet<>();
-        for (Rule rule : inOrder) {
-            if (rule.scope() != scope || !due.test(rule)) {
+        for (Rule rule : inOrder.getOrDefault(scope, List.of())) {
+            if (!due.test(rule)) {
                 continue;
             }
             Judgement judgement;
@@ -293,9 +295,9 @@ public final class RuleSet {
             String text = rule.expressions().applies().orElse("") + " "
                     + rule.expressions().select().orElse("") + " "
                     + rule.expressions().condition();
-            look(views.subject(compiled.words().subject().variable()), text, subject, absent);
+            look(views.subject(), text, subject, absent);
             if (compiled.words().queue()) {
-                look(views.subject("queue"), text, subject, absent);
+                look(views.queue(), text, subject, absent);
             }
             List<Map<String, Object>> members = new ArrayList<>();
             for (Views.Member member : views.list(compiled.each().plural())) {
@@ -384,6 +386,11 @@ public final class RuleSet {
             return Double.parseDouble(text);
         }
         return text.equals("true") || text.equals("false") ? (Object) Boolean.valueOf(text) : text;
+    }
+
+    /** All rules as their files have them, those that are switched off included. */
+    Collection<Loaded> loaded() {
+        return byName.values();
     }
 
     /** How many cases each rule has, by name, those that are switched off included. */

@@ -7,15 +7,22 @@ import io.fairwatch.rules.Expression.ExpressionException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
+import java.util.regex.Pattern;
 
 /** A text with <code>{{ CEL }}</code> inserts. Immutable and thread-safe. */
 final class Template {
     private static final List<CelType> PRINTABLE = List.of(SimpleType.STRING, SimpleType.INT, SimpleType.DOUBLE);
 
+    private static final Pattern SPACES_WITHIN = Pattern.compile("(?<=\\S) {2,}");
+    private static final Pattern SPACES_AT_END = Pattern.compile(" +(?=\\n|$)");
+    private static final Pattern EMPTY_LINES = Pattern.compile("\\n{3,}");
+    private static final Pattern WHITE_SPACE = Pattern.compile("\\s+");
+
+    private final Language language;
     private final List<Part> parts;
 
-    private Template(List<Part> parts) {
+    private Template(Language language, List<Part> parts) {
+        this.language = language;
         this.parts = List.copyOf(parts);
     }
 
@@ -42,7 +49,7 @@ final class Template {
             int close = text.indexOf("}}", open);
             if (close < 0) {
                 onProblem.problem(inserts, 1, "{{ without an end", "}} after the expression");
-                return new Template(List.of());
+                return new Template(compiler.language(), List.of());
             }
             try {
                 parts.add(new Part.Insert(compiler.perSubject(text.substring(open + 2, close), PRINTABLE)));
@@ -57,23 +64,31 @@ final class Template {
             at = close + 2;
         }
         parts.add(new Part.Plain(text.substring(at)));
-        return new Template(parts);
+        return new Template(compiler.language(), parts);
     }
 
-    /** Writes the text. What depends on an absent fact is shown as "(not known)".
+    /** The expressions in it, in order. */
+    List<Expression> inserts() {
+        return parts.stream()
+                .filter(Part.Insert.class::isInstance)
+                .map(part -> ((Part.Insert) part).expression())
+                .toList();
+    }
+
+    /** Writes the text. What depends on an absent fact is shown as not known.
      *
      * @return the text, or the reason why it cannot be written */
-    Answer write(Map<String, Object> variables) {
+    Answer write(Scene scene) {
         StringBuilder out = new StringBuilder();
         for (Part part : parts) {
             if (part instanceof Part.Plain plain) {
                 out.append(plain.text());
             } else if (part instanceof Part.Insert insert) {
-                Answer answer = insert.expression().answer(variables);
+                Answer answer = insert.expression().answer(scene);
                 if (answer instanceof Answer.Value value) {
                     out.append(printable(value.value()));
                 } else if (answer instanceof Answer.Missing) {
-                    out.append("(not known)");
+                    out.append(language.notKnown());
                 } else {
                     return answer;
                 }
@@ -82,9 +97,9 @@ final class Template {
         return new Answer.Value(tidy(out.toString()));
     }
 
-    private static String printable(Object value) {
+    private String printable(Object value) {
         if (value instanceof Double number) {
-            return String.format(Locale.ROOT, "%.2f", number).replaceFirst("\\.?0+$", "");
+            return language.number(String.format(Locale.ROOT, "%.2f", number).replaceFirst("\\.?0+$", ""));
         }
         return plain(String.valueOf(value));
     }
@@ -106,14 +121,15 @@ final class Template {
 
     /** Makes one paragraph of a written text. */
     static String paragraph(String text) {
-        return text.replaceAll("\\s+", " ").strip();
+        return WHITE_SPACE.matcher(text).replaceAll(" ").strip();
     }
 
     /** An insert may come out empty; nobody should see where it was. */
     private static String tidy(String text) {
-        return text.replaceAll("(?<=\\S) {2,}", " ")
-                .replaceAll(" +(?=\\n|$)", "")
-                .replaceAll("\\n{3,}", "\n\n")
+        String single = SPACES_WITHIN.matcher(text).replaceAll(" ");
+        return EMPTY_LINES
+                .matcher(SPACES_AT_END.matcher(single).replaceAll(""))
+                .replaceAll("\n\n")
                 .strip();
     }
 }

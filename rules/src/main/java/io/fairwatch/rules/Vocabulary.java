@@ -106,45 +106,50 @@ final class Vocabulary {
      * @param optional whether it may be absent
      * @param number its place among the thing's facts
      * @param record which of the thing's records it is in
-     * @param reader takes it out of that record */
-    record Fact(String name, CelType type, boolean optional, int number, int record, MethodHandle reader) {}
+     * @param reader takes it out of that record
+     * @param absent what is said where it is absent */
+    record Fact(
+            String name,
+            CelType type,
+            boolean optional,
+            int number,
+            int record,
+            MethodHandle reader,
+            Shortcut.Absent absent) {}
 
     /** Something that has facts.
      *
      * @param type its type in CEL
      * @param variable what rules call one of it
-     * @param facts its facts by name, in order: the components of its records, those of nested records included */
-    record Thing(StructType type, String variable, Map<String, Fact> facts) {
+     * @param facts its facts by name, in order: the components of its records, those of nested records included
+     * @param inOrder the same by their numbers */
+    record Thing(StructType type, String variable, Map<String, Fact> facts, List<Fact> inOrder) {
         static Thing of(String typeName, String variable, List<Class<? extends Record>> records) {
             Map<String, Fact> facts = new LinkedHashMap<>();
             for (int i = 0; i < records.size(); i++) {
-                collect(records.get(i), i, MethodHandles.identity(records.get(i)), facts);
+                collect(variable, records.get(i), i, MethodHandles.identity(records.get(i)), facts);
             }
             ImmutableMap.Builder<String, CelType> types = ImmutableMap.builder();
             facts.forEach((name, fact) -> types.put(name, fact.type()));
             StructType type = structType(typeName, types.buildOrThrow());
-            return new Thing(type, variable, Collections.unmodifiableMap(facts));
+            return new Thing(type, variable, Collections.unmodifiableMap(facts), List.copyOf(facts.values()));
         }
 
         StructTypeReference reference() {
             return StructTypeReference.create(type.name());
         }
 
-        /** Reads all facts out of the records, once. */
+        /** The facts in the records. */
         View view(Record... records) {
-            @Nullable Object[] values = new @Nullable Object[facts.size()];
-            for (Fact fact : facts.values()) {
-                try {
-                    values[fact.number()] = toCel((Object) fact.reader().invoke(records[fact.record()]));
-                } catch (Throwable e) {
-                    throw new IllegalStateException("cannot read " + fact.name(), e);
-                }
-            }
-            return new View(this, values);
+            return new View(this, records);
         }
 
         private static void collect(
-                Class<? extends Record> record, int number, MethodHandle path, Map<String, Fact> facts) {
+                String variable,
+                Class<? extends Record> record,
+                int number,
+                MethodHandle path,
+                Map<String, Fact> facts) {
             for (RecordComponent component : record.getRecordComponents()) {
                 MethodHandle longer;
                 try {
@@ -155,12 +160,19 @@ final class Vocabulary {
                 }
                 Class<?> type = component.getType();
                 if (type.isRecord()) {
-                    collect(type.asSubclass(Record.class), number, longer, facts);
+                    collect(variable, type.asSubclass(Record.class), number, longer, facts);
                     continue;
                 }
                 String name = snakeCase(component.getName());
                 MethodHandle reader = longer.asType(MethodType.methodType(Object.class, Record.class));
-                Fact fact = new Fact(name, celType(component), isOptional(type), facts.size(), number, reader);
+                Fact fact = new Fact(
+                        name,
+                        celType(component),
+                        isOptional(type),
+                        facts.size(),
+                        number,
+                        reader,
+                        new Shortcut.Absent(List.of(variable + "." + name)));
                 if (facts.put(name, fact) != null) {
                     throw new IllegalStateException("two facts are called " + name);
                 }
@@ -168,15 +180,47 @@ final class Vocabulary {
         }
     }
 
-    /** One thing's facts as CEL reads them. A fact that is absent is unknown, and CEL's logic takes it from there.
-     * Immutable. */
+    /** One thing's facts as expressions read them: each is taken out of its record when it is first asked for. A fact that
+     * is absent is unknown, and CEL's logic takes it from there. Confined to one thread. */
     static final class View implements SelectableValue<String> {
+        private static final Object NONE = new Object();
+
         private final Thing thing;
+        private final Record[] records;
         private final @Nullable Object[] values;
 
-        private View(Thing thing, @Nullable Object[] values) {
+        private View(Thing thing, Record[] records) {
             this.thing = thing;
-            this.values = values;
+            this.records = records;
+            this.values = new @Nullable Object[thing.inOrder().size()];
+        }
+
+        /** The fact of that number, or {@link Shortcut.Absent}. */
+        Object at(int number) {
+            Object value = read(number);
+            return value == NONE ? thing.inOrder().get(number).absent() : value;
+        }
+
+        /** Whether the fact of that number is there. */
+        boolean has(int number) {
+            return read(number) != NONE;
+        }
+
+        private Object read(int number) {
+            Object known = values[number];
+            if (known != null) {
+                return known;
+            }
+            Fact fact = thing.inOrder().get(number);
+            @Nullable Object value;
+            try {
+                value = toCel((Object) fact.reader().invokeExact(records[fact.record()]));
+            } catch (Throwable e) {
+                throw new IllegalStateException("cannot read " + fact.name(), e);
+            }
+            Object kept = value == null ? NONE : value;
+            values[number] = kept;
+            return kept;
         }
 
         @Override
@@ -202,8 +246,8 @@ final class Vocabulary {
             for (Fact fact : thing.facts().values()) {
                 String word = own ? thing.variable() + "." + fact.name() : "." + fact.name();
                 if (contains(text, word, own)) {
-                    Object value = values[fact.number()];
-                    if (value == null) {
+                    Object value = read(fact.number());
+                    if (value == NONE) {
                         absent.add(thing.variable() + "." + fact.name());
                     } else {
                         known.put(own ? thing.variable() + "." + fact.name() : fact.name(), value);
@@ -233,7 +277,8 @@ final class Vocabulary {
             if (fact == null) {
                 throw new IllegalArgumentException("unknown fact " + thing.variable() + "." + name);
             }
-            return values[fact.number()];
+            Object value = read(fact.number());
+            return value == NONE ? null : value;
         }
     }
 

@@ -31,14 +31,20 @@ class VocabularyTest {
     @DisplayName("durations are told in their two largest units and never rounded up")
     @CsvSource({"0,0 s", "59,59 s", "60,1 min", "5399,1 h 29 min", "5400,1 h 30 min", "7200,2 h", "90000,1 day 1 h"})
     void durations(long seconds, String text) {
-        assertEquals(text, TextFunctions.durationText(seconds));
+        assertEquals(text, Language.ENGLISH.duration(seconds));
     }
 
     @ParameterizedTest(name = "{0} B: {1}")
     @DisplayName("bytes are told in binary units")
     @CsvSource({"0,0 B", "1023,1023 B", "1024,1.0 KiB", "33285996544,31.0 GiB"})
     void bytes(long bytes, String text) {
-        assertEquals(text, TextFunctions.bytesText(bytes));
+        assertEquals(
+                text,
+                new TextFunctions(Language.ENGLISH)
+                        .byName()
+                        .get("bytes_text")
+                        .body()
+                        .apply(new Object[] {bytes}));
     }
 
     @ParameterizedTest(name = "{0}: {1} s")

@@ -17,9 +17,10 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * What Slurm's newest answer says of the cluster as a whole: what nodes have, what is free there, who waits. Confined to one thread.
+ * What Slurm's newest answer says of the cluster as a whole: what nodes have, what is free there, who waits. Thread-safe.
  *
  * <p>Slurm tells what a run holds on all of its nodes together; it is divided evenly here, as Slurm itself mostly does.
  */
@@ -34,9 +35,13 @@ final class Cluster {
     private final Map<String, Integer> waitingJobs = new HashMap<>();
     private final Map<String, Integer> wantedGpus = new HashMap<>();
     private final Map<String, Set<String>> nodesOfPartition = new HashMap<>();
-    private final Map<Optional<String>, QueueFacts> queues = new HashMap<>();
+    private final Map<Optional<String>, QueueFacts> queues = new ConcurrentHashMap<>();
+    private final Map<Kind, List<PendingFacts.Place>> places = new ConcurrentHashMap<>();
     private int allWaitingJobs;
     private int allWantedGpus;
+
+    /** Where jobs of a partition that ask for a kind of GPU could run. */
+    private record Kind(String partition, Optional<String> model) {}
 
     /** What running jobs hold of a node. Confined to the constructor, then read only. */
     private static final class Use {
@@ -104,9 +109,14 @@ final class Cluster {
 
     /** The kind of a run's GPUs; absent: untyped, several, or none. */
     static Optional<String> gpuModel(Run run) {
-        Set<Optional<String>> models = new HashSet<>();
-        run.gpus().forEach(gpu -> models.add(gpu.type()));
-        return models.size() == 1 ? models.iterator().next() : Optional.empty();
+        Optional<String> model = Optional.empty();
+        for (AllocatedGpu gpu : run.gpus()) {
+            if (gpu.type().isEmpty() || (model.isPresent() && !model.equals(gpu.type()))) {
+                return Optional.empty();
+            }
+            model = gpu.type();
+        }
+        return model;
     }
 
     /** What a whole node of a run has: the one with the most CPUs for each GPU. */
@@ -171,10 +181,16 @@ final class Cluster {
     }
 
     /**
-     * Nodes where a waiting job could run: open, with GPUs of its kind, and known to serve its partition because some job
-     * of that partition runs there.
+     * Nodes where a waiting job could run: open, with GPUs of its kind that nobody holds, and known to serve its partition
+     * because some job of that partition runs there.
      */
     List<PendingFacts.Place> places(String partition, Optional<String> model) {
+        // thousands wait for the same few kinds
+        return places.computeIfAbsent(
+                new Kind(partition, model), kind -> List.copyOf(find(kind.partition(), kind.model())));
+    }
+
+    private List<PendingFacts.Place> find(String partition, Optional<String> model) {
         List<PendingFacts.Place> places = new ArrayList<>();
         for (String name : nodesOfPartition.getOrDefault(partition, Set.of()).stream()
                 .sorted()
@@ -187,7 +203,8 @@ final class Cluster {
             int gpus = model.map(kind -> there.getOrDefault(kind, 0))
                     .orElseGet(() ->
                             there.values().stream().mapToInt(Integer::intValue).sum());
-            if (gpus == 0) {
+            int free = freeGpus(node, model);
+            if (gpus == 0 || free == 0) {
                 continue;
             }
             Use use = held.get(name);
@@ -197,7 +214,7 @@ final class Cluster {
                     gpus,
                     node.cpus(),
                     node.memoryBytes(),
-                    freeGpus(node, model),
+                    free,
                     node.cpus().isPresent() && !vague
                             ? OptionalInt.of(
                                     (int) Math.max(0, node.cpus().getAsInt() - Math.ceil(use == null ? 0 : use.cpus)))

@@ -18,12 +18,10 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -205,9 +203,8 @@ public final class Explainer {
                 .filter(node -> run.allocation().nodes().contains(node.node()))
                 .collect(Collectors.toMap(NodeState::node, Function.identity()));
         FactSource.Round round = source.round(List.of(run), nodes, cluster, now);
-        Map<Duration, FactSource.Window> windows = new HashMap<>();
         for (Duration window : set.windows(Rule.Scope.RUNNING_JOB, rule -> true)) {
-            windows.put(window, round.over(window));
+            round.over(window);
         }
         List<FindingRow> rows = store.findingsOf(run.key().jobId()).stream()
                 .filter(row -> row.run().equals(run.key()))
@@ -215,9 +212,7 @@ public final class Explainer {
         List<Notice> notices = store.noticesOf(run.key().jobId()).stream()
                 .filter(notice -> notice.subject().equals(run.key()))
                 .toList();
-        List<RuleSet.Explanation> explanations = new ArrayList<>(
-                set.explain(Rule.Scope.RUNNING_JOB, window -> Objects.requireNonNull(windows.get(window))
-                        .of(run)));
+        List<RuleSet.Explanation> explanations = new ArrayList<>(set.explain(Rule.Scope.RUNNING_JOB, round.of(run)));
         if (run.end().isPresent()) {
             Map<RunKey, Supplier<JobFacts>> facts = source.ofFinished(List.of(run), nodes, cluster);
             Supplier<JobFacts> whole = facts.get(run.key());

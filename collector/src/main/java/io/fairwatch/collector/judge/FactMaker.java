@@ -15,12 +15,14 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.Set;
 
 /** Says what is known of a run, or of a waiting job, in the words that rules know. Pure. */
 final class FactMaker {
@@ -49,22 +51,47 @@ final class FactMaker {
             Optional<io.fairwatch.collector.store.JobUse> job,
             Beside beside,
             Cluster cluster) {
-        JobAllocation allocation = allocation(run, length, to, cluster);
-        List<GpuFacts> gpus = window.stream()
-                .map(use -> gpuFacts(run, use, sameGpu(use, whole), isDoubtful(use, window), beside.powerLimit(use)))
-                .toList();
+        return facts(allocation(run, length, to, cluster), run, length, to, window, whole, job, beside, cluster);
+    }
+
+    /**
+     * The same, where it is known already what Slurm says of the run.
+     *
+     * @param allocation as {@link #allocation} makes it
+     */
+    static JobFacts facts(
+            JobAllocation allocation,
+            Run run,
+            Duration length,
+            Instant to,
+            List<GpuUse> window,
+            List<GpuUse> whole,
+            Optional<io.fairwatch.collector.store.JobUse> job,
+            Beside beside,
+            Cluster cluster) {
+        List<GpuFacts> gpus = new ArrayList<>(window.size());
+        Set<String> strange = strangeNodes(window);
+        for (GpuUse use : window) {
+            gpus.add(gpuFacts(
+                    run,
+                    use,
+                    whole.isEmpty() ? Optional.empty() : sameGpu(use, whole),
+                    strange.contains(use.node()) || isContradicted(use),
+                    beside.powerLimit(use)));
+        }
         Instant from = to.minus(length).isAfter(run.key().start())
                 ? to.minus(length)
                 : run.key().start();
-        List<JobNode> nodes = nodes(run, job, beside, Duration.between(from, to));
+        Duration lived = Duration.between(from, to);
+        List<JobNode> nodes = nodes(run, job, beside, lived);
         return new JobFacts(
                 allocation,
-                use(nodes, job, beside.together(), Duration.between(from, to)),
+                use(nodes, job, beside.together(), lived),
                 to.minus(length),
                 to,
                 gpus,
                 nodes,
-                cluster.queue(Cluster.gpuModel(run)));
+                cluster.queue(allocation.resources().gpuModel()));
     }
 
     /** What Slurm says of a run, as of an instant. */
@@ -72,7 +99,11 @@ final class FactMaker {
         return new JobAllocation(
                 run.key().jobId(),
                 run.displayId(),
-                submission(run.owner(), run.name()),
+                submission(
+                        run.owner(),
+                        run.name(),
+                        toldBySqueue(run, run.reservation()),
+                        toldBySqueue(run, run.comment())),
                 new JobAllocation.Resources(
                         run.allocation().nodes().size(),
                         run.allocation().gpus(),
@@ -94,15 +125,21 @@ final class FactMaker {
                                 .isPresent());
     }
 
-    private static JobAllocation.Submission submission(Run.Owner owner, String name) {
+    /** squeue tells of a job that lives whatever there is to tell; what accounting alone told of it may lack it. */
+    private static Optional<String> toldBySqueue(Run run, Optional<String> said) {
+        return said.isPresent() || run.end().isPresent() ? said : Optional.of("");
+    }
+
+    private static JobAllocation.Submission submission(
+            Run.Owner owner, String name, Optional<String> reservation, Optional<String> comment) {
         return new JobAllocation.Submission(
                 owner.user(),
                 said(owner.account()),
                 said(owner.partition()),
                 said(owner.qos()),
                 Optional.of(name),
-                Optional.empty(),
-                Optional.empty());
+                reservation,
+                comment);
     }
 
     /**
@@ -139,10 +176,11 @@ final class FactMaker {
             Run run, Optional<io.fairwatch.collector.store.JobUse> job, Beside beside, Duration lived) {
         Map<String, io.fairwatch.collector.store.JobUse.OnNode> seen = new HashMap<>();
         job.ifPresent(use -> use.nodes().forEach(node -> seen.put(node.node(), node)));
+        Map<String, Integer> given = new HashMap<>();
+        run.gpus().forEach(gpu -> given.merge(gpu.node(), 1, Integer::sum));
         List<JobNode> nodes = new ArrayList<>();
         for (String name : run.allocation().nodes()) {
-            int gpus = (int)
-                    run.gpus().stream().filter(gpu -> gpu.node().equals(name)).count();
+            int gpus = given.getOrDefault(name, 0);
             OptionalInt held = run.gpus().isEmpty() && run.allocation().gpus().orElse(0) > 0
                     ? OptionalInt.empty()
                     : OptionalInt.of(gpus);
@@ -173,7 +211,7 @@ final class FactMaker {
                 new PendingFacts.Job(
                         job.jobId(),
                         job.displayId(),
-                        submission(job.owner(), job.name()),
+                        submission(job.owner(), job.name(), Optional.empty(), Optional.empty()),
                         Math.max(0, Duration.between(job.submit(), now).toSeconds()),
                         job.reason(),
                         asked.nodes(),
@@ -189,33 +227,40 @@ final class FactMaker {
     }
 
     private static Optional<GpuUse> sameGpu(GpuUse use, List<GpuUse> whole) {
-        return whole.stream()
-                .filter(other -> other.node().equals(use.node())
-                        && other.allocated()
-                                .map(AllocatedGpu::gresIndex)
-                                .equals(use.allocated().map(AllocatedGpu::gresIndex))
-                        && other.device()
-                                .map(GpuDevice::uuid)
-                                .equals(use.device().map(GpuDevice::uuid)))
-                .findFirst();
+        for (GpuUse other : whole) {
+            if (other.node().equals(use.node())
+                    && other.allocated()
+                            .map(AllocatedGpu::gresIndex)
+                            .equals(use.allocated().map(AllocatedGpu::gresIndex))
+                    && other.device().map(GpuDevice::uuid).equals(use.device().map(GpuDevice::uuid))) {
+                return Optional.of(other);
+            }
+        }
+        return Optional.empty();
     }
 
     /**
-     * Whether it is doubtful that this is the GPU that Slurm means: the numbers of the node are contradicted, or the run has
-     * processes on a card there that it was not given. Then its use may be somebody else's, and accuses nobody.
+     * Nodes where it is doubtful which GPUs Slurm means: the run has processes there on a card that it was not given. Then
+     * the use of those that it was given may be somebody else's, and accuses nobody.
      */
-    private static boolean isDoubtful(GpuUse use, List<GpuUse> window) {
-        boolean contradicted = use.allocated()
-                .map(gpu -> switch (gpu.confidence()) {
+    private static Set<String> strangeNodes(List<GpuUse> window) {
+        Set<String> strange = Set.of();
+        for (GpuUse use : window) {
+            if (use.allocated().isEmpty() && use.processesMax().orElse(0) > 0) {
+                strange = strange.isEmpty() ? new HashSet<>() : strange;
+                strange.add(use.node());
+            }
+        }
+        return strange;
+    }
+
+    /** Whether the numbers of the node are contradicted, or mean no device. */
+    private static boolean isContradicted(GpuUse use) {
+        return use.allocated().isPresent()
+                && switch (use.allocated().get().confidence()) {
                     case UNKNOWN, CONTRADICTED -> true;
                     case ASSUMED, CERTAIN, CONFIRMED -> false;
-                })
-                .orElse(false);
-        return contradicted
-                || window.stream()
-                        .anyMatch(other -> other.allocated().isEmpty()
-                                && other.node().equals(use.node())
-                                && other.processesMax().orElse(0) > 0);
+                };
     }
 
     private static GpuFacts gpuFacts(
@@ -232,7 +277,9 @@ final class FactMaker {
         return new GpuFacts(
                 use.node(),
                 use.device().map(GpuDevice::uuid),
-                use.allocated().stream().mapToInt(AllocatedGpu::gresIndex).findFirst(),
+                use.allocated().isPresent()
+                        ? OptionalInt.of(use.allocated().get().gresIndex())
+                        : OptionalInt.empty(),
                 use.device().map(GpuDevice::name),
                 use.allocated().isPresent(),
                 measured(use),

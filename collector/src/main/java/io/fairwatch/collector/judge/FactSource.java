@@ -10,14 +10,18 @@ import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.RunSpan;
 import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.collector.usage.Horizon;
+import io.fairwatch.rules.JobAllocation;
 import io.fairwatch.rules.JobFacts;
+import io.fairwatch.rules.RuleSet;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
@@ -78,7 +82,7 @@ final class FactSource {
         return periods;
     }
 
-    /** Facts of one moment. Confined to one thread; asks when it must. */
+    /** Facts of one moment. Confined to one thread while it asks. */
     final class Round {
         private final List<Run> running;
         private final Map<String, NodeState> nodes;
@@ -86,6 +90,7 @@ final class FactSource {
         private final Instant now;
         private final Map<Duration, Window> windows = new HashMap<>();
         private final Map<RunKey, List<GpuUse>> whole = new HashMap<>();
+        private final Map<RunKey, Instant> horizons = new HashMap<>();
         private final Map<String, Duration> periods;
         private Map<String, Double> powerLimits = Map.of();
 
@@ -95,13 +100,18 @@ final class FactSource {
             this.cluster = cluster;
             this.now = now;
             this.periods = periods(nodes);
+            running.forEach(run -> horizons.put(run.key(), Horizon.of(run, nodes, now)));
         }
 
-        /** What is known of the last {@code length} of each run. */
-        Window over(Duration length) throws StoreException {
-            Window known = windows.get(length);
-            if (known != null) {
-                return known;
+        /** Gives the facts of one run over windows that were asked for by {@link #over} before. */
+        RunFacts of(Run run) {
+            return new RunFacts(this, run, Objects.requireNonNull(horizons.get(run.key())));
+        }
+
+        /** Asks for what is known of the last {@code length} of each run. */
+        void over(Duration length) throws StoreException {
+            if (windows.containsKey(length)) {
+                return;
             }
             Map<RunKey, List<GpuUse>> gpus = gpuUse(running, Optional.of(length));
             Map<RunKey, JobUse> jobs = store.jobUse(spans(running, Optional.of(length))).stream()
@@ -121,10 +131,9 @@ final class FactSource {
             List<Run> several = isLong
                     ? running.stream().filter(run -> run.gpus().size() > 1).toList()
                     : List.of();
-            Window window = new Window(
-                    this, length, gpus, jobs, store.gpusTogether(spans(several, Optional.of(length)), busyAboveRatio));
+            Window window =
+                    new Window(gpus, jobs, store.gpusTogether(spans(several, Optional.of(length)), busyAboveRatio));
             windows.put(length, window);
-            return window;
         }
 
         /** What the newest readings say; limits change seldom. */
@@ -141,15 +150,24 @@ final class FactSource {
         }
 
         private Map<RunKey, List<GpuUse>> gpuUse(List<Run> runs, Optional<Duration> window) throws StoreException {
-            return store.gpuUse(spans(runs, window), busyAboveRatio).stream()
-                    .collect(Collectors.groupingBy(GpuUse::run));
+            Map<RunKey, List<GpuUse>> grouped = new HashMap<>();
+            Optional<RunKey> last = Optional.empty();
+            List<GpuUse> group = List.of();
+            for (GpuUse use : store.gpuUse(spans(runs, window), busyAboveRatio)) {
+                if (last.isEmpty() || !use.run().equals(last.get())) { // they mostly come together
+                    last = Optional.of(use.run());
+                    group = grouped.computeIfAbsent(use.run(), none -> new ArrayList<>());
+                }
+                group.add(use);
+            }
+            return grouped;
         }
 
         /** The last {@code window} of each run, or all of it. */
         private List<RunSpan> spans(List<Run> runs, Optional<Duration> window) {
             return runs.stream()
                     .map(run -> {
-                        Instant to = Horizon.of(run, nodes, now);
+                        Instant to = Objects.requireNonNull(horizons.get(run.key()));
                         Instant from = window.map(to::minus)
                                 .filter(first -> first.isAfter(run.key().start()))
                                 .orElse(run.key().start());
@@ -159,45 +177,52 @@ final class FactSource {
         }
     }
 
-    /** Facts over one length of time. Confined to the thread of its round. */
-    static final class Window {
-        private final Round round;
-        private final Duration length;
-        private final Map<RunKey, List<GpuUse>> gpus;
-        private final Map<RunKey, JobUse> jobs;
-        private final Map<RunKey, Integer> together;
+    /** What is known of all runs over one length of time. */
+    private record Window(Map<RunKey, List<GpuUse>> gpus, Map<RunKey, JobUse> jobs, Map<RunKey, Integer> together) {}
 
-        private Window(
-                Round round,
-                Duration length,
-                Map<RunKey, List<GpuUse>> gpus,
-                Map<RunKey, JobUse> jobs,
-                Map<RunKey, Integer> together) {
+    /** The facts of one run, over one window after the other. Confined to one thread; those of several runs can be asked
+     * for at the same time. */
+    static final class RunFacts implements RuleSet.Source {
+        private final Round round;
+        private final Run run;
+        private final Instant to;
+        private Optional<JobAllocation> always = Optional.empty();
+
+        private RunFacts(Round round, Run run, Instant to) {
             this.round = round;
-            this.length = length;
-            this.gpus = gpus;
-            this.jobs = jobs;
-            this.together = together;
+            this.run = run;
+            this.to = to;
         }
 
-        /** The facts of one run.
-         *
-         * @throws IllegalArgumentException if they make no sense */
-        JobFacts of(Run run) {
+        @Override
+        public JobFacts over(Duration length) {
+            Window window = Objects.requireNonNull(round.windows.get(length), "a window that was not asked for");
+            RunKey key = run.key();
+            Optional<Integer> together = Optional.ofNullable(window.together.get(key));
             return FactMaker.facts(
+                    allocation(length),
                     run,
                     length,
-                    Horizon.of(run, round.nodes, round.now),
-                    gpus.getOrDefault(run.key(), List.of()),
-                    round.whole.getOrDefault(run.key(), List.of()),
-                    Optional.ofNullable(jobs.get(run.key())),
+                    to,
+                    window.gpus.getOrDefault(key, List.of()),
+                    round.whole.getOrDefault(key, List.of()),
+                    Optional.ofNullable(window.jobs.get(key)),
                     new FactMaker.Beside(
-                            together.containsKey(run.key())
-                                    ? OptionalInt.of(together.get(run.key()))
-                                    : OptionalInt.empty(),
+                            together.isPresent() ? OptionalInt.of(together.get()) : OptionalInt.empty(),
                             round.powerLimits,
                             round.periods),
                     round.cluster);
+        }
+
+        /** What Slurm says does not depend on the window, unless the run was suspended. */
+        private JobAllocation allocation(Duration length) {
+            if (!run.suspended().isZero()) {
+                return FactMaker.allocation(run, length, to, round.cluster);
+            }
+            if (always.isEmpty()) {
+                always = Optional.of(FactMaker.allocation(run, length, to, round.cluster));
+            }
+            return always.get();
         }
     }
 }

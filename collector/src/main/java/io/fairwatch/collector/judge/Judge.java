@@ -96,6 +96,7 @@ public final class Judge {
         private final String cluster;
         private final Instant now;
         private final Map<Place, FindingRow> open;
+        private final Set<Subject> troubled;
         private final Exemptions exempt;
         private final List<FindingRow> findings = new ArrayList<>();
         private final List<Notice> notices = new ArrayList<>();
@@ -107,7 +108,17 @@ public final class Judge {
             this.now = now;
             this.open = store.openFindings().stream()
                     .collect(Collectors.toMap(row -> new Place(row.subject(), row.rule()), Function.identity()));
+            this.troubled = open.values().stream().map(FindingRow::subject).collect(Collectors.toSet());
             this.exempt = new Exemptions(store.exemptions(now));
+        }
+
+        /** Without those that nothing can come of: nearly all. */
+        List<RuleSet.Judgement> remarkable(Subject subject, List<RuleSet.Judgement> judgements) {
+            return troubled.contains(subject)
+                    ? judgements
+                    : judgements.stream()
+                            .filter(judgement -> !(judgement.verdict() instanceof Verdict.Clear))
+                            .toList();
         }
 
         void take(Subject subject, String user, String account, Optional<Run> run, RuleSet.Judgement judgement)
@@ -282,14 +293,16 @@ public final class Judge {
         boolean all = due(lastLong, LONG_EVERY, gathering.now);
         Predicate<Rule> due = rule -> all || rule.timing().window().compareTo(SHORT) <= 0;
         FactSource.Round facts = source.round(running, nodes, cluster, gathering.now);
-        Map<Duration, FactSource.Window> windows = new HashMap<>();
         for (Duration window : rules.windows(Rule.Scope.RUNNING_JOB, due)) {
-            windows.put(window, facts.over(window));
+            facts.over(window);
         }
-        for (Run run : running) {
-            for (RuleSet.Judgement judgement :
-                    rules.judge(Rule.Scope.RUNNING_JOB, due, window -> Objects.requireNonNull(windows.get(window))
-                            .of(run))) {
+        // runs are judged each by itself, on all cores; what comes of it is decided in their order
+        List<List<RuleSet.Judgement>> judged = running.parallelStream()
+                .map(run -> gathering.remarkable(run.key(), rules.judge(Rule.Scope.RUNNING_JOB, due, facts.of(run))))
+                .toList();
+        for (int i = 0; i < running.size(); i++) {
+            Run run = running.get(i);
+            for (RuleSet.Judgement judgement : judged.get(i)) {
                 gathering.take(run.key(), run.owner().user(), run.owner().account(), Optional.of(run), judgement);
             }
         }
