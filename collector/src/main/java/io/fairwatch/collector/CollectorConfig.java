@@ -292,14 +292,15 @@ record CollectorConfig(
             Optional<String> redirectAllTo,
             @Default("10") @Range(from = "1", to = "1000") int mostPerDay,
             @Default("1m") @Range(from = "1s", to = "1d") Duration retryFirst,
-            @Default("1h") @Range(from = "1s", to = "7d") Duration retryMost) {
+            @Default("1h") @Range(from = "1s", to = "7d") Duration retryMost,
+            Bounces bounces) {
         Mail {
             if (username.isPresent() != passwordFile.isPresent()) {
                 throw new IllegalArgumentException((username.isPresent() ? "username" : "passwordFile")
                         + ": comes alone (expected: username and passwordFile, or neither)");
             }
             // refused here, where a line of the file can be named, and not when the parts are made
-            new SmtpOutbox.Settings(host, port, startTls, caFile, username, passwordFile, from, replyTo, timeout);
+            smtp(host, port, startTls, caFile, username, passwordFile, from, bounces, replyTo, timeout);
             new Notifier.Settings(
                     mode,
                     redirectAllTo,
@@ -307,7 +308,8 @@ record CollectorConfig(
                     retryFirst,
                     retryMost,
                     Duration.ZERO,
-                    QuietTime.none(ZoneOffset.UTC));
+                    QuietTime.none(ZoneOffset.UTC),
+                    Notifier.Bouncing.DEFAULTS);
             try {
                 new Addresses(userTemplate);
             } catch (IllegalArgumentException e) {
@@ -317,14 +319,50 @@ record CollectorConfig(
         }
 
         SmtpOutbox.Settings smtp() {
+            return smtp(host, port, startTls, caFile, username, passwordFile, from, bounces, replyTo, timeout);
+        }
+
+        private static SmtpOutbox.Settings smtp(
+                String host,
+                int port,
+                SmtpOutbox.StartTls startTls,
+                Optional<Path> caFile,
+                Optional<String> username,
+                Optional<Path> passwordFile,
+                String from,
+                Bounces bounces,
+                Optional<String> replyTo,
+                Duration timeout) {
             return new SmtpOutbox.Settings(
-                    host, port, startTls, caFile, username, passwordFile, from, replyTo, timeout);
+                    host, port, startTls, caFile, username, passwordFile, from, bounces.address(), replyTo, timeout);
         }
 
         Notifier.Settings notifier(Duration staleAfter, QuietTime quiet) {
-            return new Notifier.Settings(mode, redirectAllTo, mostPerDay, retryFirst, retryMost, staleAfter, quiet);
+            return new Notifier.Settings(
+                    mode,
+                    redirectAllTo,
+                    mostPerDay,
+                    retryFirst,
+                    retryMost,
+                    staleAfter,
+                    quiet,
+                    new Notifier.Bouncing(bounces.stopAfter(), bounces.remember()));
         }
     }
+
+    /**
+     * Mails that come back.
+     *
+     * @param address where they come back to, an alias that hands them to {@code fairwatch bounce}; absent: {@code from}
+     * @param tokenFile file with the token that {@code fairwatch bounce} must show; absent: none are taken
+     * @param stopAfter an address gets no more mails when so many came back
+     * @param remember how long one counts
+     */
+    record Bounces(
+            Optional<String> address,
+            Optional<Path> tokenFile,
+            @Default("2") @Range(from = "1", to = "1000") int stopAfter,
+            @Default("30d") @Range(from = "1h", to = "365d") Duration remember) {}
 
     /**
      * What reports say.

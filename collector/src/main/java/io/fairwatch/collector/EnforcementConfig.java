@@ -75,6 +75,20 @@ record EnforcementConfig(
         return problems;
     }
 
+    /** What it says, for staff. */
+    List<String> sentences() {
+        String what =
+                switch (mode) {
+                    case OFF -> "Enforcement is off.";
+                    case PROPOSE -> "Staff are given the commands for these rules: ";
+                    case ACT -> "It is done for these rules: ";
+                };
+        return List.of(
+                what + (mode == Enforcer.Mode.OFF ? "" : String.join(", ", rules)),
+                "While the file " + switchFile + " exists nothing is done. At most " + mostPerHour
+                        + " within an hour, and " + mostPerUser + " to one user's jobs within 24 hours.");
+    }
+
     private static boolean fits(Deed deed, Rule.Scope scope) {
         return switch (scope) {
             case RUNNING_JOB -> deed.isForRunning();

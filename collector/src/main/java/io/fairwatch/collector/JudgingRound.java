@@ -54,7 +54,7 @@ final class JudgingRound {
                             .tag("kind", kind)
                             .register(meters));
         }
-        for (String outcome : List.of("delivered", "refused", "withheld", "unconfirmed", "postponed")) {
+        for (String outcome : List.of("delivered", "refused", "withheld", "unconfirmed", "postponed", "bounced")) {
             notices.put(
                     outcome,
                     Counter.builder("fairwatch.notices")
@@ -100,6 +100,7 @@ final class JudgingRound {
         count(notices, "withheld", round.withheld());
         count(notices, "unconfirmed", round.unconfirmed());
         count(notices, "postponed", round.postponed());
+        count(notices, "bounced", round.bounced());
     }
 
     private static void count(Map<String, Counter> counters, String which, int more) {

@@ -5,7 +5,9 @@ import io.fairwatch.agent.config.ConfigFile.ConfigException;
 import io.fairwatch.collector.answer.AnswerLinks;
 import io.fairwatch.collector.answer.AnswerPages;
 import io.fairwatch.collector.answer.Answers;
+import io.fairwatch.collector.answer.BounceRoute;
 import io.fairwatch.collector.answer.StaffApi;
+import io.fairwatch.collector.answer.StaffNotices;
 import io.fairwatch.collector.enforce.Enforcer;
 import io.fairwatch.collector.enforce.SlurmDeeds;
 import io.fairwatch.collector.ingest.GroupCommit;
@@ -24,6 +26,7 @@ import io.fairwatch.collector.lookup.UserLookup;
 import io.fairwatch.collector.notice.LetterWriter;
 import io.fairwatch.collector.notice.Matter;
 import io.fairwatch.collector.notice.MatterSource;
+import io.fairwatch.collector.notice.NoticePlanner;
 import io.fairwatch.collector.notice.Notifier;
 import io.fairwatch.collector.notice.RuleInfo;
 import io.fairwatch.collector.notice.SmtpOutbox;
@@ -45,6 +48,7 @@ import io.fairwatch.collector.usage.LiveUse;
 import io.fairwatch.collector.usage.UpkeepRound;
 import io.fairwatch.collector.web.Api;
 import io.fairwatch.collector.web.BacktestRoute;
+import io.fairwatch.collector.web.Described;
 import io.fairwatch.collector.web.HealthCheck;
 import io.fairwatch.collector.web.ReportPages;
 import io.fairwatch.collector.web.RuleRoutes;
@@ -167,7 +171,8 @@ public final class Main implements Callable<Integer> {
             Optional<String> token,
             People people,
             Optional<AnswerLinks> links,
-            Optional<String> staffToken) {}
+            Optional<String> staffToken,
+            Optional<String> bounceToken) {}
 
     /** Reads the configuration, then every file that it names, and tells all problems of those together. */
     private static Setup read(Path file) throws ConfigException {
@@ -195,6 +200,7 @@ public final class Main implements Callable<Integer> {
         People people = People.read(config, problems);
         Optional<AnswerLinks> links = links(config, problems);
         Optional<String> staffToken = secret(config.answers().staffTokenFile(), problems);
+        Optional<String> bounceToken = secret(config.mail().bounces().tokenFile(), problems);
         if (rules.isPresent()) {
             problems.addAll(config.enforcement()
                     .problems(rules.get(), config.escalation().ladder()));
@@ -202,7 +208,7 @@ public final class Main implements Callable<Integer> {
         if (rules.isEmpty() || !problems.isEmpty()) {
             throw new ConfigException(problems);
         }
-        return new Setup(config, rules.get(), token, people, links, staffToken);
+        return new Setup(config, rules.get(), token, people, links, staffToken, bounceToken);
     }
 
     private static Optional<AnswerLinks> links(CollectorConfig config, List<String> problems) {
@@ -260,15 +266,17 @@ public final class Main implements Callable<Integer> {
         // what is found, and who hears of it
         try (commits;
                 SmtpOutbox outbox = new SmtpOutbox(vertx, config.mail().smtp())) {
-            Notifier notifier = notifier(setup, rules, store, outbox, clock);
+            Notifier.Recipients recipients = setup.people().recipients(config, store, clock);
+            Notifier notifier = notifier(setup, recipients, rules, store, outbox, clock);
+            NoticePlanner planner = new NoticePlanner(store, recipients, clock);
             Judge.Settings judges = new Judge.Settings(
                     busyAbove, staleAfter, config.escalation().ladder());
-            Judge judge = new Judge(store, rules, notifier::plan, clock, judges);
+            Judge judge = new Judge(store, rules, planner::plan, clock, judges);
             Enforcer.Settings enforcement = config.enforcement().settings(staleAfter);
             Enforcer enforcer = new Enforcer(
                     store,
                     new SlurmDeeds(new SlurmControl(config.slurm().settings(), clock), enforcement, clock),
-                    notifier::news,
+                    planner::news,
                     windows(rules),
                     enforcement,
                     clock);
@@ -296,6 +304,7 @@ public final class Main implements Callable<Integer> {
 
             Router router = Router.router(vertx);
             ingest.mount(router);
+            List<Described> others = answers(setup, vertx, store, planner, clock, router);
             new Api(
                             vertx,
                             jobs,
@@ -312,9 +321,9 @@ public final class Main implements Callable<Integer> {
                             clock,
                             busyAbove,
                             meters,
-                            new RuleRoutes(new Explainer(store, rules, clock, judges), zone))
+                            new RuleRoutes(new Explainer(store, rules, clock, judges), zone),
+                            others)
                     .mount(router);
-            answers(setup, vertx, store, notifier, clock, router);
             new ReportPages(
                             vertx,
                             new ReportDesk(reports, clock),
@@ -473,15 +482,16 @@ public final class Main implements Callable<Integer> {
         return new Matter.Answering(links.link(claim), claim.expires());
     }
 
-    /** What owners say by links, and what staff say. */
-    private static void answers(
-            Setup setup, Vertx vertx, Store store, Notifier notifier, InstantSource clock, Router router) {
+    /** What owners say by links, what staff say, and what mail servers say; returned for the description of the API. */
+    private static List<Described> answers(
+            Setup setup, Vertx vertx, Store store, NoticePlanner planner, InstantSource clock, Router router) {
         CollectorConfig config = setup.config();
         Answers.Settings settings = new Answers.Settings(
                 config.answers().validFor(),
                 config.answers().mostTimes(),
-                config.enforcement().stopByOwner());
-        Answers answers = new Answers(store, notifier::news, settings, clock);
+                config.enforcement().stopByOwner(),
+                config.enforcement().sentences());
+        Answers answers = new Answers(store, planner::news, settings, clock);
         setup.links().ifPresent(links -> new AnswerPages(
                         vertx,
                         links,
@@ -491,7 +501,14 @@ public final class Main implements Callable<Integer> {
                         new AnswerPages.Site(config.site().name(), config.site().support()),
                         clock)
                 .mount(router));
-        new StaffApi(vertx, answers, setup.staffToken(), config.site().zoneId(), clock).mount(router);
+        ZoneId zone = config.site().zoneId();
+        Duration remember = config.mail().bounces().remember();
+        StaffApi staff = new StaffApi(
+                vertx, answers, new StaffNotices(store, remember, zone, clock), setup.staffToken(), zone, clock);
+        staff.mount(router);
+        new BounceRoute(vertx, store, setup.bounceToken(), remember, clock).mount(router);
+        return Stream.concat(staff.described().stream(), Stream.of(BounceRoute.described()))
+                .toList();
     }
 
     private static Function<String, Duration> windows(RuleWatch rules) {
@@ -525,7 +542,12 @@ public final class Main implements Callable<Integer> {
     }
 
     private static Notifier notifier(
-            Setup setup, RuleWatch rules, Store store, SmtpOutbox outbox, InstantSource clock) {
+            Setup setup,
+            Notifier.Recipients recipients,
+            RuleWatch rules,
+            Store store,
+            SmtpOutbox outbox,
+            InstantSource clock) {
         CollectorConfig config = setup.config();
         People people = setup.people();
         Enforcer.Settings enforcement =
@@ -533,7 +555,7 @@ public final class Main implements Callable<Integer> {
         return new Notifier(
                 store,
                 outbox,
-                people.recipients(config, store, clock),
+                recipients,
                 new MatterSource(
                         store,
                         rule -> info(rules.get(), config, enforcement, rule),

@@ -93,7 +93,9 @@ class CollectorConfigTest {
                                 Optional.empty(),
                                 10,
                                 Duration.ofMinutes(1),
-                                Duration.ofHours(1)),
+                                Duration.ofHours(1),
+                                new CollectorConfig.Bounces(
+                                        Optional.empty(), Optional.empty(), 2, Duration.ofDays(30))),
                         new PeopleConfig(
                                 "en",
                                 Optional.empty(),
@@ -203,7 +205,12 @@ class CollectorConfigTest {
                                 Optional.of("me@example.org"),
                                 3,
                                 Duration.ofMinutes(2),
-                                Duration.ofHours(3)),
+                                Duration.ofHours(3),
+                                new CollectorConfig.Bounces(
+                                        Optional.of("bounces@example.org"),
+                                        Optional.of(Path.of("/bounce.token")),
+                                        4,
+                                        Duration.ofDays(10))),
                         new PeopleConfig(
                                 "da",
                                 Optional.of(Path.of("/texts")),
@@ -328,6 +335,7 @@ class CollectorConfigTest {
                           mostPerDay: 3
                           retryFirst: 2m
                           retryMost: 3h
+                          bounces: {address: bounces@example.org, tokenFile: /bounce.token, stopAfter: 4, remember: 10d}
                         report:
                           calendar: half_years
                           semesters: {winter: {from: 10-15, to: 03-01}}
@@ -465,7 +473,7 @@ class CollectorConfigTest {
         assertEquals(
                 List.of("collector.yml:1: mail.password: unknown key (expected: mode, host, port, startTls, caFile,"
                         + " username, passwordFile, from, replyTo, timeout, userTemplate, redirectAllTo, mostPerDay,"
-                        + " retryFirst, retryMost)"),
+                        + " retryFirst, retryMost, bounces)"),
                 problems("mail: {password: hunter2}"));
     }
 }

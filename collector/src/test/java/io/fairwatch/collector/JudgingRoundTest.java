@@ -84,7 +84,8 @@ class JudgingRoundTest {
                                     Duration.ofMinutes(1),
                                     Duration.ofHours(1),
                                     Duration.ofSeconds(75),
-                                    QuietTime.none(Samples.COPENHAGEN)),
+                                    QuietTime.none(Samples.COPENHAGEN),
+                                    Notifier.Bouncing.DEFAULTS),
                             () -> Samples.NOW),
                     () -> Samples.NOW,
                     meters);

@@ -43,8 +43,13 @@ public final class Answers {
      * @param longest longest time for which an owner can say that a job is needed
      * @param mostTimes how often, for one run
      * @param stopByOwner whether "it may be ended" ends the job; else staff are told
+     * @param enforcement what the configuration says of enforcement, in sentences
      */
-    public record Settings(Duration longest, int mostTimes, boolean stopByOwner) {}
+    public record Settings(Duration longest, int mostTimes, boolean stopByOwner, List<String> enforcement) {
+        public Settings {
+            enforcement = List.copyOf(enforcement);
+        }
+    }
 
     /** Makes notices, see {@code Notifier#news}. */
     @FunctionalInterface
@@ -107,6 +112,11 @@ public final class Answers {
                 && one.start().getEpochSecond() == other.start().getEpochSecond();
     }
 
+    /** The same for the same run, and fit for an address. */
+    private static String id(String what, RunKey run) {
+        return (what + "-" + Exemption.valueOf(run)).replaceAll("[^A-Za-z0-9]", "-");
+    }
+
     /**
      * The owner needs the job as it is.
      *
@@ -128,7 +138,7 @@ public final class Answers {
                 List.of(),
                 List.of(),
                 List.of(new Exemption(
-                        "owner " + Exemption.valueOf(run),
+                        id("owner", run),
                         Exemption.Scope.RUN,
                         Exemption.valueOf(run),
                         // who needs the job needs it whatever rule found it
@@ -203,7 +213,7 @@ public final class Answers {
                 act
                         ? List.of()
                         : List.of(new Exemption(
-                                what + " " + Exemption.valueOf(run),
+                                id(what, run),
                                 Exemption.Scope.RUN,
                                 Exemption.valueOf(run),
                                 Optional.empty(),
@@ -269,6 +279,51 @@ public final class Answers {
                     inputs);
         }
         return found;
+    }
+
+    /** Staff stop all that is done to jobs; mails go on. */
+    Exemption switchOff(Optional<Instant> until, String by, String reason) throws StoreException {
+        Exemption exemption = new Exemption(
+                UUID.randomUUID().toString().substring(0, 8),
+                Exemption.Scope.DEEDS,
+                "",
+                Optional.empty(),
+                clock.instant(),
+                until,
+                "staff " + by,
+                Plain.line(reason, LONGEST_REASON));
+        ObjectNode inputs = JSON.createObjectNode();
+        inputs.put("exemption", exemption.id());
+        until.ifPresent(end -> inputs.put("until", end.toString()));
+        keepSaid(exemption, "enforcement off", by, reason, inputs);
+        return exemption;
+    }
+
+    /** Staff end that; returns what was ended. */
+    List<Exemption> switchOn(String by) throws StoreException {
+        List<Exemption> off = switchedOff();
+        for (Exemption one : off) {
+            ObjectNode inputs = JSON.createObjectNode();
+            inputs.put("exemption", one.id());
+            keepSaid(one.endedAt(clock.instant()), "enforcement on", by, one.reason(), inputs);
+        }
+        return off;
+    }
+
+    private List<Exemption> switchedOff() throws StoreException {
+        return store.exemptions(clock.instant()).stream()
+                .filter(one -> one.scope() == Exemption.Scope.DEEDS)
+                .toList();
+    }
+
+    /** What is done to jobs now, in sentences. */
+    List<String> enforcement() throws StoreException {
+        List<String> state = new ArrayList<>(settings.enforcement());
+        for (Exemption one : switchedOff()) {
+            state.add("Nothing is done to any job: switched off by " + Plain.line(one.by(), 80)
+                    + one.until().map(end -> " until " + end).orElse("") + ": " + Plain.line(one.reason(), 200));
+        }
+        return state;
     }
 
     private void keepSaid(Exemption exemption, String what, String by, String reason, ObjectNode inputs)

@@ -163,7 +163,14 @@ final class Conditions {
         return run.end().isPresent() || !run.state().holdsAllocation();
     }
 
-    private Optional<Answer> switchedOff() {
+    private Optional<Answer> switchedOff() throws StoreException {
+        Optional<Exemption> byStaff = store.exemptions(clock.instant()).stream()
+                .filter(one -> one.scope() == Exemption.Scope.DEEDS)
+                .findFirst();
+        if (byStaff.isPresent()) {
+            return Optional.of(
+                    new Answer.Wait("switched off by " + byStaff.get().by()));
+        }
         return settings.switchFile()
                 .filter(Files::exists)
                 .map(file -> new Answer.Wait("the switch file " + file + " is there"));

@@ -11,17 +11,12 @@ import io.fairwatch.collector.store.Notice.State;
 import io.fairwatch.collector.store.Notice.Topic;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.text.Plain;
-import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -29,20 +24,17 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
-import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Plans the notices of a step and sees each delivered at most once; what is due to one person goes out in one mail.
- * Thread-safe; blocks, so it is called from a worker.
+ * Sees each notice delivered at most once; what is due to one person goes out in one mail. Thread-safe; blocks, so it is called from a worker.
  *
  * <p>It reads findings and writes them back when a step was delivered. Whoever else writes findings must not do so between,
  * or the mark is lost (the notice is not, so nobody is told twice): call {@link #deliverDue} from the same single worker.
  */
 public final class Notifier {
     private static final Logger LOG = LoggerFactory.getLogger(Notifier.class);
-    private static final String WEBHOOK = "webhook";
 
     /** Whether mails are sent. */
     public enum Mode {
@@ -62,6 +54,7 @@ public final class Notifier {
      * @param retryMost longest wait between attempts
      * @param staleAfter nothing is sent while Slurm's newest answer is older than this
      * @param quiet when people are left in peace
+     * @param bouncing what becomes of addresses from which mails come back
      */
     public record Settings(
             Mode mode,
@@ -70,7 +63,8 @@ public final class Notifier {
             Duration retryFirst,
             Duration retryMost,
             Duration staleAfter,
-            QuietTime quiet) {
+            QuietTime quiet,
+            Bouncing bouncing) {
 
         public Settings {
             redirectAllTo.ifPresent(to -> {
@@ -95,6 +89,16 @@ public final class Notifier {
             }
             return wait.compareTo(retryMost) < 0 ? wait : retryMost;
         }
+    }
+
+    /**
+     * What becomes of addresses from which mails come back. Immutable.
+     *
+     * @param stopAfter an address gets no more mails when so many came back
+     * @param remember how long one counts
+     */
+    public record Bouncing(int stopAfter, Duration remember) {
+        public static final Bouncing DEFAULTS = new Bouncing(2, Duration.ofDays(30));
     }
 
     /**
@@ -123,12 +127,17 @@ public final class Notifier {
      * @param withheld not sent on purpose
      * @param unconfirmed handed over without an answer
      * @param postponed failed for now
+     * @param bounced taken by the mail server and come back later
      */
-    public record Round(int delivered, int refused, int withheld, int unconfirmed, int postponed) {}
+    public record Round(int delivered, int refused, int withheld, int unconfirmed, int postponed, int bounced) {
+        static final Round NOTHING = new Round(0, 0, 0, 0, 0, 0);
+    }
 
     private final Store store;
     private final Outbox outbox;
     private final Recipients recipients;
+    private final NoticePlanner planner;
+    private final Returned returned;
     private final MatterSource matters;
     private final LetterWriter writer;
     private final Settings settings;
@@ -146,116 +155,12 @@ public final class Notifier {
         this.store = store;
         this.outbox = outbox;
         this.recipients = recipients;
+        this.planner = new NoticePlanner(store, recipients, clock);
+        this.returned = new Returned(store, planner, settings.bouncing, clock);
         this.matters = matters;
         this.writer = writer;
         this.settings = settings;
         this.clock = clock;
-    }
-
-    // ---- planning
-
-    /**
-     * Notices for a step of an episode, to be saved by the caller in one transaction with the finding; those that are
-     * there already, whatever became of them, are left out.
-     *
-     * @param aim the step and its channel; its recipient is empty, but for a deed its word
-     * @return empty if there is nobody to tell
-     */
-    public Optional<List<Notice>> plan(FindingRow finding, Optional<Run> run, Notice.Aim aim)
-            throws Store.StoreException {
-        List<String> people = people(finding, run, aim);
-        if (people.isEmpty()) {
-            return Optional.empty();
-        }
-        Set<String> known = (run.isPresent()
-                        ? store.noticesOf(run.get().key().jobId())
-                        : store.noticesIn(
-                                List.of(State.values()), finding.since().minusMillis(1)))
-                .stream().map(Notice::id).collect(Collectors.toSet());
-        Instant now = clock.instant();
-        return Optional.of(people.stream()
-                .map(to -> planned(finding, new Notice.Aim(aim.step(), aim.channel(), aim.topic(), to), now, ""))
-                .filter(notice -> !known.contains(notice.id()))
-                .toList());
-    }
-
-    private List<String> people(FindingRow finding, Optional<Run> run, Notice.Aim aim) {
-        return switch (aim.channel()) {
-            case OWNER -> finding.user().isEmpty() ? List.of() : List.of(finding.user());
-            case COORDINATOR ->
-                run.map(one -> recipients.coordinators.apply(one.owner().account())).orElse(List.of()).stream()
-                        .filter(user -> !user.equals(finding.user()))
-                        .distinct()
-                        .toList();
-            case STAFF -> recipients.staff;
-            case WEBHOOK -> recipients.webhook.isPresent() ? List.of(WEBHOOK) : List.of();
-            case SLURM ->
-                run.isPresent() || finding.subject() instanceof Subject.Waiting ? List.of(aim.recipient()) : List.of();
-        };
-    }
-
-    /**
-     * Notices about something that happened because of a finding, to be saved by the caller together with what happened.
-     *
-     * @param step the step because of which it happened
-     * @param topic what it is about
-     * @param channels who hears of it: owner, staff
-     * @param what for {@link Topic#DONE} and {@link Topic#ANNOUNCED} the word of the deed, for {@link Topic#ANSWERED} the
-     *     answer
-     */
-    public List<Notice> news(FindingRow finding, int step, Topic topic, List<Channel> channels, String what) {
-        Instant now = clock.instant();
-        List<Notice> notices = new ArrayList<>();
-        for (Channel channel : channels) {
-            for (String to : channel == Channel.OWNER ? List.of(finding.user()) : recipients.staff) {
-                notices.add(planned(finding, new Notice.Aim(step, channel, topic, to), now, what));
-            }
-        }
-        return notices;
-    }
-
-    private static Notice planned(FindingRow finding, Notice.Aim aim, Instant now, String what) {
-        return new Notice(
-                id(finding.subject(), finding.rule(), finding.since(), aim, what),
-                finding.subject(),
-                finding.rule(),
-                finding.since(),
-                aim,
-                finding.user(),
-                Optional.empty(),
-                State.PLANNED,
-                Optional.empty(),
-                now,
-                now,
-                0,
-                what);
-    }
-
-    /** The same for the same step of the same episode, at any time and in any process. */
-    static String id(Subject subject, String rule, Instant since, Notice.Aim aim, String what) {
-        return digest(List.of(
-                subject.toString(),
-                rule,
-                since.toString(),
-                Integer.toString(aim.step()),
-                aim.channel().name(),
-                aim.topic().name(),
-                aim.recipient(),
-                what));
-    }
-
-    private static String digest(Collection<String> parts) {
-        try {
-            MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            for (String part : parts) {
-                byte[] bytes = part.getBytes(StandardCharsets.UTF_8);
-                digest.update((bytes.length + ":").getBytes(StandardCharsets.US_ASCII));
-                digest.update(bytes);
-            }
-            return HexFormat.of().formatHex(digest.digest(), 0, 16);
-        } catch (NoSuchAlgorithmException impossible) {
-            throw new IllegalStateException("every Java has SHA-256", impossible);
-        }
     }
 
     // ---- delivering
@@ -322,11 +227,12 @@ public final class Notifier {
      */
     public Round deliverDue() throws Store.StoreException {
         if (!oneAtATime.tryLock()) {
-            return new Round(0, 0, 0, 0, 0);
+            return Round.NOTHING;
         }
         try {
             Tally tally = new Tally();
             tally.unconfirmed += markLost();
+            tally.bounced += returned.take();
             Map<Envelope, List<Due>> mails = new LinkedHashMap<>();
             Known known = new Known();
             for (Notice notice : store.noticesIn(List.of(State.PLANNED))) {
@@ -495,6 +401,11 @@ public final class Notifier {
         List<Due> due = all.stream()
                 .filter(one -> news || weekly || !(person.weekly() || matters.isWeekly(one.finding())))
                 .toList();
+        Optional<String> dead = returned.why(settings.redirectAllTo.orElse(person.address()));
+        if (dead.isPresent()) {
+            refuse(notices(due), dead.get(), tally);
+            return true;
+        }
         if (due.isEmpty() || (!news && sentToday.getOrDefault(envelope.recipient(), 0) >= settings.mostPerDay)) {
             return true; // it waits for its day, or for tomorrow
         }
@@ -580,7 +491,8 @@ public final class Notifier {
             Tally tally)
             throws Store.StoreException {
         String to = settings.redirectAllTo.orElse(address);
-        String mail = digest(due.stream().map(one -> one.notice().id()).sorted().toList());
+        String mail = NoticePlanner.digest(
+                due.stream().map(one -> one.notice().id()).sorted().toList());
         List<Notice> sending = due.stream()
                 .map(one -> changed(
                         one.notice().in(Optional.of(mail), Optional.of(to)),
@@ -678,7 +590,7 @@ public final class Notifier {
             // the ladder stands still, so somebody must hear of it
             if (notice.aim().channel() == Channel.OWNER && isAboutJob(notice)) {
                 finding(notice)
-                        .map(row -> news(
+                        .map(row -> planner.news(
                                 row,
                                 notice.aim().step(),
                                 Topic.UNREACHABLE,
@@ -773,9 +685,10 @@ public final class Notifier {
         int withheld;
         int unconfirmed;
         int postponed;
+        int bounced;
 
         Round round() {
-            return new Round(delivered, refused, withheld, unconfirmed, postponed);
+            return new Round(delivered, refused, withheld, unconfirmed, postponed, bounced);
         }
     }
 }

@@ -60,7 +60,8 @@ public final class SmtpOutbox implements Outbox, AutoCloseable {
      * @param caFile PEM file with the authorities to trust in place of Java's; absent: Java's
      * @param username login; absent: none. Needs {@code startTls: REQUIRED}
      * @param passwordFile file whose first line is the password; present exactly with username
-     * @param from {@code address} or {@code name <address>}; also where undeliverable mails come back to
+     * @param from {@code address} or {@code name <address>}
+     * @param bounceAddress where undeliverable mails come back to; absent: to {@code from}
      * @param replyTo address for answers; absent: as {@code from}
      * @param timeout for one mail from connecting to the last answer
      */
@@ -72,9 +73,16 @@ public final class SmtpOutbox implements Outbox, AutoCloseable {
             Optional<String> username,
             Optional<Path> passwordFile,
             String from,
+            Optional<String> bounceAddress,
             Optional<String> replyTo,
             Duration timeout) {
         public Settings {
+            bounceAddress.ifPresent(to -> {
+                if (!Addresses.isAddress(to)) {
+                    throw new IllegalArgumentException(
+                            "bounces.address: " + Plain.line(to, 80) + " (expected: an address)");
+                }
+            });
             if (port < 1 || port > 65535) {
                 throw new IllegalArgumentException("port: " + port + " (expected: 1..65535)");
             }
@@ -111,6 +119,7 @@ public final class SmtpOutbox implements Outbox, AutoCloseable {
                     Optional.empty(),
                     Optional.empty(),
                     from,
+                    Optional.empty(),
                     Optional.empty(),
                     Duration.ofSeconds(30));
         }
@@ -208,7 +217,7 @@ public final class SmtpOutbox implements Outbox, AutoCloseable {
                 return super.getText();
             }
         };
-        message.setBounceAddress(settings.fromAddress())
+        message.setBounceAddress(settings.bounceAddress.orElse(settings.fromAddress()))
                 .setFrom(settings.from)
                 .setTo(mail.to())
                 .setSubject(mail.letter().subject())

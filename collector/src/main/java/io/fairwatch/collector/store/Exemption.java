@@ -11,7 +11,7 @@ import java.util.Optional;
  *
  * @param id identity
  * @param scope what it is about
- * @param value a run as {@link #valueOf} writes it, a user name, or an account
+ * @param value a run as {@link #valueOf} writes it, a user name, or an account; empty for all jobs
  * @param rule only this rule; absent: all
  * @param from since when
  * @param until when it ends; absent: when somebody ends it
@@ -32,7 +32,9 @@ public record Exemption(
     public enum Scope {
         RUN,
         USER,
-        ACCOUNT
+        ACCOUNT,
+        /** Every job, but only from what is done to jobs: the switch of staff. */
+        DEEDS
     }
 
     /** A run as the value of an exemption. */
@@ -54,6 +56,7 @@ public record Exemption(
             case RUN -> subject instanceof RunKey run && value.equals(valueOf(run));
             case USER -> value.equals(user);
             case ACCOUNT -> value.equals(account);
+            case DEEDS -> false;
         };
     }
 

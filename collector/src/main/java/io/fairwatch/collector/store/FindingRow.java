@@ -93,6 +93,23 @@ public record FindingRow(
                 new Progress(step, step, Optional.of(at)));
     }
 
+    /** The same episode, after what was told to the owner came back. The ladder goes on; nothing is done to the job. */
+    public FindingRow untold() {
+        return new FindingRow(
+                subject,
+                rule,
+                since,
+                state == State.TOLD ? State.FOUND : state,
+                lastSeen,
+                clearSince,
+                Optional.empty(),
+                user,
+                summary,
+                fix,
+                evidence,
+                progress);
+    }
+
     /** The same episode, over; it ended when the condition did, or now. */
     public FindingRow resolved(Instant now) {
         return new FindingRow(

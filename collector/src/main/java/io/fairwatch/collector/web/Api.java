@@ -114,6 +114,7 @@ public final class Api {
     /**
      * @param busyAboveRatio a reading above this counts as busy
      * @param rules addresses about rules
+     * @param others addresses that others serve, to be described along
      */
     public Api(
             Vertx vertx,
@@ -131,7 +132,8 @@ public final class Api {
             InstantSource clock,
             double busyAboveRatio,
             MeterRegistry meters,
-            RuleRoutes rules) {
+            RuleRoutes rules,
+            List<Described> others) {
         this.questions = new Questions(vertx, QUICK_THREADS, LONG_THREADS, MOST_WAITING);
         this.jobs = jobs;
         this.lists = lists;
@@ -149,7 +151,7 @@ public final class Api {
         this.meters = meters;
         this.routes =
                 Stream.concat(routes().stream(), rules.routes(json).stream()).toList();
-        this.description = new OpenApi(routes, json);
+        this.description = new OpenApi(routes, others, json);
         for (Effort effort : Effort.values()) {
             Gauge.builder("fairwatch.collector.api.waiting", questions, asked -> asked.waiting(effort))
                     .description("Questions that wait or are being answered")

@@ -12,6 +12,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.zip.CRC32;
 
 /**
@@ -20,12 +22,13 @@ import java.util.zip.CRC32;
  */
 final class OpenApi {
     private static final String PROBLEM = "Problem";
+    private static final Pattern IN_PATH = Pattern.compile("\\{(\\w+)}");
 
     private final String text;
     private final String tag;
 
-    OpenApi(List<Route> routes, JsonMapper mapper) {
-        this.text = describe(routes, mapper).toString();
+    OpenApi(List<Route> routes, List<Described> others, JsonMapper mapper) {
+        this.text = describe(routes, others, mapper).toString();
         CRC32 sum = new CRC32();
         sum.update(text.getBytes(StandardCharsets.UTF_8));
         this.tag = '"' + Long.toHexString(sum.getValue()) + '"';
@@ -44,7 +47,7 @@ final class OpenApi {
         }
     }
 
-    private static ObjectNode describe(List<Route> routes, JsonMapper mapper) {
+    static ObjectNode describe(List<Route> routes, List<Described> others, JsonMapper mapper) {
         Schemas schemas = new Schemas(mapper, words());
         ObjectNode api = mapper.createObjectNode().put("openapi", "3.1.0");
         api.putObject("info")
@@ -59,10 +62,74 @@ final class OpenApi {
         for (Route route : routes) {
             operation(paths.putObject(route.path()).putObject("get"), route, schemas);
         }
-        ObjectNode components = api.putObject("components").putObject("schemas");
+        for (Described other : others) {
+            other(
+                    paths.withObject("/" + other.path().replace("~", "~0").replace("/", "~1"))
+                            .putObject(other.method()),
+                    other);
+        }
+        ObjectNode all = api.putObject("components");
+        all.putObject("securitySchemes").putObject("token").put("type", "http").put("scheme", "bearer");
+        ObjectNode components = all.putObject("schemas");
         schemas.components().forEach(components::set);
         problem(components.putObject(PROBLEM));
         return api;
+    }
+
+    /** What others serve: its answers are text, or JSON if that is asked for. */
+    private static void other(ObjectNode operation, Described other) {
+        operation
+                .put(
+                        "operationId",
+                        other.method()
+                                + other.path().replaceFirst("^/api/v1", "").replaceAll("\\W+", "_"))
+                .put("summary", other.summary());
+        if (other.token()) {
+            operation.putArray("security").addObject().putArray("token");
+        }
+        ArrayNode parameters = operation.putArray("parameters");
+        Matcher inPath = IN_PATH.matcher(other.path());
+        while (inPath.find()) {
+            field(parameters, "path", new Described.Field(inPath.group(1), true, "Which one."));
+        }
+        other.query().forEach(field -> field(parameters, "query", field));
+        if (!other.form().isEmpty()) {
+            ObjectNode schema = operation
+                    .putObject("requestBody")
+                    .put("required", true)
+                    .putObject("content")
+                    .putObject("application/x-www-form-urlencoded")
+                    .putObject("schema")
+                    .put("type", "object");
+            ObjectNode properties = schema.putObject("properties");
+            other.form().forEach(field -> properties
+                    .putObject(field.name())
+                    .put("type", "string")
+                    .put("description", field.description()));
+            ArrayNode required = schema.putArray("required");
+            other.form().stream().filter(Described.Field::required).forEach(field -> required.add(field.name()));
+        }
+        ObjectNode responses = operation.putObject("responses");
+        Map<Integer, String> statuses = new TreeMap<>(other.others());
+        statuses.put(200, other.summary());
+        statuses.forEach((status, sentence) -> responses
+                .putObject(Integer.toString(status))
+                .put("description", sentence)
+                .putObject("content")
+                .putObject("text/plain")
+                .putObject("schema")
+                .put("type", "string"));
+    }
+
+    private static void field(ArrayNode parameters, String in, Described.Field field) {
+        parameters
+                .addObject()
+                .put("name", field.name())
+                .put("in", in)
+                .put("required", field.required())
+                .put("description", field.description())
+                .putObject("schema")
+                .put("type", "string");
     }
 
     private static void operation(ObjectNode operation, Route route, Schemas schemas) {

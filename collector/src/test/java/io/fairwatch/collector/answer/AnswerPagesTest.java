@@ -15,6 +15,7 @@ import io.fairwatch.collector.store.GivenRun;
 import io.fairwatch.collector.store.MemoryStore;
 import io.fairwatch.collector.store.Notice;
 import io.fairwatch.collector.store.Store;
+import io.fairwatch.collector.web.Described;
 import io.vertx.core.Vertx;
 import io.vertx.core.http.HttpServer;
 import io.vertx.ext.web.Router;
@@ -50,6 +51,7 @@ class AnswerPagesTest {
     private final AnswerLinks links = new AnswerLinks(
             "0123456789abcdef0123456789abcdef", URI.create("https://fairwatch.example.org"), Duration.ofDays(7));
     private HttpServer server;
+    private StaffApi staff;
 
     @BeforeEach
     void start() throws Exception {
@@ -59,7 +61,8 @@ class AnswerPagesTest {
     }
 
     private void serve(boolean stopByOwner) {
-        Answers.Settings settings = new Answers.Settings(Duration.ofDays(7), 2, stopByOwner);
+        Answers.Settings settings = new Answers.Settings(
+                Duration.ofDays(7), 2, stopByOwner, List.of("It is done for these rules: idle-gpu"));
         Answers answers = new Answers(
                 store,
                 (finding, step, topic, channels, what) -> List.of(new Notice(
@@ -88,7 +91,15 @@ class AnswerPagesTest {
                         new AnswerPages.Site("AI Cloud", "support@example.org"),
                         () -> now)
                 .mount(router);
-        new StaffApi(vertx, answers, Optional.of("staff-token"), ZONE, () -> now).mount(router);
+        staff = new StaffApi(
+                vertx,
+                answers,
+                new StaffNotices(store, Duration.ofDays(30), ZONE, () -> now),
+                Optional.of("staff-token"),
+                ZONE,
+                () -> now);
+        staff.mount(router);
+        new BounceRoute(vertx, store, Optional.of("bounce-token"), Duration.ofDays(30), () -> now).mount(router);
         server = vertx.createHttpServer()
                 .requestHandler(router)
                 .listen(0, "127.0.0.1")
@@ -317,5 +328,158 @@ class AnswerPagesTest {
         assertTrue(command(directory, "audit").contains("the staff token is missing or wrong"));
         Files.writeString(directory.resolve("token"), "a\"\nurl = \"http://x\n");
         assertTrue(command(directory, "audit").contains("holds no token"));
+    }
+
+    // ---- the switch, notices, and mails that came back
+
+    @Test
+    @DisplayName("every address of staff that is described is there, and asks for the token")
+    void described() throws Exception {
+        for (Described one : staff.described()) {
+            String path = one.path().replaceAll("\\{\\w+}", "x");
+            HttpResponse<String> answer = one.method().equals("post") ? post(path, "") : get(path);
+            assertEquals(401, answer.statusCode(), one.path());
+        }
+        assertEquals(401, post("/api/v1/bounces", "x").statusCode());
+    }
+
+    @Test
+    @DisplayName("staff switch off all that is done to jobs, see that it is, and switch it on; both are in the trail")
+    void enforcementSwitch(@TempDir Path directory) throws Exception {
+        Files.writeString(directory.resolve("token"), "staff-token\n");
+        assertTrue(command(directory, "enforcement").startsWith("It is done for these rules: idle-gpu\n"));
+        assertTrue(command(directory, "enforcement", "off").contains("reason: missing"));
+        String off = command(directory, "enforcement", "off", "--for", "2h", "--reason", "maintenance");
+        assertTrue(off.contains("Nothing is done to any job"), off);
+        assertTrue(command(directory, "enforcement").contains(": maintenance\n0"));
+        assertEquals(
+                List.of(Exemption.Scope.DEEDS),
+                store.exemptions(now).stream().map(Exemption::scope).toList());
+        assertTrue(command(directory, "enforcement", "on").endsWith("idle-gpu\n0"));
+        assertEquals(List.of(), store.exemptions(now));
+        assertTrue(command(directory, "enforcement", "on").endsWith("1"));
+        assertTrue(command(directory, "enforcement", "of").contains("did you mean off?"));
+        assertEquals(
+                List.of("enforcement off", "enforcement on"),
+                audit().stream().map(AuditEntry::what).sorted().toList());
+    }
+
+    private static final String MAIL = "0123456789abcdef0123456789abcdef";
+
+    private Notice sent() {
+        return new Notice(
+                "n1",
+                run.key(),
+                "idle-gpu",
+                SINCE,
+                new Notice.Aim(1, Notice.Channel.OWNER, Notice.Topic.FINDING, "anna"),
+                "anna",
+                Optional.of("anna@es.aau.dk"),
+                Notice.State.DELIVERED,
+                Optional.of(MAIL),
+                now,
+                now,
+                1,
+                "taken by mail:25");
+    }
+
+    private String report(String mail) {
+        return """
+                From: Mail Delivery System <MAILER-DAEMON@es.aau.dk>
+                To: fairwatch-bounces@its.aau.dk
+                Subject: Undelivered Mail Returned to Sender
+                MIME-Version: 1.0
+                Content-Type: multipart/report; report-type=delivery-status; boundary="b"
+
+                --b
+                Content-Type: message/delivery-status
+
+                Reporting-MTA: dns; es.aau.dk
+
+                Final-Recipient: rfc822; anna@es.aau.dk
+                Action: failed
+                Status: 5.1.1
+                Diagnostic-Code: smtp; 550 no such person here
+
+                --b
+                Content-Type: text/rfc822-headers
+
+                Message-ID: <%s@its.aau.dk>
+
+                --b--
+                """.formatted(mail);
+    }
+
+    @Test
+    @DisplayName(
+            "a mail that came back is kept once if it was ours, and is listed; the shell command takes it from an alias")
+    void bounces(@TempDir Path directory) throws Exception {
+        Files.writeString(directory.resolve("token"), "staff-token\n");
+        store.saveFindings(List.of(), List.of(sent()));
+        assertEquals(401, bounce("other", report(MAIL)).statusCode());
+        HttpResponse<String> taken = bounce("bounce-token", report(MAIL));
+        assertEquals("noted: failed, anna@es.aau.dk, 5.1.1\n", taken.body());
+        assertEquals(200, bounce("bounce-token", report(MAIL)).statusCode());
+        assertEquals(1, store.bounces(Instant.EPOCH).size());
+        assertTrue(bounce("bounce-token", report("f".repeat(32))).body().startsWith("no such mail was sent"));
+        assertTrue(bounce("bounce-token", "Subject: hello\n\nI am away.").body().startsWith("not a report"));
+        assertEquals(413, bounce("bounce-token", "x".repeat(1_100_000)).statusCode());
+        assertEquals(1, store.bounces(Instant.EPOCH).size());
+
+        store.saveFindings(List.of(), List.of(sent().with(Notice.State.BOUNCED, 1, "came back", now)));
+        String undelivered = command(directory, "notices", "--undelivered");
+        assertTrue(
+                undelivered.contains("bounced  owner anna@es.aau.dk  job 83549  idle-gpu, step 1: came back"),
+                undelivered);
+        assertTrue(command(directory, "notices", "--state", "delivered").startsWith("There are none."));
+        assertTrue(command(directory, "notices", "--state", "lost").contains("expected: undelivered, or some of"));
+        assertTrue(command(directory, "bounces").contains("failed  anna@es.aau.dk  5.1.1: 550 no such person here"));
+        assertTrue(command(directory, "bounces", "--forget", "anna@es.aau.dk", "--reason", "repaired")
+                .contains("go to anna@es.aau.dk again"));
+        assertTrue(store.bounces(Instant.EPOCH).get(0).forgottenAt().isPresent());
+        assertEquals("forget bounces", audit().get(0).what());
+        assertTrue(command(directory, "bounces", "--forget", "anna@es.aau.dk", "--reason", "repaired")
+                .endsWith("1"));
+    }
+
+    private HttpResponse<String> bounce(String token, String mail) throws Exception {
+        return client.send(
+                HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + server.actualPort() + "/api/v1/bounces"))
+                        .header("Authorization", "Bearer " + token)
+                        .header("Content-Type", "message/rfc822")
+                        .POST(HttpRequest.BodyPublishers.ofString(mail))
+                        .build(),
+                HttpResponse.BodyHandlers.ofString(StandardCharsets.UTF_8));
+    }
+
+    @Test
+    @DisplayName("the alias command asks to be tried again while the collector is away, and not for what is no mail")
+    void alias(@TempDir Path directory) throws Exception {
+        store.saveFindings(List.of(), List.of(sent()));
+        Path mail = Files.writeString(directory.resolve("mail"), report(MAIL));
+        Files.writeString(directory.resolve("bounce.token"), "bounce-token\n");
+        String url = "http://127.0.0.1:" + server.actualPort();
+        assertEquals("noted: failed, anna@es.aau.dk, 5.1.1\n0", pipe(directory, url, mail));
+        assertTrue(pipe(directory, "http://127.0.0.1:1", mail).endsWith("75"));
+        assertTrue(pipe(directory, url, Files.writeString(directory.resolve("none"), ""))
+                .endsWith("\n0"));
+        Files.writeString(directory.resolve("bounce.token"), "other\n");
+        assertTrue(pipe(directory, url, mail).endsWith("75"), "a wrong token must not lose mails");
+    }
+
+    private static String pipe(Path directory, String url, Path mail) throws Exception {
+        Path out = directory.resolve("out.txt");
+        ProcessBuilder builder = new ProcessBuilder("sh", "../deploy/bin/fairwatch", "bounce")
+                .redirectErrorStream(true)
+                .redirectInput(mail.toFile())
+                .redirectOutput(out.toFile());
+        builder.environment().put("FAIRWATCH_URL", url);
+        builder.environment()
+                .put(
+                        "FAIRWATCH_BOUNCE_TOKEN_FILE",
+                        directory.resolve("bounce.token").toString());
+        builder.environment().put("no_proxy", "*");
+        int status = builder.start().waitFor();
+        return Files.readString(out) + status;
     }
 }

@@ -9,6 +9,7 @@ import com.icegreen.greenmail.util.GreenMail;
 import com.icegreen.greenmail.util.ServerSetup;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.Subject;
+import io.fairwatch.collector.store.Bounce;
 import io.fairwatch.collector.store.Exemption;
 import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.MemoryStore;
@@ -67,7 +68,8 @@ class NotifierTest {
                 Duration.ofMinutes(1),
                 Duration.ofHours(1),
                 Duration.ofDays(30),
-                QuietTime.none(Samples.ZONE));
+                QuietTime.none(Samples.ZONE),
+                Notifier.Bouncing.DEFAULTS);
     }
 
     private Notifier notifier(Notifier.Settings settings) {
@@ -81,15 +83,7 @@ class NotifierTest {
         return new Notifier(
                 store,
                 outbox,
-                new Notifier.Recipients(
-                        new Directory(
-                                people, new Addresses(Optional.of("%u@example.org")), Optional.ofNullable(entries)),
-                        List.of("support@its.aau.dk"),
-                        account -> account.equals("es.shj") ? List.of("anna@es.aau.dk", Samples.USER) : List.of(),
-                        Optional.of((notice, run, finding) -> {
-                            posted.add(notice.id());
-                            return hook;
-                        })),
+                recipients(),
                 new MatterSource(
                         store,
                         rule -> new RuleInfo(Duration.ofHours(1), rule.equals("weekly"), ladder),
@@ -100,12 +94,27 @@ class NotifierTest {
                 () -> now);
     }
 
+    private Notifier.Recipients recipients() {
+        return new Notifier.Recipients(
+                new Directory(people, new Addresses(Optional.of("%u@example.org")), Optional.ofNullable(entries)),
+                List.of("support@its.aau.dk"),
+                account -> account.equals("es.shj") ? List.of("anna@es.aau.dk", Samples.USER) : List.of(),
+                Optional.of((notice, run, finding) -> {
+                    posted.add(notice.id());
+                    return hook;
+                }));
+    }
+
+    private NoticePlanner planner() {
+        return new NoticePlanner(store, recipients(), () -> now);
+    }
+
     /** Another rule found something, and its notice is planned. */
-    private void found(Notifier notifier, Run about, String rule, Notice.Aim aim) throws Store.StoreException {
+    private void found(Run about, String rule, Notice.Aim aim) throws Store.StoreException {
         FindingRow row = Samples.of(Samples.finding(about), rule, "It is so.", "Change it.");
         slurmSays(Samples.NOW, about);
         store.saveFindings(
-                List.of(row), notifier.plan(row, Optional.of(about), aim).orElse(List.of()));
+                List.of(row), planner().plan(row, Optional.of(about), aim).orElse(List.of()));
     }
 
     private static Notice.Aim to(Notice.Channel channel, int step) {
@@ -113,12 +122,12 @@ class NotifierTest {
     }
 
     /** Keeps a run, its finding and its planned notice, as the collector does. */
-    private void found(Notifier notifier, Run about) throws Store.StoreException {
+    private void found(Run about) throws Store.StoreException {
         FindingRow finding = Samples.finding(about);
         slurmSays(Samples.NOW, about);
         store.saveFindings(
                 List.of(finding),
-                notifier.plan(finding, Optional.of(about), OWNER).orElse(List.of()));
+                planner().plan(finding, Optional.of(about), OWNER).orElse(List.of()));
     }
 
     private void slurmSays(Instant at, Run... runs) throws Store.StoreException {
@@ -137,10 +146,10 @@ class NotifierTest {
     @DisplayName("the owner gets one mail, and the finding says when")
     void once() throws Exception {
         Notifier notifier = notifier(ON);
-        found(notifier, run);
-        assertEquals(new Notifier.Round(1, 0, 0, 0, 0), notifier.deliverDue());
+        found(run);
+        assertEquals(new Notifier.Round(1, 0, 0, 0, 0, 0), notifier.deliverDue());
         now = now.plusSeconds(60);
-        assertEquals(new Notifier.Round(0, 0, 0, 0, 0), notifier.deliverDue());
+        assertEquals(new Notifier.Round(0, 0, 0, 0, 0, 0), notifier.deliverDue());
 
         assertEquals(1, sent.size());
         assertEquals(Samples.USER, sent.get(0).to());
@@ -155,12 +164,13 @@ class NotifierTest {
     @DisplayName("an episode is planned once, by any collector; another episode has another id")
     void planOnce() throws Exception {
         Notifier notifier = notifier(ON);
-        found(notifier, run);
+        found(run);
         notifier.deliverDue();
-        assertEquals(Optional.of(List.of()), notifier(ON).plan(Samples.finding(run), Optional.of(run), OWNER));
-        assertEquals(Notifier.id(run.key(), "gpu-idle", Samples.SINCE, toUser(1), ""), notice().id());
-        assertNotEquals(notice().id(), Notifier.id(run.key(), "gpu-idle", Samples.SINCE.plusSeconds(1), toUser(1), ""));
-        assertNotEquals(notice().id(), Notifier.id(run.key(), "gpu-idle2", Samples.SINCE, toUser(1), ""));
+        assertEquals(Optional.of(List.of()), planner().plan(Samples.finding(run), Optional.of(run), OWNER));
+        assertEquals(NoticePlanner.id(run.key(), "gpu-idle", Samples.SINCE, toUser(1), ""), notice().id());
+        assertNotEquals(
+                notice().id(), NoticePlanner.id(run.key(), "gpu-idle", Samples.SINCE.plusSeconds(1), toUser(1), ""));
+        assertNotEquals(notice().id(), NoticePlanner.id(run.key(), "gpu-idle2", Samples.SINCE, toUser(1), ""));
     }
 
     @Test
@@ -170,7 +180,7 @@ class NotifierTest {
             throw new SimulatedDeath();
         };
         Notifier dying = notifier(ON);
-        found(dying, run);
+        found(run);
         assertThrows(SimulatedDeath.class, dying::deliverDue);
         assertEquals(Notice.State.SENDING, notice().state());
 
@@ -189,7 +199,7 @@ class NotifierTest {
     @DisplayName("when the store fails before, nothing is sent; when it fails after, nothing is sent twice")
     void storeFails() throws Exception {
         Notifier notifier = notifier(ON);
-        found(notifier, run);
+        found(run);
         store.failing = notice -> notice.state() == Notice.State.SENDING;
         assertThrows(Store.StoreException.class, notifier::deliverDue);
         assertTrue(sent.isEmpty());
@@ -213,12 +223,12 @@ class NotifierTest {
             return new Outbox.Outcome.Delivered("250 taken");
         };
         Notifier notifier = notifier(ON);
-        found(notifier, run);
+        found(run);
         ExecutorService other = Executors.newSingleThreadExecutor();
         try {
             Future<Notifier.Round> first = other.submit(notifier::deliverDue);
             await(sending);
-            assertEquals(new Notifier.Round(0, 0, 0, 0, 0), notifier.deliverDue());
+            assertEquals(new Notifier.Round(0, 0, 0, 0, 0, 0), notifier.deliverDue());
             answer.countDown();
             assertEquals(1, first.get(20, TimeUnit.SECONDS).delivered());
         } finally {
@@ -233,7 +243,7 @@ class NotifierTest {
     void backOff() throws Exception {
         server = mail -> new Outbox.Outcome.TryAgain("451 greylisted", false);
         Notifier notifier = notifier(ON);
-        found(notifier, run);
+        found(run);
         List<Integer> minutes = new ArrayList<>();
         for (int minute = 0; minute < 200; minute++) {
             now = Samples.NOW.plus(Duration.ofMinutes(minute));
@@ -255,16 +265,16 @@ class NotifierTest {
     @DisplayName("one bad mailbox does not stop the rest; a server that is away costs one attempt")
     void oneBadMailbox() throws Exception {
         Notifier notifier = notifier(ON);
-        found(notifier, run);
+        found(run);
         now = now.plusSeconds(1);
-        found(notifier, Samples.run(83550, "bob", "b"));
+        found(Samples.run(83550, "bob", "b"));
         server = mail -> new Outbox.Outcome.TryAgain("no route", true);
-        assertEquals(new Notifier.Round(0, 0, 0, 0, 1), notifier.deliverDue());
+        assertEquals(new Notifier.Round(0, 0, 0, 0, 1, 0), notifier.deliverDue());
         server = mail -> mail.to().equals("bob@example.org")
                 ? new Outbox.Outcome.Delivered("250 taken")
                 : new Outbox.Outcome.Refused("550 no such user");
         now = now.plusSeconds(60);
-        assertEquals(new Notifier.Round(1, 1, 0, 0, 0), notifier.deliverDue());
+        assertEquals(new Notifier.Round(1, 1, 0, 0, 0, 0), notifier.deliverDue());
         assertEquals(Notice.State.REFUSED, notice().state());
         assertEquals(FindingRow.State.FOUND, finding().state());
     }
@@ -274,7 +284,7 @@ class NotifierTest {
     void noAnswer() throws Exception {
         server = mail -> new Outbox.Outcome.Unknown("closed");
         Notifier notifier = notifier(ON);
-        found(notifier, run);
+        found(run);
         notifier.deliverDue();
         now = now.plus(Duration.ofDays(1));
         notifier.deliverDue();
@@ -286,7 +296,7 @@ class NotifierTest {
     @DisplayName("where mails are off nothing is sent, and what was withheld is not sent later")
     void record() throws Exception {
         Notifier notifier = notifier(settings(Notifier.Mode.RECORD, Optional.empty(), 10));
-        found(notifier, run);
+        found(run);
         assertEquals(1, notifier.deliverDue().withheld());
         assertEquals(Notice.State.WITHHELD, notice().state());
         assertEquals(FindingRow.State.FOUND, finding().state());
@@ -298,7 +308,7 @@ class NotifierTest {
     @DisplayName("a rehearsal writes to one address, marked, and tells no owner")
     void rehearsal() throws Exception {
         Notifier notifier = notifier(settings(Notifier.Mode.NOTIFY, Optional.of("admin@example.org"), 10));
-        found(notifier, run);
+        found(run);
         notifier.deliverDue();
         assertEquals("admin@example.org", sent.get(0).to());
         assertTrue(sent.get(0).letter().subject().startsWith("[rehearsal, for tlj@its.aau.dk] [AI Cloud] Job 83549"));
@@ -312,10 +322,10 @@ class NotifierTest {
     void cap() throws Exception {
         Notifier notifier = notifier(settings(Notifier.Mode.NOTIFY, Optional.empty(), 2));
         for (int job = 1; job <= 4; job++) {
-            found(notifier, Samples.run(job, "bob", "sweep"));
+            found(Samples.run(job, "bob", "sweep"));
             assertEquals(job <= 2 ? 1 : 0, notifier.deliverDue().delivered());
         }
-        found(notifier, run);
+        found(run);
         assertEquals(1, notifier.deliverDue().delivered());
         now = now.plus(Duration.ofDays(1)).plusSeconds(1);
         assertEquals(2, notifier.deliverDue().delivered());
@@ -327,11 +337,11 @@ class NotifierTest {
     @DisplayName("all that is due to one person goes out in one mail, with one id, and is kept as delivered together")
     void digest() throws Exception {
         Notifier notifier = notifier(ON);
-        found(notifier, run);
-        found(notifier, run, "cpu-hoard", OWNER);
-        found(notifier, Samples.run(83550, Samples.USER, "other"));
-        found(notifier, Samples.run(83551, "bob", "b"));
-        assertEquals(new Notifier.Round(4, 0, 0, 0, 0), notifier.deliverDue());
+        found(run);
+        found(run, "cpu-hoard", OWNER);
+        found(Samples.run(83550, Samples.USER, "other"));
+        found(Samples.run(83551, "bob", "b"));
+        assertEquals(new Notifier.Round(4, 0, 0, 0, 0, 0), notifier.deliverDue());
         assertEquals(
                 List.of(Samples.USER, "bob@example.org"),
                 sent.stream().map(Outbox.Mail::to).toList());
@@ -352,13 +362,13 @@ class NotifierTest {
             throw new SimulatedDeath();
         };
         Notifier dying = notifier(ON);
-        found(dying, run);
-        found(dying, Samples.run(83550, Samples.USER, "other"));
+        found(run);
+        found(Samples.run(83550, Samples.USER, "other"));
         assertThrows(SimulatedDeath.class, dying::deliverDue);
         server = mail -> new Outbox.Outcome.Delivered("250 taken");
         Notifier next = notifier(ON);
         assertEquals(2, next.recover());
-        found(next, Samples.run(83551, Samples.USER, "third"));
+        found(Samples.run(83551, Samples.USER, "third"));
         assertEquals(1, next.deliverDue().delivered());
         assertEquals(2, sent.size());
         assertTrue(sent.get(1).letter().subject().startsWith("[AI Cloud] Job 83551: "));
@@ -371,9 +381,9 @@ class NotifierTest {
             throw new Directory.AwayException("no route", null);
         };
         Notifier notifier = notifier(ON);
-        found(notifier, run);
-        found(notifier, Samples.run(83550, "bob", "b"));
-        assertEquals(new Notifier.Round(1, 0, 0, 0, 1), notifier.deliverDue());
+        found(run);
+        found(Samples.run(83550, "bob", "b"));
+        assertEquals(new Notifier.Round(1, 0, 0, 0, 1, 0), notifier.deliverDue());
         assertEquals(Samples.USER, sent.get(0).to());
         assertEquals(Notice.State.PLANNED, store.noticesOf(83550).get(0).state());
 
@@ -404,13 +414,14 @@ class NotifierTest {
                 Duration.ofMinutes(1),
                 Duration.ofHours(1),
                 Duration.ofDays(30),
-                quiet));
+                quiet,
+                Notifier.Bouncing.DEFAULTS));
         now = Instant.parse("2026-11-23T17:30:00Z"); // Monday, 18:30 there
-        found(notifier, run);
-        found(notifier, Samples.run(83550, "bob", "b"), "weekly", OWNER);
+        found(run);
+        found(Samples.run(83550, "bob", "b"), "weekly", OWNER);
         FindingRow row = Samples.finding(run);
         store.saveFindings(
-                List.of(), notifier.news(row, 2, Notice.Topic.DONE, List.of(Notice.Channel.OWNER), "cancel"));
+                List.of(), planner().news(row, 2, Notice.Topic.DONE, List.of(Notice.Channel.OWNER), "cancel"));
         assertEquals(1, notifier.deliverDue().delivered());
         assertTrue(
                 sent.get(0).letter().subject().contains("was ended"),
@@ -439,7 +450,7 @@ class NotifierTest {
             slurmSays(Samples.NOW, run);
             store.saveFindings(
                     List.of(planned),
-                    notifier.plan(planned, Optional.of(run), to(channel, step)).orElseThrow());
+                    planner().plan(planned, Optional.of(run), to(channel, step)).orElseThrow());
             assertEquals(1, notifier.deliverDue().delivered(), channel.name());
             assertEquals(step, finding().progress().done(), channel.name());
         }
@@ -450,28 +461,30 @@ class NotifierTest {
         assertEquals(FindingRow.State.FOUND, finding().state()); // the owner was never told
         assertEquals(
                 Optional.empty(),
-                notifier.plan(
-                        row,
-                        Optional.of(Samples.charged(Samples.run(1, "bob", "b"), "nobody's")),
-                        to(Notice.Channel.COORDINATOR, 1)));
+                planner()
+                        .plan(
+                                row,
+                                Optional.of(Samples.charged(Samples.run(1, "bob", "b"), "nobody's")),
+                                to(Notice.Channel.COORDINATOR, 1)));
     }
 
     @Test
     @DisplayName("waiting jobs, users and nodes are told of too, in the same mail as runs, and only while it is so")
     void withoutRuns() throws Exception {
         Notifier notifier = notifier(ON);
-        found(notifier, run);
+        found(run);
         FindingRow waiting = about(new Subject.Waiting("aicloud", 84000, Samples.START), Samples.USER);
         FindingRow week = about(new Subject.Person("aicloud", Samples.USER), Samples.USER);
         FindingRow node = about(new Subject.OnNode("aicloud", "nv-ai-01"), "");
         for (FindingRow row : List.of(waiting, week)) {
             store.saveFindings(
-                    List.of(row), notifier.plan(row, Optional.empty(), OWNER).orElseThrow());
+                    List.of(row), planner().plan(row, Optional.empty(), OWNER).orElseThrow());
         }
-        assertEquals(Optional.empty(), notifier.plan(node, Optional.empty(), OWNER), "a node has no owner");
+        assertEquals(Optional.empty(), planner().plan(node, Optional.empty(), OWNER), "a node has no owner");
         store.saveFindings(
                 List.of(node),
-                notifier.plan(node, Optional.empty(), to(Notice.Channel.STAFF, 1))
+                planner()
+                        .plan(node, Optional.empty(), to(Notice.Channel.STAFF, 1))
                         .orElseThrow());
         assertEquals(4, notifier.deliverDue().delivered());
         assertEquals(2, sent.size());
@@ -490,7 +503,7 @@ class NotifierTest {
 
         FindingRow other = about(new Subject.Waiting("aicloud", 84001, Samples.START), "bob");
         store.saveFindings(
-                List.of(other), notifier.plan(other, Optional.empty(), OWNER).orElseThrow());
+                List.of(other), planner().plan(other, Optional.empty(), OWNER).orElseThrow());
         store.saveFindings(List.of(other.resolved(now)), List.of());
         assertEquals(1, notifier.deliverDue().withheld());
     }
@@ -515,7 +528,7 @@ class NotifierTest {
     @DisplayName("an exemption keeps what is planned back, and what was planned goes out when it has ended")
     void exempt() throws Exception {
         Notifier notifier = notifier(ON);
-        found(notifier, run);
+        found(run);
         store.saveDecisions(new Store.Decisions(
                 List.of(),
                 List.of(),
@@ -529,7 +542,7 @@ class NotifierTest {
                         "owner",
                         "")),
                 List.of()));
-        assertEquals(new Notifier.Round(0, 0, 0, 0, 0), notifier.deliverDue());
+        assertEquals(new Notifier.Round(0, 0, 0, 0, 0, 0), notifier.deliverDue());
         now = now.plusSeconds(3600);
         assertEquals(1, notifier.deliverDue().delivered());
     }
@@ -539,9 +552,9 @@ class NotifierTest {
     void hookAway() throws Exception {
         hook = new Outbox.Outcome.TryAgain("no route", true);
         Notifier notifier = notifier(ON);
-        found(notifier, run, "hooked", to(Notice.Channel.WEBHOOK, 1));
-        found(notifier, Samples.run(83550, "bob", "b"));
-        assertEquals(new Notifier.Round(1, 0, 0, 0, 1), notifier.deliverDue());
+        found(run, "hooked", to(Notice.Channel.WEBHOOK, 1));
+        found(Samples.run(83550, "bob", "b"));
+        assertEquals(new Notifier.Round(1, 0, 0, 0, 1, 0), notifier.deliverDue());
         hook = new Outbox.Outcome.Delivered("HTTP 200");
         now = now.plusSeconds(60);
         assertEquals(1, notifier.deliverDue().delivered());
@@ -552,14 +565,14 @@ class NotifierTest {
     @DisplayName("what is over before it was sent is not sent")
     void over() throws Exception {
         Notifier notifier = notifier(ON);
-        found(notifier, run);
+        found(run);
         store.saveRuns(List.of(Samples.ended(run, now)));
         notifier.deliverDue();
         assertEquals(Notice.State.WITHHELD, notice().state());
         assertEquals("over before it was sent", notice().detail());
 
         Run other = Samples.run(83551, "bob", "b");
-        found(notifier, other);
+        found(other);
         store.saveFindings(
                 List.of(Samples.with(Samples.finding(other), FindingRow.State.RESOLVED, Optional.of(now))), List.of());
         notifier.deliverDue();
@@ -571,14 +584,14 @@ class NotifierTest {
     @DisplayName("while Slurm's newest answer is old, or does not name the run, the mail waits")
     void notCurrent() throws Exception {
         Notifier notifier = notifier(ON);
-        found(notifier, run);
+        found(run);
         slurmSays(Samples.NOW.plusSeconds(30));
-        assertEquals(new Notifier.Round(0, 0, 0, 0, 0), notifier.deliverDue());
+        assertEquals(new Notifier.Round(0, 0, 0, 0, 0, 0), notifier.deliverDue());
         slurmSays(Samples.NOW, run);
         now = Samples.NOW.plus(Duration.ofDays(30)).plusSeconds(1);
-        assertEquals(new Notifier.Round(0, 0, 0, 0, 0), notifier.deliverDue());
+        assertEquals(new Notifier.Round(0, 0, 0, 0, 0, 0), notifier.deliverDue());
         now = Samples.NOW.plus(Duration.ofDays(30));
-        assertEquals(new Notifier.Round(1, 0, 0, 0, 0), notifier.deliverDue());
+        assertEquals(new Notifier.Round(1, 0, 0, 0, 0, 0), notifier.deliverDue());
     }
 
     @Test
@@ -586,9 +599,9 @@ class NotifierTest {
     void tooSlow() throws Exception {
         server = mail -> new Outbox.Outcome.Unknown("closed");
         Notifier notifier = notifier(ON);
-        found(notifier, run);
-        found(notifier, Samples.run(83550, "bob", "b"));
-        assertEquals(new Notifier.Round(0, 0, 0, 1, 0), notifier.deliverDue());
+        found(run);
+        found(Samples.run(83550, "bob", "b"));
+        assertEquals(new Notifier.Round(0, 0, 0, 1, 0, 0), notifier.deliverDue());
         assertEquals(1, sent.size());
     }
 
@@ -596,7 +609,7 @@ class NotifierTest {
     @DisplayName("while the condition does not hold just now, the mail waits")
     void justClear() throws Exception {
         Notifier notifier = notifier(ON);
-        found(notifier, run);
+        found(run);
         store.saveFindings(
                 List.of(Samples.with(Samples.finding(run), FindingRow.State.FOUND, Optional.of(now))), List.of());
         notifier.deliverDue();
@@ -610,7 +623,7 @@ class NotifierTest {
     @DisplayName("a hostile user name gets no mail, with a reason")
     void hostileName() throws Exception {
         Notifier notifier = notifier(ON);
-        found(notifier, Samples.run(83549, "a@b.dk\r\nBcc: x@y.dk", "x"));
+        found(Samples.run(83549, "a@b.dk\r\nBcc: x@y.dk", "x"));
         assertEquals(1, notifier.deliverDue().refused());
         assertEquals(Notice.State.REFUSED, notice().state());
         assertEquals(Optional.empty(), notice().address());
@@ -638,7 +651,7 @@ class NotifierTest {
         try (SmtpOutbox outbox =
                 new SmtpOutbox(vertx, SmtpOutbox.Settings.plain("127.0.0.1", port, "fairwatch@example.org"))) {
             Notifier notifier = notifier(ON, outbox);
-            found(notifier, run);
+            found(run);
             assertEquals(1, notifier.deliverDue().postponed());
 
             GreenMail green = new GreenMail(new ServerSetup(port, "127.0.0.1", ServerSetup.PROTOCOL_SMTP));
@@ -672,6 +685,95 @@ class NotifierTest {
         }
     }
 
+    // ---- mails that come back
+
+    /** The mail with a notice comes back. */
+    private void bounces(Notice notice, Bounce.Kind kind) throws Store.StoreException {
+        store.saveBounces(List.of(new Bounce(
+                notice.mail().orElseThrow() + kind,
+                now,
+                notice.mail().orElseThrow(),
+                notice.address().orElseThrow(),
+                kind,
+                Optional.of("5.1.1"),
+                "no such person here",
+                Optional.empty(),
+                Optional.empty())));
+    }
+
+    @Test
+    @DisplayName("a mail that came back was not delivered: the finding is untold, and staff hear of it once")
+    void bounced() throws Exception {
+        Notifier notifier = notifier(ON);
+        found(run);
+        notifier.deliverDue();
+        bounces(notice(), Bounce.Kind.DELAYED);
+        assertEquals(Notifier.Round.NOTHING, notifier.deliverDue());
+        assertEquals(Notice.State.DELIVERED, notice().state());
+
+        bounces(notice(), Bounce.Kind.FAILED);
+        assertEquals(new Notifier.Round(1, 0, 0, 0, 0, 1), notifier.deliverDue());
+        Notice owners = store.noticesOf(83549).stream()
+                .filter(one -> one.aim().channel() == Notice.Channel.OWNER)
+                .findFirst()
+                .orElseThrow();
+        assertEquals(Notice.State.BOUNCED, owners.state());
+        assertEquals("came back: tlj@its.aau.dk: 5.1.1 no such person here", owners.detail());
+        assertEquals(FindingRow.State.FOUND, finding().state());
+        assertEquals(Optional.empty(), finding().toldAt());
+        assertEquals(1, finding().progress().done(), "the ladder goes on, so that staff are told");
+        assertEquals("support@its.aau.dk", sent.get(1).to());
+        assertTrue(sent.get(1).letter().text().contains("5.1.1 no such person here"));
+        assertEquals(Notifier.Round.NOTHING, notifier.deliverDue());
+        assertEquals(2, sent.size());
+    }
+
+    @Test
+    @DisplayName("an address from which mails came back twice gets no more, staff are told, until it is forgotten")
+    void stopped() throws Exception {
+        Notifier notifier = notifier(ON);
+        for (int job = 1; job <= 2; job++) {
+            found(Samples.run(job, "bob", "b"));
+            notifier.deliverDue();
+            bounces(store.noticesOf(job).get(0), Bounce.Kind.FAILED);
+            notifier.deliverDue();
+        }
+        int before = sent.size();
+        found(Samples.run(3, "bob", "b"));
+        assertEquals(1, notifier.deliverDue().refused());
+        assertEquals(before, sent.size());
+        Notice refused = store.noticesOf(3).stream()
+                .filter(one -> one.aim().channel() == Notice.Channel.OWNER)
+                .findFirst()
+                .orElseThrow();
+        assertTrue(refused.detail().startsWith("mails to it came back, the last one on 2026-11-23T13:00:30Z"));
+        assertEquals(1, notifier.deliverDue().delivered());
+        assertTrue(sent.get(before).letter().subject().contains("bob cannot be told about job 3"));
+
+        store.saveBounces(store.bounces(Instant.EPOCH).stream()
+                .map(bounce -> bounce.forgotten(now))
+                .toList());
+        found(Samples.run(4, "bob", "b"));
+        assertEquals(1, notifier.deliverDue().delivered());
+        assertEquals("bob@example.org", sent.get(before + 1).to());
+    }
+
+    @Test
+    @DisplayName("a collector that dies while it takes in what came back tells staff once all the same")
+    void diedWithBounce() throws Exception {
+        found(run);
+        notifier(ON).deliverDue();
+        bounces(notice(), Bounce.Kind.FAILED);
+        store.failing = notice -> notice.state() == Notice.State.BOUNCED;
+        assertThrows(Store.StoreException.class, () -> notifier(ON).deliverDue());
+        store.failing = notice -> false;
+        Bounce taken = store.bounces(Instant.EPOCH).get(0);
+        notifier(ON).deliverDue();
+        store.saveBounces(List.of(taken)); // as if that had been lost
+        notifier(ON).deliverDue();
+        assertEquals(2, sent.size());
+    }
+
     // ---- what is announced
 
     /** Owner, then in two hours the end. */
@@ -683,12 +785,12 @@ class NotifierTest {
     @DisplayName("a mail that says what will be done is kept with that, and when; one that does not, without")
     void announces() throws Exception {
         Notifier notifier = notifier(ON);
-        found(notifier, run);
+        found(run);
         notifier.deliverDue();
         assertEquals(Optional.empty(), notice().announced());
 
         ladder = ENDS;
-        found(notifier, Samples.run(83550, "bob", "b"));
+        found(Samples.run(83550, "bob", "b"));
         notifier.deliverDue();
         assertTrue(
                 sent.get(1).letter().text().contains("Fairwatch will end the job, not before"),
@@ -705,7 +807,7 @@ class NotifierTest {
         ladder = ENDS;
         Notifier notifier = notifier(ON);
         for (int job = 1; job <= 11; job++) {
-            found(notifier, Samples.run(job, "bob", "sweep"));
+            found(Samples.run(job, "bob", "sweep"));
         }
         assertEquals(11, notifier.deliverDue().delivered());
         assertEquals(1, sent.size());
@@ -716,7 +818,7 @@ class NotifierTest {
         assertEquals(10, announced);
 
         Notifier rehearsing = notifier(settings(Notifier.Mode.NOTIFY, Optional.of("admin@example.org"), 10));
-        found(rehearsing, run);
+        found(run);
         rehearsing.deliverDue();
         assertEquals(Notice.State.DELIVERED, notice().state());
         assertEquals(Optional.empty(), notice().announced());
@@ -726,14 +828,14 @@ class NotifierTest {
     @DisplayName("what a former mail did not announce is announced in the next digest, and takes no step of the ladder")
     void announcesLater() throws Exception {
         Notifier notifier = notifier(ON);
-        found(notifier, run);
+        found(run);
         notifier.deliverDue();
         ladder = ENDS;
         now = now.plus(Duration.ofHours(3));
         FindingRow due = Samples.planned(finding(), 2);
         store.saveFindings(
-                List.of(due), notifier.news(due, 2, Notice.Topic.ANNOUNCED, List.of(Notice.Channel.OWNER), "cancel"));
-        found(notifier, Samples.run(83550, Samples.USER, "other"));
+                List.of(due), planner().news(due, 2, Notice.Topic.ANNOUNCED, List.of(Notice.Channel.OWNER), "cancel"));
+        found(Samples.run(83550, Samples.USER, "other"));
         assertEquals(2, notifier.deliverDue().delivered());
         assertEquals(2, sent.size());
         assertTrue(sent.get(1).letter().subject().startsWith("[AI Cloud] Jobs 83549, 83550: "));
@@ -758,7 +860,7 @@ class NotifierTest {
                 .resolved(now);
         store.saveFindings(
                 List.of(row),
-                notifier.news(row, 2, Notice.Topic.DONE, List.of(Notice.Channel.OWNER, Notice.Channel.STAFF), "hold"));
+                planner().news(row, 2, Notice.Topic.DONE, List.of(Notice.Channel.OWNER, Notice.Channel.STAFF), "hold"));
         assertEquals(2, notifier.deliverDue().delivered());
         assertEquals("[AI Cloud] Job 84000 was held back", sent.get(0).letter().subject());
         assertEquals(

@@ -69,6 +69,7 @@ class SmtpOutboxTest {
                 Optional.empty(),
                 Optional.empty(),
                 "Fairwatch <fairwatch@its.aau.dk>",
+                Optional.empty(),
                 Optional.of("support@its.aau.dk"),
                 timeout);
     }
@@ -246,6 +247,7 @@ class SmtpOutboxTest {
                     Optional.of(password),
                     "fairwatch@its.aau.dk",
                     Optional.empty(),
+                    Optional.empty(),
                     PATIENCE);
             Outbox.Outcome outcome = send(good);
             assertInstanceOf(Outbox.Outcome.Delivered.class, outcome, outcome.detail());
@@ -274,6 +276,7 @@ class SmtpOutboxTest {
                     Optional.empty(),
                     Optional.empty(),
                     "fairwatch@its.aau.dk",
+                    Optional.empty(),
                     Optional.empty(),
                     PATIENCE));
             assertInstanceOf(Outbox.Outcome.TryAgain.class, outcome, outcome.detail());
@@ -349,6 +352,7 @@ class SmtpOutboxTest {
                         Optional.of("fairwatch"),
                         Optional.of(dir.resolve("password")),
                         "fairwatch@its.aau.dk",
+                        Optional.empty(),
                         Optional.empty(),
                         PATIENCE));
         assertThrows(

@@ -115,7 +115,8 @@ class ApiTest {
                         () -> NOW,
                         0.01,
                         meters,
-                        RuleRoutes.NONE)
+                        RuleRoutes.NONE,
+                        List.of())
                 .mount(router);
         HttpServer server = vertx.createHttpServer()
                 .requestHandler(router)

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.fairwatch.collector.judge.Explainer;
 import io.fairwatch.collector.judge.Judge;
 import io.fairwatch.collector.lookup.FindingList;
@@ -121,7 +122,8 @@ class OpenApiTest {
                         () -> NOW,
                         0.01,
                         new SimpleMeterRegistry(),
-                        new RuleRoutes(explainer(), COPENHAGEN))
+                        new RuleRoutes(explainer(), COPENHAGEN),
+                        List.of())
                 .mount(router);
         HttpServer server = vertx.createHttpServer()
                 .requestHandler(router)
@@ -345,5 +347,37 @@ class OpenApiTest {
                 HttpResponse.BodyHandlers.ofString());
         assertEquals(304, again.statusCode());
         assertEquals("", again.body());
+    }
+
+    @Test
+    @DisplayName("addresses that others serve are described so that the validator understands them")
+    void others() throws Exception {
+        Described described = new Described(
+                "post",
+                "/api/v1/staff/exemptions/{id}/end",
+                "Ends an exemption.",
+                List.of(new Described.Field("limit", false, "Most items.")),
+                List.of(new Described.Field("by", true, "Who says so.")),
+                true,
+                Map.of(404, "It is not there."));
+        JsonObject api = new JsonObject(OpenApi.describe(List.of(), List.of(described), new JsonMapper())
+                .toString());
+        JsonObject operation = api.getJsonObject("paths")
+                .getJsonObject("/api/v1/staff/exemptions/{id}/end")
+                .getJsonObject("post");
+        assertEquals(
+                List.of("by"),
+                operation
+                        .getJsonObject("requestBody")
+                        .getJsonObject("content")
+                        .getJsonObject("application/x-www-form-urlencoded")
+                        .getJsonObject("schema")
+                        .getJsonArray("required")
+                        .getList());
+        assertEquals(Set.of("200", "404"), operation.getJsonObject("responses").fieldNames());
+        OpenAPIContract.from(vertx, api)
+                .toCompletionStage()
+                .toCompletableFuture()
+                .get();
     }
 }
