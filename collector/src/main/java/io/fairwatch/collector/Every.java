@@ -3,6 +3,7 @@ package io.fairwatch.collector;
 import io.vertx.core.Vertx;
 import io.vertx.core.WorkerExecutor;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -20,6 +21,7 @@ final class Every {
     private final Duration period;
     private final Round round;
     private volatile boolean stopped;
+    private volatile Optional<String> failure = Optional.empty();
 
     /** What is repeated. */
     @FunctionalInterface
@@ -46,12 +48,20 @@ final class Every {
                     return true;
                 })
                 .onComplete(done -> {
+                    failure = done.failed()
+                            ? Optional.of(String.valueOf(done.cause().getMessage()))
+                            : Optional.empty();
                     if (done.failed() && !stopped) {
                         LOG.error("a round of {} failed; the next one comes in {}", name, period, done.cause());
                     }
                     long took = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - began);
                     vertx.setTimer(Math.max(1, period.toMillis() - took), timer -> start());
                 });
+    }
+
+    /** Why the newest round failed; empty if it did not. */
+    Optional<String> failure() {
+        return failure;
     }
 
     /** No further round begins; one that runs is interrupted when its worker is closed. */

@@ -294,13 +294,20 @@ public final class Main implements Callable<Integer> {
                             zone,
                             Version.text(),
                             rules.get().rules().stream().map(Rule::name).toList()));
+            UpkeepRound upkeep = new UpkeepRound(store, busyAbove, clock);
+            Every keeping = new Every(vertx, "upkeep", UpkeepRound.EVERY, upkeep::run);
             boolean asksSlurm = config.slurm().enabled();
             HealthCheck health = new HealthCheck(
                     store,
                     clock,
                     asksSlurm ? Optional.of(staleAfter) : Optional.empty(),
                     Version.text(),
-                    () -> asksSlurm ? troubles(slurm, round, rules) : List.of());
+                    () -> Stream.of(
+                                    opened.trouble().stream(),
+                                    keeping.failure().map(why -> "Upkeep of the store fails: " + why).stream(),
+                                    (asksSlurm ? troubles(slurm, round, rules) : List.<String>of()).stream())
+                            .flatMap(Function.identity())
+                            .toList());
 
             Router router = Router.router(vertx);
             ingest.mount(router);
@@ -364,8 +371,6 @@ public final class Main implements Callable<Integer> {
             });
             Every following = new Every(
                     vertx, "live", Duration.ofSeconds(5), () -> runs.follow(store, store.liveRuns(), clock.instant()));
-            UpkeepRound upkeep = new UpkeepRound(store, busyAbove, clock);
-            Every keeping = new Every(vertx, "upkeep", UpkeepRound.EVERY, upkeep::run);
             ChoreRound copies = new ChoreRound(opened, config.store().directory(), clock);
             Every copying = new Every(vertx, "copy", Duration.ofSeconds(1), copies::run);
             try {
@@ -392,9 +397,8 @@ public final class Main implements Callable<Integer> {
                             rules.get().rules().stream().map(Rule::name).toList(),
                             config.mail().mode());
             Runtime.getRuntime()
-                    .addShutdownHook(new Thread(
-                            () -> endInOrder(
-                                    List.of(sync, history, judging, keeping, following, copying), end, closed)));
+                    .addShutdownHook(new Thread(() ->
+                            endInOrder(List.of(sync, history, judging, keeping, following, copying), end, closed)));
             recall(vertx, use, store, clock);
             keeping.start();
             following.start();

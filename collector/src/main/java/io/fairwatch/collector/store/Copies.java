@@ -22,6 +22,8 @@ public record Copies(long files, long rows, long bytes, List<String> lines) {
         Told NOBODY = (what, done, of) -> {};
 
         /**
+         * Tells it.
+         *
          * @param what is being copied
          * @param done how much of all is done
          * @param of how much there is; the unit is whatever both have in common

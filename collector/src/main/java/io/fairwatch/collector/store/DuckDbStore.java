@@ -29,7 +29,6 @@ import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
@@ -170,6 +169,9 @@ public final class DuckDbStore implements Store {
 
     /** Whether the database must be opened anew before it is used again. */
     private volatile boolean broken;
+
+    /** Why the newest write failed; absent when it did not. */
+    private volatile @Nullable String unwritten;
 
     private DuckDbStore(Path directory, Settings settings, FileChannel lockFile, Sealer.Fault fault) {
         this.directory = directory;
@@ -594,12 +596,18 @@ public final class DuckDbStore implements Store {
 
     @Override
     public void maintain(Instant now) throws StoreException {
-        inUpkeep("maintain", session -> maintain(session, now));
+        inUpkeep("maintain", session -> {
+            maintain(session, now);
+            return true;
+        });
     }
 
     /** Seals what ends at or before an instant, whatever is due; for tests. */
     void seal(Instant until) throws StoreException {
-        inUpkeep("seal", session -> sealer.seal(session, until.toEpochMilli(), () -> true));
+        inUpkeep("seal", session -> {
+            sealer.seal(session, until.toEpochMilli(), () -> true);
+            return true;
+        });
     }
 
     /**
@@ -609,23 +617,19 @@ public final class DuckDbStore implements Store {
      * @return what is there now
      */
     public Copies backup(Path target, Instant now, Copies.Told told) throws StoreException {
-        AtomicReference<Copies> made = new AtomicReference<>();
-        inUpkeep("backup", session -> made.set(Backup.make(session, sealed, target, now, told)));
-        return made.get();
+        return inUpkeep("backup", session -> Backup.make(session, sealed, target, now, told));
     }
 
     /** Writes tables into files for other programs, while others read and write. Sealing waits meanwhile. */
     public Copies export(Export what, Path target, Copies.Told told) throws StoreException {
-        AtomicReference<Copies> made = new AtomicReference<>();
-        inUpkeep("export", session -> {
+        return inUpkeep("export", session -> {
             session.begin(); // so that all tables are as of the same instant
             try {
-                made.set(what.write(session, sealed, Sources.load(session, sealed, sources), target, told));
+                return what.write(session, sealed, Sources.load(session, sealed, sources), target, told);
             } finally {
                 session.rollback();
             }
         });
-        return made.get();
     }
 
     /**
@@ -636,10 +640,13 @@ public final class DuckDbStore implements Store {
     public static Copies restore(Path backup, Path directory, Settings settings, Copies.Told told)
             throws StoreException {
         Copies made;
-        try (FileChannel held = lock(directory)) {
+        FileChannel held = lock(directory);
+        try {
             made = Backup.restore(backup, directory, told);
         } catch (IOException e) {
             throw new StoreException("restore: " + backup + " to " + directory + ": " + e, e);
+        } finally {
+            unlock(held, directory);
         }
         try (DuckDbStore store = open(directory, settings)) {
             Backup.Contents contents = Backup.contents(backup);
@@ -647,6 +654,7 @@ public final class DuckDbStore implements Store {
                 if (contents.schema() == Schema.VERSION) {
                     Backup.check(session, store.sealed, contents, told);
                 }
+                return true;
             });
             return made;
         } catch (IOException e) {
@@ -654,17 +662,16 @@ public final class DuckDbStore implements Store {
         }
     }
 
-    private interface Upkeep {
-        void with(Session session) throws SQLException, IOException, StoreException;
+    private interface Upkeep<T> {
+        T with(Session session) throws SQLException, IOException, StoreException;
     }
 
-    private void inUpkeep(String what, Upkeep work) throws StoreException {
+    private <T> T inUpkeep(String what, Upkeep<T> work) throws StoreException {
         upkeep.lock();
         try {
-            use(what, open -> {
+            return use(what, open -> {
                 try (Session session = session(open.root(), LONGEST_UPKEEP)) {
-                    work.with(session);
-                    return true;
+                    return work.with(session);
                 } catch (SQLException e) {
                     if (isInvalidated(e)) {
                         broken = true;
@@ -785,14 +792,21 @@ public final class DuckDbStore implements Store {
 
     /** Refuses readings before the disk is full: then hours can still be sealed and days forgotten, and space comes back. */
     private void requireSpace() throws StoreException {
+        Optional<String> full = full();
+        if (full.isPresent()) {
+            throw new StoreException(full.get());
+        }
+    }
+
+    private Optional<String> full() {
         try {
             long free = Files.getFileStore(directory).getUsableSpace() >> 20;
-            if (free < settings.leastFreeMib()) {
-                throw new StoreException("store: " + directory + ": the disk is full: " + free + " MiB free (expected: "
-                        + settings.leastFreeMib() + " MiB or more); no snapshot is taken until there is space");
-            }
+            return free < settings.leastFreeMib()
+                    ? Optional.of("store: " + directory + ": the disk is full: " + free + " MiB free (expected: "
+                            + settings.leastFreeMib() + " MiB or more); no snapshot is taken until there is space")
+                    : Optional.empty();
         } catch (IOException e) {
-            throw new StoreException("store: " + directory + " cannot be used: " + e, e);
+            return Optional.of("store: " + directory + " cannot be used: " + e);
         }
     }
 
@@ -825,6 +839,11 @@ public final class DuckDbStore implements Store {
                 throw failure("threads", e);
             }
         });
+    }
+
+    /** Why snapshots are not taken now, a sentence; empty when they are. */
+    public Optional<String> trouble() {
+        return full().or(() -> Optional.ofNullable(unwritten).map(why -> "The store could not write lately: " + why));
     }
 
     private <T> T read(String what, Reading<T> reading) throws StoreException {
@@ -873,10 +892,14 @@ public final class DuckDbStore implements Store {
                 if (broken) {
                     throw new StoreException("store: " + what + ": the write before this one failed; try again");
                 }
-                return transaction(open, writing);
+                T result = transaction(open, writing);
+                unwritten = null;
+                return result;
             } catch (SQLException e) {
                 LOG.warn("store could not write what={} directory={}", what, directory, e);
-                throw failure(what, e);
+                StoreException failure = failure(what, e);
+                unwritten = failure.getMessage();
+                throw failure;
             } finally {
                 turn.unlock();
             }
@@ -989,6 +1012,10 @@ public final class DuckDbStore implements Store {
     }
 
     private void unlock() {
+        unlock(lockFile, directory);
+    }
+
+    private static void unlock(FileChannel lockFile, Path directory) {
         try {
             lockFile.close();
         } catch (IOException e) {

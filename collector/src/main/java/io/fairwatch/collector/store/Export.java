@@ -43,7 +43,11 @@ public record Export(List<String> tables, Format format, Optional<Instant> from,
             this.options = options;
         }
 
-        /** @throws IllegalArgumentException if it is none */
+        /**
+         * What people say for one.
+         *
+         * @throws IllegalArgumentException if it is none
+         */
         public static Format of(String word) {
             for (Format format : values()) {
                 if (format.word.equals(word.toLowerCase(Locale.ROOT))) {
@@ -91,7 +95,7 @@ public record Export(List<String> tables, Format format, Optional<Instant> from,
         within.put("notice", "created_ms >= :from AND created_ms < :to");
         within.put("exemption", "from_ms < :to AND (until_ms IS NULL OR until_ms > :from)");
         within.put("audit", "at_ms >= :from AND at_ms < :to");
-        within.put("bounce", "TRUE");
+        within.put("bounce", "at_ms >= :from AND at_ms < :to");
         // what is now
         for (String now : List.of(
                 "node",
