@@ -6,6 +6,7 @@ import io.fairwatch.collector.slurm.SlurmCommand.SlurmException;
 import io.fairwatch.collector.slurm.SreportParser;
 import io.fairwatch.collector.slurm.SreportParser.Used;
 import io.fairwatch.collector.slurm.SreportParser.Utilization;
+import io.fairwatch.collector.store.HeldSums;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.collector.text.Plain;
@@ -26,14 +27,19 @@ import java.util.stream.Stream;
 
 /**
  * Compares what a report counts as allocated with what {@code sreport} counts, account by account and person by person,
- * and says of each difference where it comes from. Blocks on Slurm and on the store.
+ * and says of each difference where it comes from. Only sums leave the store, and the runs of those who differ. Blocks on
+ * Slurm and on the store.
  *
  * <p>slurmdbd rolls whole hours up, later; so the period is cut to whole hours that have passed. It counts suspended time
  * of GPUs and memory as held and takes it off CPUs, gives the unused time of reservations to everybody who may use them,
  * and counts memory in MiB.
  */
 public final class AccountingCheck {
-    private static final List<String> RESOURCES = List.of("gres/gpu", "cpu", "mem");
+    /** So many runs of one person are looked at to explain a difference, so many differences and causes told. */
+    private static final int MOST_RUNS = 10_000;
+
+    private static final int MOST_EXPLAINED = 200;
+    private static final int MOST_CAUSES = 20;
 
     private final Store store;
     private final SlurmCommand command;
@@ -110,8 +116,7 @@ public final class AccountingCheck {
             throw new IllegalArgumentException(
                     "period: no whole hour of it has passed (expected: at least one, for slurmdbd rolls up hours)");
         }
-        List<Run> runs = store.runsWithin(from, to);
-        Map<Who, Long> ours = ours(runs, from, to);
+        Map<Who, Long> ours = ours(store.heldWithin(from, to));
         Map<Who, Long> slurms = new HashMap<>();
         List<Utilization> utilization = List.of();
         // sreport cuts a period of several hours where the running one begins, so that one is asked for by itself
@@ -125,17 +130,19 @@ public final class AccountingCheck {
         Map<Who, Long> all = new TreeMap<>(ours);
         slurms.forEach((who, seconds) -> all.putIfAbsent(who, 0L));
         List<Line> lines = new ArrayList<>();
+        int explained = 0;
         Optional<Instant> until = store.accountingUntil();
         for (Who who : all.keySet()) {
             long mine = ours.getOrDefault(who, 0L);
             long theirs = slurms.getOrDefault(who, 0L);
-            lines.add(new Line(
-                    who.account(),
-                    who.user(),
-                    who.resource(),
-                    mine,
-                    theirs,
-                    mine == theirs ? List.of() : causes(who, mine, theirs, runs, from, to, until, utilization)));
+            List<String> causes = List.of();
+            if (mine != theirs) {
+                List<Run> runs = store.runsWithin(from, to, who.account(), who.user(), MOST_RUNS);
+                causes = explained++ < MOST_EXPLAINED
+                        ? causes(who, mine, theirs, runs, from, to, until, utilization)
+                        : List.of("not looked into: " + MOST_EXPLAINED + " differences above were");
+            }
+            lines.add(new Line(who.account(), who.user(), who.resource(), mine, theirs, causes));
         }
         return new Answer(from, to, lines, utilization);
     }
@@ -166,20 +173,20 @@ public final class AccountingCheck {
         return at.truncatedTo(ChronoUnit.HOURS);
     }
 
-    private static Map<Who, Long> ours(List<Run> runs, Instant from, Instant to) {
+    private static Map<Who, Long> ours(List<HeldSums> sums) {
         Map<Who, Long> ours = new HashMap<>();
-        for (Run run : runs) {
-            if (run.end().isEmpty() && !run.asOf().isAfter(from)) {
-                continue;
-            }
-            for (String resource : RESOURCES) {
-                long seconds = seconds(run, resource, from, to);
-                if (seconds > 0) {
-                    ours.merge(new Who(run.owner().account(), run.owner().user(), resource), seconds, Long::sum);
-                }
-            }
+        for (HeldSums sum : sums) {
+            put(ours, new Who(sum.account(), sum.user(), "gres/gpu"), sum.gpuSeconds());
+            put(ours, new Who(sum.account(), sum.user(), "cpu"), sum.cpuSeconds());
+            put(ours, new Who(sum.account(), sum.user(), "mem"), sum.memoryMibSeconds());
         }
         return ours;
+    }
+
+    private static void put(Map<Who, Long> ours, Who who, long seconds) {
+        if (seconds > 0) {
+            ours.put(who, seconds);
+        }
     }
 
     private static long held(Run run, Instant from, Instant to) {
@@ -210,15 +217,11 @@ public final class AccountingCheck {
             Who who,
             long ours,
             long slurms,
-            List<Run> all,
+            List<Run> runs,
             Instant from,
             Instant to,
             Optional<Instant> until,
             List<Utilization> utilization) {
-        List<Run> runs = all.stream()
-                .filter(run -> run.owner().account().equals(who.account())
-                        && run.owner().user().equals(who.user()))
-                .toList();
         List<String> causes = new ArrayList<>();
         if (utilization.stream().allMatch(of -> of.reported() == 0)) {
             causes.add("slurmdbd has rolled up no hour of this period yet");
@@ -232,12 +235,16 @@ public final class AccountingCheck {
                     + " which sreport gives to all who may use it");
         }
         for (Run run : runs) {
+            if (causes.size() >= MOST_CAUSES) {
+                causes.add("and more of " + (runs.size() < MOST_RUNS ? runs.size() + " runs" : "many runs"));
+                break;
+            }
             if (who.resource().equals("cpu") && !run.suspended().isZero() && !isWhole(run, from, to)) {
                 causes.add("job " + run.displayId() + " was suspended for "
                         + run.suspended().toSeconds()
                         + " s and is cut at the border: Slurm's commands do not tell when");
             }
-            if (run.end().isEmpty()) {
+            if (run.end().isEmpty() && run.asOf().isAfter(from)) {
                 causes.add("job " + run.displayId() + " has no end yet: counted by Fairwatch until " + run.asOf()
                         + ", as Slurm confirmed it, and by sreport to the end of the hour");
             }

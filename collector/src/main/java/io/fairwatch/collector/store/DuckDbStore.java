@@ -453,6 +453,16 @@ public final class DuckDbStore implements Store {
     }
 
     @Override
+    public List<HeldSums> heldWithin(Instant from, Instant to) throws StoreException {
+        return read("heldWithin", (session, where) -> RunTables.heldWithin(session, from, to));
+    }
+
+    @Override
+    public List<Run> runsWithin(Instant from, Instant to, String account, String user, int most) throws StoreException {
+        return read("runsWithin", (session, where) -> RunTables.runsWithin(session, from, to, account, user, most));
+    }
+
+    @Override
     public List<Run> runsWithin(Instant from, Instant to) throws StoreException {
         return read("runsWithin", (session, where) -> RunTables.runsWithin(session, from, to));
     }

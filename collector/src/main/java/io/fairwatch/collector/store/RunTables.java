@@ -264,6 +264,48 @@ final class RunTables {
                 from.toEpochMilli());
     }
 
+    static List<Run> runsWithin(Session session, Instant from, Instant to, String account, String user, int most)
+            throws SQLException {
+        return session.query(
+                "SELECT " + COLUMNS + " FROM run r WHERE r.start_ms < ? AND (r.end_ms IS NULL OR r.end_ms > ?)"
+                        + " AND r.account = ? AND r.user_name = ? ORDER BY r.start_ms, r.job_id LIMIT " + most,
+                RunTables::run,
+                to.toEpochMilli(),
+                from.toEpochMilli(),
+                account,
+                user);
+    }
+
+    /** In whole seconds for each run, as Slurm's accounting counts. */
+    private static final String HELD = """
+            SELECT account, user_name, CAST(sum(held * gpus) AS BIGINT), CAST(sum(greatest(held - suspended, 0) * cpus) AS BIGINT),
+              CAST(sum(held * memory_mib) AS BIGINT)
+            FROM (
+              SELECT account, user_name, CAST((held_ms - held_ms % 1000) / 1000 AS BIGINT) AS held,
+                CAST((suspended_ms - suspended_ms % 1000) / 1000 AS BIGINT) AS suspended, gpus, cpus, memory_mib
+              FROM (
+                SELECT account, user_name, least(COALESCE(end_ms, as_of_ms), ?) - greatest(start_ms, ?) AS held_ms,
+                  CASE WHEN start_ms >= ? AND end_ms <= ? THEN suspended_ms ELSE 0 END AS suspended_ms,
+                  COALESCE(gpus, 0) AS gpus, COALESCE(cpus, 0) AS cpus,
+                  CAST((COALESCE(memory_bytes, 0) - COALESCE(memory_bytes, 0) % 1048576) / 1048576 AS BIGINT) AS memory_mib
+                FROM run WHERE start_ms < ? AND COALESCE(end_ms, as_of_ms) > ?) h
+              WHERE held_ms > 0) s
+            GROUP BY account, user_name ORDER BY account, user_name""";
+
+    static List<HeldSums> heldWithin(Session session, Instant from, Instant to) throws SQLException {
+        long fromMs = from.toEpochMilli();
+        long toMs = to.toEpochMilli();
+        return session.query(
+                HELD,
+                cells -> new HeldSums(cells.text(), cells.text(), cells.number(), cells.number(), cells.number()),
+                toMs,
+                fromMs,
+                fromMs,
+                toMs,
+                toMs,
+                fromMs);
+    }
+
     static List<Run> ended(Session session, RunQuery query) throws SQLException {
         StringBuilder where = new StringBuilder("r.end_ms IS NOT NULL");
         List<Object> parameters = new ArrayList<>();

@@ -110,6 +110,16 @@ public interface Store extends AutoCloseable {
     /** Runs that held their allocation at some time of {@code [from, to)}, by start. */
     List<Run> runsWithin(Instant from, Instant to) throws StoreException;
 
+    /**
+     * What everybody held in {@code [from, to)} by account and user, those who held something; a run without an end counts
+     * as far as Slurm has confirmed it. However many runs there were, only sums come back.
+     */
+    List<HeldSums> heldWithin(Instant from, Instant to) throws StoreException;
+
+    /** Runs of one person under one account that held their allocation at some time of {@code [from, to)}, by start; at
+     * most so many, without their GPUs. */
+    List<Run> runsWithin(Instant from, Instant to, String account, String user, int most) throws StoreException;
+
     /** Ended runs, a part at a time, without their GPUs. */
     List<Run> runs(RunQuery query) throws StoreException;
 

@@ -11,15 +11,15 @@ import java.util.List;
 import java.util.Optional;
 
 /** Slurm's commands as shell scripts in a directory of the test. */
-final class FakeSlurm {
+public final class FakeSlurm {
     private final Path directory;
 
-    FakeSlurm(Path directory) {
+    public FakeSlurm(Path directory) {
         this.directory = directory;
     }
 
     /** Makes a command of a script's lines. */
-    FakeSlurm command(String name, String... lines) {
+    public FakeSlurm command(String name, String... lines) {
         try {
             // Moved into place: a script that is open for writing cannot be started.
             Path draft = directory.resolve(name + ".draft");
@@ -33,7 +33,7 @@ final class FakeSlurm {
     }
 
     /** Makes a command that prints a text and keeps its arguments in the file {@code name.arguments}. */
-    FakeSlurm prints(String name, String text) {
+    public FakeSlurm prints(String name, String text) {
         try {
             Files.writeString(file(name + ".out"), text);
         } catch (IOException e) {
@@ -46,7 +46,7 @@ final class FakeSlurm {
     }
 
     /** How it was called, one line for each call. */
-    List<String> calls(String name) {
+    public List<String> calls(String name) {
         try {
             return Files.exists(file(name + ".arguments")) ? Files.readAllLines(file(name + ".arguments")) : List.of();
         } catch (IOException e) {
@@ -54,11 +54,11 @@ final class FakeSlurm {
         }
     }
 
-    Path file(String name) {
+    public Path file(String name) {
         return directory.resolve(name);
     }
 
-    SlurmSettings settings(Duration timeout, long maxOutputBytes, String... prefix) {
+    public SlurmSettings settings(Duration timeout, long maxOutputBytes, String... prefix) {
         SlurmSettings defaults = SlurmSettings.DEFAULTS;
         return new SlurmSettings(
                 Optional.of(directory),

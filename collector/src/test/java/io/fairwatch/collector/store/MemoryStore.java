@@ -135,6 +135,20 @@ public final class MemoryStore implements Store {
     }
 
     @Override
+    public List<HeldSums> heldWithin(Instant from, Instant to) {
+        throw new UnsupportedOperationException("not needed by any test on memory");
+    }
+
+    @Override
+    public List<Run> runsWithin(Instant from, Instant to, String account, String user, int most) {
+        return runsWithin(from, to).stream()
+                .filter(run -> run.owner().account().equals(account)
+                        && run.owner().user().equals(user))
+                .limit(most)
+                .toList();
+    }
+
+    @Override
     public List<AgentLoss> agentLosses(Instant from, Instant to) {
         return List.of();
     }
