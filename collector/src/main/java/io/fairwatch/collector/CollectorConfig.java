@@ -9,6 +9,7 @@ import io.fairwatch.collector.notice.Notifier;
 import io.fairwatch.collector.notice.Person;
 import io.fairwatch.collector.notice.QuietTime;
 import io.fairwatch.collector.notice.SmtpOutbox;
+import io.fairwatch.collector.report.ReportPost;
 import io.fairwatch.collector.report.ReportSettings;
 import io.fairwatch.collector.report.SemesterCalendar;
 import io.fairwatch.collector.slurm.SlurmSettings;
@@ -24,6 +25,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.Set;
 
 /**
  * The collector's configuration, with all defaults; {@code deploy/collector.example.yml} explains each key to an
@@ -371,18 +373,21 @@ record CollectorConfig(
      * @param semesters semesters by name; empty: those of {@code calendar}
      * @param faculties departments of each faculty
      * @param departments accounts of each department
+     * @param accountTree what the levels of Slurm's tree of accounts are
      * @param nodeGroups nodes of each group
      * @param people how people appear
      * @param co2GramsPerKwh what a kWh weighs in CO2; absent: not told
      * @param co2Source where that figure is from; absent: not told
      * @param smallQos the QoS for those who run nothing
      * @param untouched scratch directories untouched for so long are offered for clearing
+     * @param mail who gets reports by mail
      */
     record Reporting(
             @Default("aalborg") Calendar calendar,
             Map<String, Semester> semesters,
             Map<String, List<String>> faculties,
             Map<String, List<String>> departments,
+            @Default("none") ReportSettings.Tree accountTree,
             Map<String, List<String>> nodeGroups,
             @Default("names") ReportSettings.People people,
             Optional<Double> co2GramsPerKwh,
@@ -390,7 +395,9 @@ record CollectorConfig(
             @Default("1cpu") String smallQos,
 
             @Default("90d") @Range(from = "1d", to = "3660d")
-            Duration untouched) {
+            Duration untouched,
+
+            Mailing mail) {
         Reporting {
             semesters.forEach((name, semester) -> SemesterCalendar.Part.parse(semester.from(), semester.to()));
             if (co2GramsPerKwh.isPresent() && !(co2GramsPerKwh.get() >= 0 && co2GramsPerKwh.get() <= 5000)) {
@@ -398,6 +405,42 @@ record CollectorConfig(
                         "co2GramsPerKwh: " + co2GramsPerKwh.get() + " (expected: from 0 to 5000)");
             }
             settings(calendar, semesters); // refused here, where a line of the file can be named
+        }
+
+        /**
+         * Who gets reports by mail, and when.
+         *
+         * @param to addresses; none: nobody
+         * @param every after what; none: after each semester
+         * @param language in which
+         * @param formats what is attached; none: the PDF
+         * @param after how long after a period's end
+         */
+        record Mailing(
+                List<String> to,
+                List<ReportPost.When> every,
+                @Default("en") String language,
+                List<ReportPost.Format> formats,
+
+                @Default("1d") @Range(from = "1h", to = "14d")
+                Duration after) {
+            Mailing {
+                every = every.isEmpty() ? List.of(ReportPost.When.SEMESTER) : every;
+                formats = formats.isEmpty() ? List.of(ReportPost.Format.PDF) : formats;
+                to.stream()
+                        .filter(address -> !Addresses.isAddress(address))
+                        .findFirst()
+                        .ifPresent(address -> {
+                            throw new IllegalArgumentException("to: " + address + " (expected: addresses)");
+                        });
+                if (!List.of("en", "da").contains(language)) {
+                    throw new IllegalArgumentException("language: " + language + " (expected: en or da)");
+                }
+            }
+
+            ReportPost.Settings settings() {
+                return new ReportPost.Settings(to, Set.copyOf(every), language, Set.copyOf(formats), after);
+            }
         }
 
         /** Calendars that come with the collector. */
@@ -429,6 +472,7 @@ record CollectorConfig(
                     settings(calendar, semesters),
                     faculties,
                     departments,
+                    accountTree,
                     nodeGroups,
                     people,
                     co2GramsPerKwh.map(OptionalDouble::of).orElseGet(OptionalDouble::empty),

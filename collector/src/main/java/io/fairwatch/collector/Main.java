@@ -28,11 +28,13 @@ import io.fairwatch.collector.notice.Matter;
 import io.fairwatch.collector.notice.MatterSource;
 import io.fairwatch.collector.notice.NoticePlanner;
 import io.fairwatch.collector.notice.Notifier;
+import io.fairwatch.collector.notice.Post;
 import io.fairwatch.collector.notice.RuleInfo;
 import io.fairwatch.collector.notice.SmtpOutbox;
 import io.fairwatch.collector.report.AccountingCheck;
 import io.fairwatch.collector.report.ReportDesk;
 import io.fairwatch.collector.report.ReportMaker;
+import io.fairwatch.collector.report.ReportPost;
 import io.fairwatch.collector.slurm.HistoryImport;
 import io.fairwatch.collector.slurm.SlurmCommand;
 import io.fairwatch.collector.slurm.SlurmControl;
@@ -331,9 +333,10 @@ public final class Main implements Callable<Integer> {
                             new RuleRoutes(new Explainer(store, rules, clock, judges), zone),
                             others)
                     .mount(router);
+            ReportDesk desk = new ReportDesk(reports, clock);
             new ReportPages(
                             vertx,
-                            new ReportDesk(reports, clock),
+                            desk,
                             asksSlurm
                                     ? Optional.of(new AccountingCheck(
                                             store,
@@ -371,6 +374,14 @@ public final class Main implements Callable<Integer> {
             });
             Every following = new Every(
                     vertx, "live", Duration.ofSeconds(5), () -> runs.follow(store, store.liveRuns(), clock.instant()));
+            ReportPost post = new ReportPost(
+                    store,
+                    desk,
+                    new Post(store, outbox, config.mail().mode(), config.mail().redirectAllTo(), clock),
+                    config.report().mail().settings(),
+                    zone,
+                    clock);
+            Every posting = new Every(vertx, "report-mail", Duration.ofMinutes(10), post::run);
             ChoreRound copies = new ChoreRound(opened, config.store().directory(), clock);
             Every copying = new Every(vertx, "copy", Duration.ofSeconds(1), copies::run);
             try {
@@ -397,10 +408,11 @@ public final class Main implements Callable<Integer> {
                             rules.get().rules().stream().map(Rule::name).toList(),
                             config.mail().mode());
             Runtime.getRuntime()
-                    .addShutdownHook(new Thread(() ->
-                            endInOrder(List.of(sync, history, judging, keeping, following, copying), end, closed)));
+                    .addShutdownHook(new Thread(() -> endInOrder(
+                            List.of(sync, history, judging, posting, keeping, following, copying), end, closed)));
             recall(vertx, use, store, clock);
             keeping.start();
+            posting.start();
             following.start();
             copying.start();
             if (asksSlurm) {

@@ -10,6 +10,7 @@ import io.fairwatch.agent.config.ConfigFile.Size;
 import io.fairwatch.collector.enforce.Enforcer;
 import io.fairwatch.collector.notice.Notifier;
 import io.fairwatch.collector.notice.SmtpOutbox;
+import io.fairwatch.collector.report.ReportPost;
 import io.fairwatch.collector.report.ReportSettings;
 import io.fairwatch.collector.slurm.SlurmSettings;
 import io.fairwatch.rules.Ladder;
@@ -109,12 +110,15 @@ class CollectorConfigTest {
                                 Map.of(),
                                 Map.of(),
                                 Map.of(),
+                                ReportSettings.Tree.NONE,
                                 Map.of(),
                                 ReportSettings.People.NAMES,
                                 Optional.empty(),
                                 Optional.empty(),
                                 "1cpu",
-                                Duration.ofDays(90)),
+                                Duration.ofDays(90),
+                                new CollectorConfig.Reporting.Mailing(
+                                        List.of(), List.of(), "en", List.of(), Duration.ofDays(1))),
                         new CollectorConfig.Site(
                                 "the cluster", "root@localhost.localdomain", Optional.empty(), Optional.empty())),
                 parse(""));
@@ -240,12 +244,19 @@ class CollectorConfigTest {
                                 Map.of("winter", new CollectorConfig.Reporting.Semester("10-15", "03-01")),
                                 Map.of("Technology", List.of("cs", "es")),
                                 Map.of("cs", List.of("cs", "cs.*")),
+                                ReportSettings.Tree.FACULTIES,
                                 Map.of("DGX-2", List.of("nv-ai-0*")),
                                 ReportSettings.People.PSEUDONYMS,
                                 Optional.of(82.5),
                                 Optional.of("by the grid"),
                                 "small",
-                                Duration.ofDays(30)),
+                                Duration.ofDays(30),
+                                new CollectorConfig.Reporting.Mailing(
+                                        List.of("head@aau.dk", "support@its.aau.dk"),
+                                        List.of(ReportPost.When.SEMESTER, ReportPost.When.MONTH),
+                                        "da",
+                                        List.of(ReportPost.Format.PDF, ReportPost.Format.ZIP),
+                                        Duration.ofHours(36))),
                         new CollectorConfig.Site(
                                 "AI Cloud",
                                 "support@its.aau.dk",
@@ -347,6 +358,13 @@ class CollectorConfigTest {
                           co2Source: by the grid
                           smallQos: small
                           untouched: 30d
+                          accountTree: faculties
+                          mail:
+                            to: [head@aau.dk, support@its.aau.dk]
+                            every: [semester, month]
+                            language: da
+                            formats: [pdf, zip]
+                            after: 36h
                         site:
                           name: AI Cloud
                           support: support@its.aau.dk

@@ -75,7 +75,7 @@ public final class Addresses {
     }
 
     /** Whether a text is an address that we would write to. */
-    static boolean isAddress(String text) {
+    public static boolean isAddress(String text) {
         int at = text.indexOf('@');
         return text.length() <= LONGEST
                 && at > 0

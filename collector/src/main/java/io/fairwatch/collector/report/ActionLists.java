@@ -3,6 +3,9 @@ package io.fairwatch.collector.report;
 import io.fairwatch.collector.report.Cell.Kind;
 import io.fairwatch.collector.report.Report.Script;
 import io.fairwatch.collector.report.Sheet.Column;
+import io.fairwatch.collector.run.Association;
+import io.fairwatch.collector.run.Limits;
+import io.fairwatch.collector.run.Qos;
 import io.fairwatch.collector.store.PeriodFacts.LastRun;
 import io.fairwatch.collector.store.PeriodFacts.Terms;
 import io.fairwatch.collector.text.Plain;
@@ -13,6 +16,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
@@ -34,31 +38,60 @@ final class ActionLists {
     private static final long ENOUGH_RUNS = 20;
 
     /** Somebody who held nothing in the period. */
-    record Inactive(String user, String cluster, String account, Instant last) {}
+    record Inactive(String user, String cluster, String account, Optional<Instant> last) {}
 
     private ActionLists() {}
 
     // ---- people without a job
 
+    /**
+     * Whoever may run jobs by Slurm's accounting, or ran something earlier where accounting never told, and held nothing in
+     * the period. Who is gone from accounting, or may use nothing but the small QoS already, is left alone.
+     */
     static List<Inactive> inactive(Basis basis) {
         Set<String> active =
                 basis.facts().groups().stream().map(group -> group.key().user()).collect(Collectors.toSet());
         Map<String, Inactive> newest = new TreeMap<>();
         for (LastRun run : basis.facts().lastRuns()) {
             if (!active.contains(run.user())) {
-                Inactive other = new Inactive(run.user(), run.cluster(), run.account(), run.last());
-                newest.merge(run.user(), other, (a, b) -> a.last().isBefore(b.last()) ? b : a);
+                Inactive other = new Inactive(run.user(), run.cluster(), run.account(), Optional.of(run.last()));
+                newest.merge(run.user(), other, (a, b) -> later(b, a) ? b : a);
             }
         }
+        basis.tree().ifPresent(tree -> {
+            Map<String, Association> known = new TreeMap<>();
+            tree.associations().stream()
+                    .filter(association ->
+                            !association.qos().equals(List.of(basis.settings().smallQos())))
+                    .forEach(association -> known.putIfAbsent(association.user(), association));
+            tree.users().stream()
+                    .filter(user -> !user.adminLevel().equalsIgnoreCase("None"))
+                    .forEach(user -> known.remove(user.name()));
+            newest.keySet().retainAll(known.keySet());
+            known.forEach((user, association) -> {
+                if (!active.contains(user)) {
+                    newest.putIfAbsent(
+                            user, new Inactive(user, tree.cluster(), association.account(), Optional.empty()));
+                }
+            });
+        });
         return newest.values().stream()
-                .sorted(Comparator.comparing(Inactive::last).thenComparing(Inactive::user))
+                .sorted(Comparator.comparing((Inactive one) -> one.last().orElse(Instant.MIN))
+                        .thenComparing(Inactive::user))
                 .toList();
+    }
+
+    private static boolean later(Inactive a, Inactive b) {
+        return a.last().orElse(Instant.MIN).isAfter(b.last().orElse(Instant.MIN));
     }
 
     static Section inactiveSection(Basis basis, List<Inactive> inactive) {
         List<List<Cell>> rows = inactive.stream()
                 .limit(MOST)
-                .map(one -> List.of(basis.people().cell(one.user()), Cell.text(one.account()), Cell.time(one.last())))
+                .map(one -> List.of(
+                        basis.people().cell(one.user()),
+                        Cell.text(one.account()),
+                        one.last().isPresent() ? Cell.time(one.last()) : Cell.unknown(Kind.TIME)))
                 .toList();
         return new Section(
                 "inactive",
@@ -74,7 +107,7 @@ final class ActionLists {
                                 Column.of("last-run", Kind.TIME)),
                         rows),
                 Optional.empty(),
-                List.of(Say.of("inactive.note")));
+                List.of(Say.of(basis.tree().isPresent() ? "inactive.note.accounting" : "inactive.note")));
     }
 
     static Script inactiveScript(Basis basis, List<Inactive> inactive) {
@@ -87,7 +120,6 @@ final class ActionLists {
                 + "  doit sacctmgr -i modify user where name=\"$1\" cluster=\"$2\" set qos="
                 + quoted(qos) + " defaultqos=" + quoted(qos) + "\n}\n\n");
         for (Inactive one : inactive) {
-            String day = LocalDate.ofInstant(one.last(), basis.zone()).toString();
             if (PLAIN_NAME.matcher(one.user()).matches()
                     && PLAIN_NAME.matcher(one.cluster()).matches()) {
                 script.append("small ")
@@ -95,7 +127,9 @@ final class ActionLists {
                         .append(' ')
                         .append(quoted(one.cluster()))
                         .append(' ')
-                        .append(day)
+                        .append(one.last()
+                                .map(at -> LocalDate.ofInstant(at, basis.zone()).toString())
+                                .orElse("never"))
                         .append('\n');
             } else {
                 script.append("# left out, sacctmgr could misread the name: ")
@@ -199,20 +233,29 @@ final class ActionLists {
                         Long::sum));
         List<List<Cell>> rows = new ArrayList<>();
         for (Terms terms : basis.facts().terms()) {
-            Optional<String> why = why(terms);
+            Limits limits = basis.tree()
+                    .flatMap(tree -> tree.qos(terms.qos()))
+                    .map(Qos::limits)
+                    .orElse(Limits.NONE);
+            Optional<String> why = why(terms, limits);
             if (why.isPresent()) {
+                OptionalLong allowed = limits.gpusPerUser().isPresent() ? limits.gpusPerUser() : limits.gpusPerJob();
                 rows.add(List.of(
                         Breakdowns.name(terms.account()),
                         Breakdowns.name(terms.qos()),
+                        Cell.word(why.get()),
                         Cell.count(terms.runs()),
                         Cell.count(terms.mostGpus()),
+                        allowed.isPresent() ? Cell.count(allowed.getAsLong()) : Cell.unknown(Kind.COUNT),
                         Cell.ratio(terms.timeouts(), terms.runs()),
                         Cell.ratio(terms.ranMs(), terms.limitMs()),
-                        Cell.word(why.get()),
+                        limits.wall()
+                                .map(wall -> Cell.length(wall.toMillis()))
+                                .orElseGet(() -> Cell.unknown(Kind.LENGTH)),
                         Cell.hours(held.getOrDefault(new AccountQos(terms.account(), terms.qos()), 0L))));
             }
         }
-        rows.sort(Comparator.comparingDouble((List<Cell> row) -> row.get(7).drawn())
+        rows.sort(Comparator.comparingDouble((List<Cell> row) -> row.get(9).drawn())
                 .reversed());
         return new Section(
                 "terms",
@@ -222,11 +265,13 @@ final class ActionLists {
                         List.of(
                                 Column.of("account", Kind.TEXT),
                                 Column.of("qos", Kind.TEXT),
+                                Column.of("why", Kind.WORD),
                                 Column.of("runs", Kind.COUNT),
                                 Column.of("most-gpus", Kind.COUNT),
+                                Column.of("qos-gpus", Kind.COUNT),
                                 Column.of("timeouts", Kind.RATIO),
                                 Column.of("limit-used", Kind.RATIO),
-                                Column.of("why", Kind.WORD),
+                                Column.of("qos-wall", Kind.LENGTH),
                                 Column.hidden("held", Kind.HOURS)),
                         rows),
                 Optional.empty(),
@@ -235,7 +280,7 @@ final class ActionLists {
 
     private record AccountQos(String account, String qos) {}
 
-    private static Optional<String> why(Terms terms) {
+    private static Optional<String> why(Terms terms, Limits limits) {
         if (terms.runs() < ENOUGH_RUNS) {
             return Optional.empty();
         }
@@ -244,6 +289,13 @@ final class ActionLists {
         }
         if (terms.longest().isPresent() && terms.longest().getAsDouble() < 0.2) {
             return Optional.of("terms.too-long");
+        }
+        long allowed = limits.gpusPerUser().orElse(limits.gpusPerJob().orElse(0));
+        if (allowed > 0 && terms.mostGpus() == 0) {
+            return Optional.of("terms.no-gpu");
+        }
+        if (allowed >= 4 && terms.mostGpus() * 4L <= allowed) {
+            return Optional.of("terms.too-many");
         }
         return Optional.empty();
     }

@@ -1,5 +1,6 @@
 package io.fairwatch.collector.report;
 
+import io.fairwatch.collector.run.AccountTree;
 import io.fairwatch.collector.store.NodeState;
 import io.fairwatch.collector.store.PeriodFacts;
 import io.fairwatch.collector.store.PeriodFacts.Group;
@@ -19,6 +20,8 @@ import java.util.function.Function;
  * @param period what it covers
  * @param scope whose it is
  * @param settings what the site decided
+ * @param structure which department and faculty an account belongs to
+ * @param tree what Slurm's accounting says of accounts, users and QoS; absent if it never told
  * @param zone the site's
  * @param facts the period in sums
  * @param capacity what there was
@@ -30,6 +33,8 @@ record Basis(
         Period period,
         Report.Scope scope,
         ReportSettings settings,
+        Structure structure,
+        Optional<AccountTree> tree,
         ZoneId zone,
         PeriodFacts facts,
         Capacity capacity,

@@ -48,12 +48,16 @@ final class Breakdowns {
 
     static List<Section> all(Basis basis) {
         List<Section> sections = new ArrayList<>();
-        if (basis.whole() && !basis.settings().faculties().isEmpty()) {
-            sections.add(section(basis, "by-faculty", key -> faculty(basis, key)));
+        if (basis.whole() && basis.structure().hasFaculties()) {
+            sections.add(section(basis, "by-faculty", key -> basis.structure()
+                    .faculty(key.account())
+                    .orElse("")));
         }
         if (basis.whole()) {
-            sections.add(section(basis, "by-department", key -> basis.settings().department(key.account())));
+            sections.add(
+                    section(basis, "by-department", key -> basis.structure().department(key.account())));
         }
+        tree(basis).ifPresent(sections::add);
         sections.add(section(basis, "by-account", GroupKey::account));
         if (!(basis.scope() instanceof Report.Scope.Person) && basis.people().shown()) {
             Sheet sheet = sheet(
@@ -78,10 +82,52 @@ final class Breakdowns {
         return sections;
     }
 
-    private static String faculty(Basis basis, GroupKey key) {
-        return basis.settings()
-                .faculty(basis.settings().department(key.account()))
-                .orElse("");
+    /** Each account with all below it, as Slurm's tree has them; only where it is more than a list. */
+    private static Optional<Section> tree(Basis basis) {
+        if (!basis.structure().hasTree() || basis.scope() instanceof Report.Scope.Person) {
+            return Optional.empty();
+        }
+        Map<String, Sums> own = basis.by(GroupKey::account);
+        List<Column> columns =
+                new ArrayList<>(List.of(Column.of("name", Kind.TEXT), Column.hidden("level", Kind.COUNT)));
+        columns.addAll(USE);
+        List<List<Cell>> rows = new ArrayList<>();
+        List<String> tops = basis.scope() instanceof Report.Scope.Accounts accounts
+                ? List.of(accounts.account())
+                : basis.structure().roots();
+        boolean deep = false;
+        for (String top : tops) {
+            deep |= branch(basis.structure(), top, 0, own, rows);
+        }
+        return deep
+                ? Optional.of(new Section(
+                        "account-tree",
+                        List.of(),
+                        new Sheet("account-tree", columns, rows),
+                        Optional.empty(),
+                        List.of(Say.of("account-tree.note"))))
+                : Optional.empty();
+    }
+
+    /** Adds the account's row and those below it; answers whether there is anything below. */
+    private static boolean branch(
+            Structure structure, String account, int level, Map<String, Sums> own, List<List<Cell>> rows) {
+        Sums sums = structure.below(account).stream()
+                .map(name -> own.getOrDefault(name, Sums.NONE))
+                .reduce(Sums.NONE, Sums::plus);
+        if (sums.runs() == 0 || level > 20) {
+            return false;
+        }
+        List<Cell> row = new ArrayList<>(List.of(Cell.text("· ".repeat(level) + account), Cell.count(level)));
+        row.addAll(use(sums));
+        rows.add(row);
+        boolean deep = false;
+        for (String child : structure.children(account)) {
+            int before = rows.size();
+            branch(structure, child, level + 1, own, rows);
+            deep |= rows.size() > before;
+        }
+        return deep;
     }
 
     private static Section section(Basis basis, String id, Function<GroupKey, String> what) {

@@ -57,6 +57,11 @@ public final class ReportFiles {
         return new ReportText(report, words()).page();
     }
 
+    /** Figures and advice, for a letter. */
+    String summary() {
+        return new ReportText(report, words()).summary();
+    }
+
     /** One table for other programs, in base units; what is unknown is empty. */
     public String csv(Sheet sheet) {
         StringBuilder csv = new StringBuilder();

@@ -8,6 +8,7 @@ import io.fairwatch.collector.report.Report.Scope;
 import io.fairwatch.collector.report.Report.Script;
 import io.fairwatch.collector.report.ReportSettings.People;
 import io.fairwatch.collector.report.Sheet.Column;
+import io.fairwatch.collector.run.AccountTree;
 import io.fairwatch.collector.store.NodeState;
 import io.fairwatch.collector.store.PeriodFacts;
 import io.fairwatch.collector.store.PeriodFacts.GroupKey;
@@ -74,10 +75,12 @@ public final class ReportMaker {
     /** Makes the report of a period. */
     public Report make(Period period, Scope scope, People people, Consumer<String> progress) throws StoreException {
         ReportSettings with = settings.with(scope instanceof Scope.Cluster ? people : People.NAMES);
-        PeriodFacts facts = store.period(question(period, scope, progress));
+        Optional<AccountTree> tree = store.accounts();
+        Structure structure = new Structure(settings, tree);
+        PeriodFacts facts = store.period(question(period, scope, structure, progress));
         List<Basis.Earlier> earlier = new ArrayList<>();
         for (Period before : period.before(settings.calendar(), site.zone(), EARLIER)) {
-            earlier.add(new Basis.Earlier(before, store.periodGroups(question(before, scope, step -> {
+            earlier.add(new Basis.Earlier(before, store.periodGroups(question(before, scope, structure, step -> {
                 progress.accept(before.name() + ": " + step);
             }))));
         }
@@ -86,6 +89,8 @@ public final class ReportMaker {
                 period,
                 scope,
                 with,
+                structure,
+                tree,
                 site.zone(),
                 facts,
                 new Capacity(period, facts.nodes(), facts.models(), settings::nodeGroup),
@@ -99,7 +104,8 @@ public final class ReportMaker {
 
     /** The runs of a period, one row each, as a Parquet file; people appear as they do in the report. */
     byte[] runs(Period period, People people) throws StoreException {
-        PeriodQuestion question = question(period, new Scope.Cluster(), step -> {});
+        PeriodQuestion question =
+                question(period, new Scope.Cluster(), new Structure(settings, store.accounts()), step -> {});
         if (people == People.NAMES) {
             return store.periodRuns(question, name -> name);
         }
@@ -115,16 +121,18 @@ public final class ReportMaker {
                 question, name -> (String) names.cell(name).value().orElse(""));
     }
 
-    private PeriodQuestion question(Period period, Scope scope, Consumer<String> progress) {
+    private PeriodQuestion question(Period period, Scope scope, Structure structure, Consumer<String> progress) {
         return new PeriodQuestion(
                 period.from(),
                 period.to(),
                 settings.busyAboveRatio(),
                 Patterns.weekBegins(period, site.zone()),
                 settings::nodeGroup,
-                settings::department,
+                structure::department,
                 scope instanceof Scope.Person person ? Optional.of(person.user()) : Optional.empty(),
-                scope instanceof Scope.Accounts accounts ? Optional.of(Set.of(accounts.account())) : Optional.empty(),
+                scope instanceof Scope.Accounts accounts
+                        ? Optional.of(structure.below(accounts.account()))
+                        : Optional.empty(),
                 progress);
     }
 

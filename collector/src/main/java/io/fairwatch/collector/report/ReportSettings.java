@@ -16,8 +16,10 @@ import java.util.stream.Collectors;
  *
  * @param calendar its semesters
  * @param faculties departments of each faculty; empty: none are shown
- * @param departments accounts of each department, {@code *} stands for any text; an account in none of them belongs to
- *     the department named by its text before the first dot
+ * @param departments accounts of each department, {@code *} stands for any text, those below them in Slurm's tree
+ *     included; an account in none of them belongs to the department that {@code tree} says, or is named by its text
+ *     before the first dot
+ * @param tree what the levels of Slurm's tree of accounts are
  * @param nodeGroups nodes of each group, {@code *} stands for any text; a node in none of them belongs to the group named
  *     by its name without the digits at its end
  * @param people how people appear
@@ -31,6 +33,7 @@ public record ReportSettings(
         SemesterCalendar calendar,
         Map<String, List<String>> faculties,
         Map<String, List<String>> departments,
+        Tree tree,
         Map<String, List<String>> nodeGroups,
         People people,
         OptionalDouble co2GramsPerKwh,
@@ -49,10 +52,21 @@ public record ReportSettings(
         NONE
     }
 
+    /** What the levels of Slurm's tree of accounts are. */
+    public enum Tree {
+        /** Nothing in particular. */
+        NONE,
+        /** Accounts right below the root are departments. */
+        DEPARTMENTS,
+        /** Accounts right below the root are faculties, those below them departments. */
+        FACULTIES
+    }
+
     public static final ReportSettings DEFAULTS = new ReportSettings(
             SemesterCalendar.AALBORG,
             Map.of(),
             Map.of(),
+            Tree.NONE,
             Map.of(),
             People.NAMES,
             OptionalDouble.empty(),
@@ -78,6 +92,7 @@ public record ReportSettings(
                 calendar,
                 faculties,
                 departments,
+                tree,
                 nodeGroups,
                 other,
                 co2GramsPerKwh,
@@ -87,9 +102,14 @@ public record ReportSettings(
                 busyAboveRatio);
     }
 
-    /** The department of an account. */
+    /** The department that the configuration names for an account. */
+    Optional<String> configuredDepartment(String account) {
+        return member(departments, account);
+    }
+
+    /** The department of an account by configuration or name. */
     String department(String account) {
-        return member(departments, account).orElseGet(() -> account.replaceFirst("\\..*", ""));
+        return configuredDepartment(account).orElseGet(() -> account.replaceFirst("\\..*", ""));
     }
 
     /** The faculty of a department; absent where none is configured for it. */

@@ -20,20 +20,63 @@ final class ReportText {
     }
 
     String page() {
+        StringBuilder page = first();
+        table(page, report.whole());
+        report.sections().stream()
+                .filter(section -> section.chart()
+                        .filter(chart -> chart instanceof Chart.HeatMap)
+                        .isEmpty())
+                .forEach(section -> table(page, section));
+        page.append('\n').append(words.text("title.sources")).append('\n');
+        report.sources().forEach(say -> page.append(Plain.wrap(words.say(say), WIDTH, "  "))
+                .append('\n'));
+        return page.toString();
+    }
+
+    /** What is read first, each figure a paragraph, in lines that mail programs take. */
+    String summary() {
+        StringBuilder page = new StringBuilder();
+        report.simulated()
+                .ifPresent(sentence ->
+                        page.append("** ").append(Plain.line(sentence, 300)).append(" **\n\n"));
+        page.append(Plain.wrap(title(), 76, "")).append("\n\n");
+        report.headline().forEach(figure -> page.append(words.text("figure." + figure.key()))
+                .append(": ")
+                .append(words.cell(figure.value()))
+                .append(' ')
+                .append(words.text("unit.gpu-hours"))
+                .append('\n')
+                .append(Plain.wrap(words.say(figure.explained()), 74, "  "))
+                .append("\n\n"));
+        page.append(words.text("title.advice")).append('\n');
+        int number = 1;
+        for (Report.Advice advice : report.advice()) {
+            page.append(number++)
+                    .append(". ")
+                    .append(Plain.wrap(words.say(advice.say()), 74, "   ").strip())
+                    .append('\n');
+        }
+        return page.append('\n')
+                .append(Plain.wrap(words.text("mail.attached"), 76, ""))
+                .append('\n')
+                .toString();
+    }
+
+    private String title() {
+        return Plain.line(report.site(), 60) + ", " + report.period().name() + ": "
+                + words.say(Say.of(
+                        "lead",
+                        Cell.time(report.period().from()),
+                        Cell.time(report.period().to()),
+                        Cell.text(report.zone().getId())));
+    }
+
+    private StringBuilder first() {
         StringBuilder page = new StringBuilder();
         report.simulated()
                 .ifPresent(sentence ->
                         page.append("** ").append(Plain.line(sentence, 300)).append(" **\n"));
-        page.append(Plain.line(report.site(), 60))
-                .append(", ")
-                .append(report.period().name())
-                .append(": ")
-                .append(words.say(Say.of(
-                        "lead",
-                        Cell.time(report.period().from()),
-                        Cell.time(report.period().to()),
-                        Cell.text(report.zone().getId()))))
-                .append("\n\n");
+        page.append(title()).append("\n\n");
         report.headline()
                 .forEach(figure -> page.append(String.format(
                         "%-22s %10s  %s%n",
@@ -46,16 +89,7 @@ final class ReportText {
             String lines = Plain.wrap(words.say(advice.say()), WIDTH, "   ");
             page.append(number++).append(". ").append(lines.strip()).append('\n');
         }
-        table(page, report.whole());
-        report.sections().stream()
-                .filter(section -> section.chart()
-                        .filter(chart -> chart instanceof Chart.HeatMap)
-                        .isEmpty())
-                .forEach(section -> table(page, section));
-        page.append('\n').append(words.text("title.sources")).append('\n');
-        report.sources().forEach(say -> page.append(Plain.wrap(words.say(say), WIDTH, "  "))
-                .append('\n'));
-        return page.toString();
+        return page;
     }
 
     private void table(StringBuilder page, Section section) {

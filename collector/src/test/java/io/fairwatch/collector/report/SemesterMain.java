@@ -41,8 +41,9 @@ public final class SemesterMain {
         }
         ReportSettings settings = new ReportSettings(
                 SemesterCalendar.AALBORG,
-                Map.of("Technology", List.of("cs", "es", "build"), "Science", List.of("math", "bio")),
                 Map.of(),
+                Map.of(),
+                ReportSettings.Tree.FACULTIES,
                 Map.of(),
                 People.PSEUDONYMS,
                 OptionalDouble.of(120),
