@@ -21,8 +21,8 @@ import java.util.Optional;
  * @param condition asked once per subject
  * @param cancellable asked of a finding; empty if it never is
  * @param evidence what a finding keeps, by name
- * @param summary first text for the owner
- * @param fix second text for the owner */
+ * @param texts what the owner reads
+ * @param translations the same in other languages, by their tags */
 record CompiledRule(
         Words words,
         Words.Members each,
@@ -31,8 +31,22 @@ record CompiledRule(
         Expression condition,
         Optional<Expression> cancellable,
         Map<String, Expression> evidence,
-        Template summary,
-        Template fix) {
+        Texts texts,
+        Map<String, Texts> translations) {
+
+    /** What the owner reads, in one language. Immutable. */
+    record Texts(Template summary, Template fix) {
+        /** Writes both; empty if one of them cannot be written, so that another language must do. */
+        Optional<Verdict.Said> write(Scene scene) {
+            return summary.write(scene) instanceof Answer.Value first && fix.write(scene) instanceof Answer.Value second
+                    ? Optional.of(said(first, second))
+                    : Optional.empty();
+        }
+
+        private static Verdict.Said said(Answer.Value summary, Answer.Value fix) {
+            return new Verdict.Said(Template.paragraph(String.valueOf(summary.value())), String.valueOf(fix.value()));
+        }
+    }
 
     private static final Verdict NOT_MEANT = new Verdict.Clear("the rule does not apply");
     private static final Verdict NOT_SO = new Verdict.Clear("the condition does not hold");
@@ -181,18 +195,16 @@ record CompiledRule(
         boolean cancel = cancellable.isPresent()
                 && cancellable.get().answer(scene) instanceof Answer.Value value
                 && value.value().equals(true);
-        Answer summaryText = summary.write(scene);
-        Answer fixText = fix.write(scene);
-        if (summaryText instanceof Answer.Value first && fixText instanceof Answer.Value second) {
-            return new Verdict.Finding(
-                    selected,
-                    numbers,
-                    Template.paragraph(String.valueOf(first.value())),
-                    String.valueOf(second.value()),
-                    cancel);
+        Answer summary = texts.summary().write(scene);
+        Answer fix = texts.fix().write(scene);
+        if (summary instanceof Answer.Value first && fix instanceof Answer.Value second) {
+            Map<String, Verdict.Said> others = new LinkedHashMap<>();
+            translations.forEach(
+                    (language, translation) -> translation.write(scene).ifPresent(said -> others.put(language, said)));
+            return new Verdict.Finding(selected, numbers, Texts.said(first, second), others, cancel);
         }
         return new Verdict.Unknown("the rule failed in its texts: "
-                + (summaryText instanceof Answer.Failed failed ? failed.why() : String.valueOf(fixText)));
+                + (summary instanceof Answer.Failed failed ? failed.why() : String.valueOf(fix)));
     }
 
     private static String nameOf(Member member) {

@@ -22,7 +22,7 @@ import java.util.function.IntFunction;
  * @param expect the verdict
  * @param selected names of the parts that are meant; empty if nothing is said of them
  * @param cancellable whether the job may be ended because of it; empty if nothing is said of that
- * @param says what the texts must contain */
+ * @param says what the texts must contain, in any language */
 record RuleCase(
         String name,
         int line,
@@ -277,9 +277,10 @@ record RuleCase(
             if (cancellable.isPresent() && cancellable.get() != finding.cancellable()) {
                 return Optional.of("cancellable " + finding.cancellable());
             }
-            String text = finding.summary() + "\n" + finding.fix();
+            StringBuilder text = new StringBuilder(finding.summary() + "\n" + finding.fix());
+            finding.translations().values().forEach(said -> text.append("\n" + said.summary() + "\n" + said.fix()));
             return says.stream()
-                    .filter(words -> !text.contains(words))
+                    .filter(words -> text.indexOf(words) < 0)
                     .findFirst()
                     .map(words -> "the text does not say \"" + words + "\": " + text);
         }

@@ -114,6 +114,12 @@ final class RuleReader {
         Optional<Text> fixText = block.text("fix");
         Optional<Template> fix = fixText.map(text -> template(block, "fix", text, compiler));
 
+        Map<String, CompiledRule.Texts> translations = new LinkedHashMap<>();
+        if (block.has("translations")) {
+            Map<String, CelType> types = types(parameters);
+            block.block("translations").ifPresent(inner -> translations(inner, each, types, translations));
+        }
+
         Optional<Rule.Timing> timing =
                 window.isPresent() && warmUp.isPresent() && hold.isPresent() && resolveAfter.isPresent()
                         ? Optional.of(new Rule.Timing(window.get(), warmUp.get(), hold.get(), resolveAfter.get()))
@@ -179,8 +185,8 @@ final class RuleReader {
                         condition.get(),
                         cancellable,
                         Collections.unmodifiableMap(evidence),
-                        summary.get(),
-                        fix.get()),
+                        new CompiledRule.Texts(summary.get(), fix.get()),
+                        Collections.unmodifiableMap(translations)),
                 List.copyOf(cases),
                 file.name(),
                 block.lineOf("name")));
@@ -290,6 +296,29 @@ final class RuleReader {
                             () -> compiler.perSubject(known.value(), EVIDENCE),
                             "a CEL expression of type bool, int, double, string or list of strings"))
                     .ifPresent(known -> compiled.put(entry.key(), known));
+        }
+    }
+
+    /** The summary and the fix in other languages, by their tags. */
+    private void translations(
+            YamlBlock block, Words.Members each, Map<String, CelType> types, Map<String, CompiledRule.Texts> into) {
+        for (Entry entry : block.all()) {
+            Optional<Language> language = Language.of(entry.key()).filter(known -> known != Language.ENGLISH);
+            Optional<YamlBlock> inner = block.block(entry.key());
+            if (language.isEmpty()) {
+                block.problem(
+                        entry.line(), "no language " + entry.key(), "one of " + String.join(", ", Language.others()));
+            } else if (inner.isPresent()) {
+                Expression.Compiler compiler = new Expression.Compiler(words, each, types, language.get());
+                Optional<Template> summary =
+                        inner.get().text("summary").map(text -> template(inner.get(), "summary", text, compiler));
+                Optional<Template> fix =
+                        inner.get().text("fix").map(text -> template(inner.get(), "fix", text, compiler));
+                inner.get().done();
+                if (summary.isPresent() && fix.isPresent()) {
+                    into.put(entry.key(), new CompiledRule.Texts(summary.get(), fix.get()));
+                }
+            }
         }
     }
 

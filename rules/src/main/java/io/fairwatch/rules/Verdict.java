@@ -17,18 +17,39 @@ public sealed interface Verdict {
      * @param selected the parts that are meant, never empty for a rule that selects some and requires one
      * @param evidence the numbers behind it, by name: what the rule's {@code evidence} computed (what was not known is
      *     left out) and the rule's parameters. Values are Long, Double, Boolean, String, or List of String
-     * @param summary one paragraph for the owner; plain text, not escaped for any markup
-     * @param fix what the owner can do about it; plain text, may have several lines
+     * @param said what the owner reads
+     * @param translations the same in other languages, by their tags, e.g. {@code da}
      * @param cancellable whether the rule allows that the job is ended because of it; false unless the rule says when */
     record Finding(
-            List<Selected> selected, Map<String, Object> evidence, String summary, String fix, boolean cancellable)
+            List<Selected> selected,
+            Map<String, Object> evidence,
+            Said said,
+            Map<String, Said> translations,
+            boolean cancellable)
             implements Verdict {
         /** Copies the collections, keeping the order. */
         public Finding {
             selected = List.copyOf(selected);
             evidence = Collections.unmodifiableMap(new LinkedHashMap<>(evidence));
+            translations = Collections.unmodifiableMap(new LinkedHashMap<>(translations));
+        }
+
+        /** What the owner reads first, in English. */
+        public String summary() {
+            return said.summary();
+        }
+
+        /** What the owner can do about it, in English. */
+        public String fix() {
+            return said.fix();
         }
     }
+
+    /** What an owner reads, in one language.
+     *
+     * @param summary one paragraph; plain text, not escaped for any markup
+     * @param fix what the owner can do about it; plain text, may have several lines */
+    record Said(String summary, String fix) {}
 
     /** A part that a finding means.
      *

@@ -118,6 +118,9 @@
  *       computed directly and only give CEL what they are not sure of: measured, that is a tenth of the time. A test holds
  *       every shipped expression against CEL's own answer.
  *   <li><b>A window that does not fit is Unknown</b>, so that a rule can never be asked about facts made for another.
+ *   <li><b>Translations stand beside the text</b> ({@code translations}), so that whoever changes one sees the other. They
+ *       have the same facts and functions, which then say numbers and lists as that language does. Where one cannot be
+ *       written, English must do.
  *   <li><b>Texts</b> are plain. What is inserted loses control characters, line breaks and marks that turn the writing
  *       direction, since users choose job names; escaping for HTML is the mailer's.
  *   <li><b>Suspicion must hold without a break</b>, but what has been found needs {@code resolve_after} to end: it

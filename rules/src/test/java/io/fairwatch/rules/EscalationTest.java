@@ -20,7 +20,8 @@ import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 
 class EscalationTest {
-    private static final Verdict FINDING = new Verdict.Finding(List.of(), Map.of(), "idle", "end it", false);
+    private static final Verdict FINDING =
+            new Verdict.Finding(List.of(), Map.of(), new Verdict.Said("idle", "end it"), Map.of(), false);
     private static final Verdict CLEAR = new Verdict.Clear("busy");
     private static final Verdict UNKNOWN = new Verdict.Unknown("no samples");
     private static final Rule.Timing TIMING =

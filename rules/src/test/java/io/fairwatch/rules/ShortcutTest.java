@@ -80,8 +80,12 @@ class ShortcutTest {
         same(rule.name() + " condition", compiled.condition(), scene);
         compiled.cancellable().ifPresent(cancellable -> same(rule.name() + " text cancellable", cancellable, scene));
         compiled.evidence().forEach((name, expression) -> same(rule.name() + " text " + name, expression, scene));
-        compiled.summary().inserts().forEach(insert -> same(rule.name() + " text summary", insert, scene));
-        compiled.fix().inserts().forEach(insert -> same(rule.name() + " text fix", insert, scene));
+        List<CompiledRule.Texts> texts = new ArrayList<>(compiled.translations().values());
+        texts.add(compiled.texts());
+        for (CompiledRule.Texts each : texts) {
+            each.summary().inserts().forEach(insert -> same(rule.name() + " text summary", insert, scene));
+            each.fix().inserts().forEach(insert -> same(rule.name() + " text fix", insert, scene));
+        }
     }
 
     private Answer same(String what, Expression expression, Scene scene) {

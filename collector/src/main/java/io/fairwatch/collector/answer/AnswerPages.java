@@ -165,7 +165,11 @@ public final class AnswerPages {
         if (!name.isEmpty()) {
             tag(out, "p", " class=\"faint\"", name);
         }
-        tag(out, "p", " class=\"found\"", Plain.line(about.finding().summary(), 600));
+        tag(
+                out,
+                "p",
+                " class=\"found\"",
+                Plain.line(about.finding().said(texts.language()).summary(), 600));
         about.until()
                 .ifPresent(until -> tag(
                         out,

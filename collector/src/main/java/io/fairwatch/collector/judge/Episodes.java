@@ -166,7 +166,10 @@ public final class Episodes {
                 new FindingRow.Progress(
                         episode.climb().planned(),
                         episode.climb().done(),
-                        episode.climb().doneAt()));
+                        episode.climb().doneAt()),
+                finding.map(Episodes::translations)
+                        .or(() -> before.map(FindingRow::translations))
+                        .orElse(Map.of()));
     }
 
     /** A note on a run that is over: there is nothing left to climb, and nothing to resolve. */
@@ -184,7 +187,16 @@ public final class Episodes {
                 finding.summary(),
                 finding.fix(),
                 evidence(finding),
-                FindingRow.Progress.NONE);
+                FindingRow.Progress.NONE,
+                translations(finding));
+    }
+
+    private static Map<String, FindingRow.Said> translations(Verdict.Finding finding) {
+        Map<String, FindingRow.Said> translations = new LinkedHashMap<>();
+        finding.translations()
+                .forEach((language, said) ->
+                        translations.put(language, new FindingRow.Said(said.summary(), said.fix())));
+        return translations;
     }
 
     /** The numbers behind a finding, which parts it means, and whether it may end the job. */

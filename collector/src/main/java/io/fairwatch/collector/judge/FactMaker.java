@@ -211,7 +211,11 @@ final class FactMaker {
                 new PendingFacts.Job(
                         job.jobId(),
                         job.displayId(),
-                        submission(job.owner(), job.name(), Optional.empty(), Optional.empty()),
+                        submission(
+                                job.owner(),
+                                job.name(),
+                                Optional.of(job.reservation().orElse("")),
+                                Optional.of(job.comment().orElse(""))),
                         Math.max(0, Duration.between(job.submit(), now).toSeconds()),
                         job.reason(),
                         asked.nodes(),

@@ -47,12 +47,13 @@ final class LetterBlocks {
         List<String> found = new ArrayList<>();
         List<String> fix = new ArrayList<>();
         for (FindingRow finding : matter.findings()) {
-            found.addAll(Plain.lines(finding.summary(), 500));
+            found.addAll(Plain.lines(finding.said(texts.language()).summary(), 500));
             if (owner && !done) {
                 if (!fix.isEmpty()) {
                     fix.add("");
                 }
-                fix.addAll(withoutRepeated(Plain.lines(finding.fix(), 500), fix));
+                fix.addAll(withoutRepeated(
+                        Plain.lines(finding.said(texts.language()).fix(), 500), fix));
             }
         }
         List<Gpu> gpus = matter.use().stream()
@@ -348,7 +349,9 @@ final class LetterBlocks {
     Block of(Matter.Other about, int number) {
         FindingRow other = about.finding();
         boolean owner = order.audience() == Audience.OWNER;
-        List<String> fix = owner && order.news().isEmpty() ? Plain.lines(other.fix(), 500) : List.of();
+        List<String> fix = owner && order.news().isEmpty()
+                ? Plain.lines(other.said(texts.language()).fix(), 500)
+                : List.of();
         List<Line> lines = new ArrayList<>();
         String title;
         if (other.subject() instanceof Subject.Waiting job) {
@@ -368,7 +371,7 @@ final class LetterBlocks {
         }
         return new Block(
                 number == 0 ? Optional.empty() : Optional.of(number + ". " + title),
-                Plain.lines(other.summary(), 500),
+                Plain.lines(other.said(texts.language()).summary(), 500),
                 title,
                 lines,
                 "",

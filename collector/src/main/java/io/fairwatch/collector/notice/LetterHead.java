@@ -166,7 +166,7 @@ final class LetterHead {
 
     /** The first sentence of the summary. */
     private String sentence() {
-        String sentence = first.summary().strip().split("(?<=\\.)\\s", 2)[0];
+        String sentence = first.said(texts.language()).summary().strip().split("(?<=\\.)\\s", 2)[0];
         return Plain.line(sentence.replaceFirst("\\.$", ""), 90);
     }
 }

@@ -1,6 +1,7 @@
 package io.fairwatch.collector.run;
 
 import java.time.Instant;
+import java.util.Optional;
 
 /**
  * A job that waits. Immutable.
@@ -13,6 +14,8 @@ import java.time.Instant;
  * @param submit when it was submitted
  * @param reason why it waits, in Slurm's word, e.g. {@code Resources}
  * @param request what it asks for, in Slurm's TRES text
+ * @param comment what its owner wrote beside it, as it is; absent without
+ * @param reservation the reservation that it waits for; absent outside of any
  */
 public record PendingJob(
         String cluster,
@@ -22,4 +25,20 @@ public record PendingJob(
         String name,
         Instant submit,
         String reason,
-        String request) {}
+        String request,
+        Optional<String> comment,
+        Optional<String> reservation) {
+
+    /** A job without a comment, outside of any reservation. */
+    public PendingJob(
+            String cluster,
+            long jobId,
+            String displayId,
+            Run.Owner owner,
+            String name,
+            Instant submit,
+            String reason,
+            String request) {
+        this(cluster, jobId, displayId, owner, name, submit, reason, request, Optional.empty(), Optional.empty());
+    }
+}

@@ -233,7 +233,9 @@ public final class SqueueParser {
                     SlurmJson.text(job, "name"),
                     submit(job),
                     SlurmJson.text(job, "state_reason"),
-                    SlurmJson.text(job, "tres_req_str"));
+                    SlurmJson.text(job, "tres_req_str"),
+                    said(job, "comment"),
+                    said(job, "resv_name").map(this::once));
         }
 
         private Run run(JsonNode job, List<String> words, Optional<Instant> end) {

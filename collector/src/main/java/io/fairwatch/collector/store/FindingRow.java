@@ -3,7 +3,10 @@ package io.fairwatch.collector.store;
 import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.run.Subject;
 import java.time.Instant;
+import java.util.Collections;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 
 /**
  * One episode of one rule on one run, waiting job, node or user. Immutable. Identity: subject, rule and {@code since}.
@@ -20,6 +23,7 @@ import java.util.Optional;
  * @param fix what the owner can do
  * @param evidence the numbers behind it, as a JSON object
  * @param progress how far up the rule's ladder it has got
+ * @param translations what the owner reads in other languages, by their tags, e.g. {@code da}
  */
 public record FindingRow(
         Subject subject,
@@ -33,7 +37,50 @@ public record FindingRow(
         String summary,
         String fix,
         String evidence,
-        Progress progress) {
+        Progress progress,
+        Map<String, Said> translations) {
+    public FindingRow {
+        translations = Collections.unmodifiableMap(new TreeMap<>(translations));
+    }
+
+    /** An episode that is told in English only. */
+    public FindingRow(
+            Subject subject,
+            String rule,
+            Instant since,
+            State state,
+            Instant lastSeen,
+            Optional<Instant> clearSince,
+            Optional<Instant> toldAt,
+            String user,
+            String summary,
+            String fix,
+            String evidence,
+            Progress progress) {
+        this(
+                subject,
+                rule,
+                since,
+                state,
+                lastSeen,
+                clearSince,
+                toldAt,
+                user,
+                summary,
+                fix,
+                evidence,
+                progress,
+                Map.of());
+    }
+
+    /** What an owner reads, in one language. Immutable. */
+    public record Said(String summary, String fix) {}
+
+    /** What the owner reads in a language, in English if the rule does not speak it. */
+    public Said said(String language) {
+        Said said = translations.get(language);
+        return said == null ? new Said(summary, fix) : said;
+    }
 
     /**
      * The run that it is about.
@@ -90,7 +137,8 @@ public record FindingRow(
                 summary,
                 fix,
                 evidence,
-                new Progress(step, step, Optional.of(at)));
+                new Progress(step, step, Optional.of(at)),
+                translations);
     }
 
     /** The same episode, after what was told to the owner came back. The ladder goes on; nothing is done to the job. */
@@ -124,6 +172,7 @@ public record FindingRow(
                 summary,
                 fix,
                 evidence,
-                progress);
+                progress,
+                translations);
     }
 }

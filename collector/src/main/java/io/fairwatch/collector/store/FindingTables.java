@@ -1,5 +1,8 @@
 package io.fairwatch.collector.store;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.run.Subject;
 import java.sql.SQLException;
@@ -13,9 +16,12 @@ import java.util.Optional;
 
 /** Findings and notices into tables and back. Immutable; every method works within the given session. */
 final class FindingTables {
+    private static final JsonMapper JSON = JsonMapper.builder().build();
+
     private static final String FINDING = """
             SELECT cluster, job_id, start_ms, rule, since_ms, state, last_seen_ms, clear_since_ms, told_ms, user_name,
-            summary, fix, evidence, step_planned, step_done, step_done_ms, subject_kind, subject_name FROM finding""";
+            summary, fix, evidence, step_planned, step_done, step_done_ms, subject_kind, subject_name,
+            translations FROM finding""";
 
     private static final String NOTICE = """
             SELECT id, cluster, job_id, start_ms, rule, since_ms, step, channel, topic, recipient, user_name, address,
@@ -52,7 +58,9 @@ final class FindingTables {
                             .number(finding.progress().planned())
                             .number(finding.progress().done())
                             .time(finding.progress().doneAt());
-                    kind(rows, finding.subject()).end();
+                    kind(rows, finding.subject())
+                            .text(translations(finding.translations()))
+                            .end();
                 }
             }
             Schema.replace(
@@ -223,8 +231,9 @@ final class FindingTables {
         String fix = cells.text();
         String evidence = cells.text();
         FindingRow.Progress progress = new FindingRow.Progress(cells.integer(), cells.integer(), cells.maybeTime());
+        Subject subject = place.with(cells.word(Kind.class), cells.text());
         return new FindingRow(
-                place.with(cells.word(Kind.class), cells.text()),
+                subject,
                 rule,
                 since,
                 state,
@@ -235,7 +244,38 @@ final class FindingTables {
                 summary,
                 fix,
                 evidence,
-                progress);
+                progress,
+                translations(cells.maybeText()));
+    }
+
+    /** Absent where there are none, so that most rows of most sites hold nothing. */
+    private static Optional<String> translations(Map<String, FindingRow.Said> translations) {
+        if (translations.isEmpty()) {
+            return Optional.empty();
+        }
+        ObjectNode root = JSON.createObjectNode();
+        translations.forEach((language, said) ->
+                root.putObject(language).put("summary", said.summary()).put("fix", said.fix()));
+        return Optional.of(root.toString());
+    }
+
+    private static Map<String, FindingRow.Said> translations(Optional<String> text) {
+        if (text.isEmpty()) {
+            return Map.of();
+        }
+        Map<String, FindingRow.Said> translations = new LinkedHashMap<>();
+        try {
+            JSON.readTree(text.get())
+                    .properties()
+                    .forEach(entry -> translations.put(
+                            entry.getKey(),
+                            new FindingRow.Said(
+                                    entry.getValue().path("summary").asText(),
+                                    entry.getValue().path("fix").asText())));
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException("translations of a finding: " + text.get() + " (expected: JSON)", e);
+        }
+        return translations;
     }
 
     private static Notice notice(Cells cells) throws SQLException {

@@ -69,6 +69,8 @@ final class RunTables {
                         .time(job.submit())
                         .text(job.reason())
                         .text(job.request())
+                        .text(job.comment())
+                        .text(job.reservation())
                         .end();
             }
         }
@@ -202,7 +204,7 @@ final class RunTables {
         List<PendingJob> pending = session.query(
                 """
                 SELECT cluster, job_id, display_id, user_name, uid, account, partition_name, qos, name, submit_ms, reason,
-                request FROM pending ORDER BY place""",
+                request, comment, reservation FROM pending ORDER BY place""",
                 cells -> new PendingJob(
                         cells.text(),
                         cells.number(),
@@ -211,7 +213,9 @@ final class RunTables {
                         cells.text(),
                         cells.time(),
                         cells.text(),
-                        cells.text()));
+                        cells.text(),
+                        cells.maybeText(),
+                        cells.maybeText()));
         List<SlurmNode> nodes = session.query(
                 "SELECT name, state, cpus, memory_bytes, gpus, gres, given_cpus, given_memory_bytes, given_gpus FROM slurm_node ORDER BY place",
                 cells -> new SlurmNode(

@@ -180,7 +180,7 @@ final class Schema {
               place INTEGER NOT NULL, cluster VARCHAR NOT NULL, job_id BIGINT NOT NULL, display_id VARCHAR NOT NULL,
               user_name VARCHAR NOT NULL, uid INTEGER, account VARCHAR NOT NULL, partition_name VARCHAR NOT NULL,
               qos VARCHAR NOT NULL, name VARCHAR NOT NULL, submit_ms BIGINT NOT NULL, reason VARCHAR NOT NULL,
-              request VARCHAR NOT NULL)""",
+              request VARCHAR NOT NULL, comment VARCHAR, reservation VARCHAR)""",
             """
             CREATE TABLE IF NOT EXISTS slurm_node (
               place INTEGER NOT NULL, name VARCHAR NOT NULL, state VARCHAR NOT NULL, cpus INTEGER,
@@ -259,7 +259,8 @@ final class Schema {
               since_ms BIGINT NOT NULL, state VARCHAR NOT NULL, last_seen_ms BIGINT NOT NULL, clear_since_ms BIGINT,
               told_ms BIGINT, user_name VARCHAR NOT NULL, summary VARCHAR NOT NULL, fix VARCHAR NOT NULL,
               evidence VARCHAR NOT NULL, step_planned INTEGER NOT NULL, step_done INTEGER NOT NULL,
-              step_done_ms BIGINT, subject_kind VARCHAR DEFAULT 'RUN', subject_name VARCHAR DEFAULT '')""",
+              step_done_ms BIGINT, subject_kind VARCHAR DEFAULT 'RUN', subject_name VARCHAR DEFAULT '',
+              translations VARCHAR)""",
             """
             CREATE TABLE IF NOT EXISTS notice (
               id VARCHAR NOT NULL, cluster VARCHAR NOT NULL, job_id BIGINT NOT NULL, start_ms BIGINT NOT NULL,
@@ -333,13 +334,15 @@ final class Schema {
     private static final List<String> THEN_FROM_1_TO_2 =
             List.of("""
             INSERT INTO finding SELECT f.*, CASE WHEN told_ms IS NULL THEN 0 ELSE 1 END,
-              CASE WHEN told_ms IS NULL THEN 0 ELSE 1 END, told_ms, 'RUN', '' FROM finding_1 f""", "DROP TABLE finding_1", """
+              CASE WHEN told_ms IS NULL THEN 0 ELSE 1 END, told_ms, 'RUN', '', NULL FROM finding_1 f""", "DROP TABLE finding_1", """
             INSERT INTO notice SELECT id, cluster, job_id, start_ms, rule, since_ms, 1, 'OWNER', 'FINDING', user_name,
               user_name, address, state, NULL, created_ms, changed_ms, attempts, detail, 'RUN', '', NULL, NULL FROM notice_1""", "DROP TABLE notice_1");
 
     /** From version 2 to 3, and from 1 too: columns, as above. Run after the tables were made, so what is new has them. */
     private static final List<String> FROM_2_TO_3 = List.of(
             add("notice", "announced VARCHAR", "announced_ms BIGINT"),
+            add("finding", "translations VARCHAR"),
+            add("pending", "comment VARCHAR", "reservation VARCHAR"),
             add(
                     "run_summary",
                     "given_known INTEGER",

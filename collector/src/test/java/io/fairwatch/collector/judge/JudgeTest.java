@@ -190,9 +190,14 @@ class JudgeTest {
                         "Its GPU has done nothing for 10 min. It has not been used since the job started.",
                         only(1).fix(),
                         only(1).evidence(),
-                        new FindingRow.Progress(1, 0, Optional.empty())),
+                        new FindingRow.Progress(1, 0, Optional.empty()),
+                        Map.of("da", only(1).said("da"))),
                 only(1));
         assertTrue(only(1).fix().contains("scancel 1\n"), only(1).fix());
+        assertEquals(
+                "Jobbets GPU har ikke lavet noget i 10 min. Den har ikke v\u00e6ret brugt, siden jobbet startede.",
+                only(1).said("da").summary());
+        assertEquals(only(1).summary(), only(1).said("fr").summary());
         assertEquals(List.of(notice(only(1))), notices());
 
         reports(600, 660, gpu(A, 0, 0, process(100, 1)));

@@ -1252,7 +1252,9 @@ abstract class StoreContract {
                 "x",
                 at(-10),
                 "Resources",
-                "cpu=1");
+                "cpu=1",
+                Optional.of("thesis, deadline"),
+                Optional.of("course"));
         SlurmNode node = new SlurmNode(
                 "node-a",
                 "idle+drain",
@@ -1377,7 +1379,10 @@ abstract class StoreContract {
                 "Your job's GPU is idle.",
                 "scancel " + jobId,
                 "{\"gpus\":2}",
-                new FindingRow.Progress(2, 1, Optional.of(at(98))));
+                new FindingRow.Progress(2, 1, Optional.of(at(98))),
+                jobId % 2 == 0
+                        ? Map.of()
+                        : Map.of("da", new FindingRow.Said("Dit jobs GPU st\u00e5r \"ubrugt\".", "scancel\n" + jobId)));
     }
 
     private static Notice notice(String id, long jobId, Notice.State state, Instant createdAt) {
