@@ -73,14 +73,26 @@ public record Page(int limit, Optional<String> after) {
 
     /** The asked part of a whole list that is in the order of its keys. */
     public <T> Part<T> of(List<T> sorted, Function<T, String> key) {
-        List<T> rest = after.isEmpty()
-                ? sorted
-                : sorted.stream()
-                        .filter(item -> key.apply(item).compareTo(after.get()) > 0)
-                        .toList();
+        List<T> rest = after.map(last -> sorted.subList(firstBehind(last, sorted, key), sorted.size()))
+                .orElse(sorted);
         return rest.size() <= limit
                 ? new Part<>(rest, Optional.empty())
                 : new Part<>(rest.subList(0, limit), Optional.of(encode(key.apply(rest.get(limit - 1)))));
+    }
+
+    /** By halves, because the keys of a long list take longer to make than the list. */
+    private static <T> int firstBehind(String last, List<T> sorted, Function<T, String> key) {
+        int from = 0;
+        int to = sorted.size();
+        while (from < to) {
+            int middle = (from + to) >>> 1;
+            if (key.apply(sorted.get(middle)).compareTo(last) > 0) {
+                to = middle;
+            } else {
+                from = middle + 1;
+            }
+        }
+        return from;
     }
 
     /** A number as part of a key, largest first. */

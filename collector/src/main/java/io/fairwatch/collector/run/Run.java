@@ -186,6 +186,26 @@ public record Run(
                 also);
     }
 
+    /** The same run, when Slurm has said so again. */
+    public Run asOf(Instant later) {
+        return new Run(
+                key,
+                ids,
+                owner,
+                name,
+                interactive,
+                submit,
+                end,
+                timeLimit,
+                suspended,
+                state,
+                stateText,
+                allocation,
+                gpus,
+                later,
+                also);
+    }
+
     /** The job id as people write it: {@code 83549}, {@code 83549_3} or {@code 83549+1}. */
     public String displayId() {
         if (ids.arrayJobId().isPresent() && ids.arrayTaskId().isPresent()) {

@@ -113,7 +113,7 @@ public final class DuckDbStore implements Store {
     }
 
     /** What lives now, after a number of changes. */
-    private record Now(long change, Optional<SlurmView> view, List<Run> runs) {}
+    private record Now(long change, RunTables.Live live) {}
 
     /** An open database. Confined to whoever holds the lock. */
     private record Database(
@@ -384,12 +384,11 @@ public final class DuckDbStore implements Store {
 
     @Override
     public void saveView(SlurmView view) throws StoreException {
-        write("saveView", (session, received, inventory) -> {
+        Now after = write("saveView", (session, received, inventory) -> {
             Now before = readNow(); // nobody else writes meanwhile
-            RunTables.saveView(session, view, before.view().map(SlurmView::at), before.runs());
-            return true;
+            return new Now(before.change(), RunTables.saveView(session, view, before.live()));
         });
-        renew();
+        renew(after);
     }
 
     @Override
@@ -403,7 +402,7 @@ public final class DuckDbStore implements Store {
 
     @Override
     public Optional<SlurmView> view() throws StoreException {
-        return now().view();
+        return now().live().view();
     }
 
     /** Everybody asks for it all the time, and it changes only with Slurm's answers. */
@@ -422,29 +421,21 @@ public final class DuckDbStore implements Store {
     }
 
     private Now readNow(long change) throws StoreException {
-        return read(
-                "now",
-                (session, where) -> new Now(change, RunTables.view(session), List.copyOf(RunTables.liveRuns(session))));
+        return read("now", (session, where) -> new Now(change, RunTables.live(session)));
     }
 
-    /** Reads it for those who ask next; until then they get what was, because a large cluster's jobs take a while. */
-    private synchronized void renew() throws StoreException {
-        long before = changes.get();
-        boolean renewed = false;
-        try {
-            Now next = readNow(before + 1);
-            renewed = changes.compareAndSet(before, before + 1);
-            now = renewed ? next : now;
-        } finally {
-            if (!renewed) {
-                changes.incrementAndGet(); // what was is good for nobody any more
-            }
+    /** Lets those who ask next have what was just written; until then they got what was. */
+    private synchronized void renew(Now written) {
+        if (changes.compareAndSet(written.change(), written.change() + 1)) {
+            now = new Now(written.change() + 1, written.live());
+        } else {
+            changes.incrementAndGet(); // another write came between: what was is good for nobody any more
         }
     }
 
     @Override
     public List<Run> liveRuns() throws StoreException {
-        return now().runs();
+        return now().live().runs();
     }
 
     @Override

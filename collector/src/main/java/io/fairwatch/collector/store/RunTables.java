@@ -13,11 +13,14 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /** Slurm's answers into tables and back. Immutable; every method works within the given session. */
 final class RunTables {
@@ -36,33 +39,67 @@ final class RunTables {
 
     private RunTables() {}
 
+    /** What lives now. */
+    record Live(Optional<SlurmView> view, List<Run> runs) {}
+
     /**
-     * Replaces the view. Of runs only what differs from {@code before} is written anew, which are the live ones as they
-     * are; that the others still live is one number in their rows: a large cluster has a hundred thousand of them.
+     * Replaces the view. Only what differs from {@code before} is written anew, which is what the tables hold; that the
+     * others still live is one number in their rows: a large cluster has a hundred thousand of them.
+     *
+     * @return what the tables hold now
      */
-    static void saveView(Session session, SlurmView view, Optional<Instant> viewedBefore, List<Run> before)
-            throws SQLException {
-        long nowMs = view.at().toEpochMilli();
-        long beforeMs = viewedBefore.map(Instant::toEpochMilli).orElse(Long.MIN_VALUE);
-        Map<RunKey, Run> vanished = new LinkedHashMap<>();
-        before.stream()
-                .filter(run -> run.asOf().toEpochMilli() == beforeMs)
-                .forEach(run -> vanished.put(run.key(), run));
+    static Live saveView(Session session, SlurmView view, Live before) throws SQLException {
+        Instant at = Instant.ofEpochMilli(view.at().toEpochMilli());
+        Optional<Instant> viewedBefore = before.view().map(SlurmView::at);
+        Map<RunKey, Run> live = new HashMap<>();
+        before.runs().forEach(run -> live.put(run.key(), run));
+        Set<RunKey> vanished = new HashSet<>();
+        before.runs().stream()
+                .filter(run -> viewedBefore.equals(Optional.of(run.asOf())))
+                .forEach(run -> vanished.add(run.key()));
         List<Run> changed = new ArrayList<>();
         for (Run run : view.runs()) {
-            Run known = vanished.remove(stored(run.key()));
-            if (known == null || run.asOf().toEpochMilli() != nowMs || !isSame(known, run)) {
+            RunKey key = stored(run.key());
+            Run known = vanished.remove(key) ? live.get(key) : null;
+            if (known != null && run.asOf().toEpochMilli() == at.toEpochMilli() && isSame(known, run)) {
+                live.put(key, known.asOf(at));
+            } else {
                 changed.add(run);
             }
         }
-        if (nowMs != beforeMs) {
-            confirm(session, beforeMs, nowMs, vanished.keySet());
+        if (!viewedBefore.equals(Optional.of(at))) {
+            confirm(
+                    session,
+                    viewedBefore.map(Instant::toEpochMilli).orElse(Long.MIN_VALUE),
+                    at.toEpochMilli(),
+                    vanished);
         }
         saveRuns(session, changed);
+        List<RunKey> written = changed.stream().map(run -> stored(run.key())).toList();
+        written.forEach(live::remove);
+        if (!written.isEmpty()) {
+            runs(session, written).stream().filter(run -> run.end().isEmpty()).forEach(run -> live.put(run.key(), run));
+        }
+        if (!before.view().map(SlurmView::pending).equals(Optional.of(view.pending()))) {
+            savePending(session, view.pending());
+        }
+        NodeStateTables.save(session, view.nodes(), view.at(), viewedBefore);
+        if (!before.view().map(SlurmView::nodes).equals(Optional.of(view.nodes()))) {
+            saveNodes(session, view.nodes());
+        }
+        saveValue(session, VIEW_AT, Long.toString(at.toEpochMilli()));
+        saveValue(session, VIEW_CLUSTER, view.cluster());
+        List<Run> runs = new ArrayList<>(live.values());
+        runs.sort(Comparator.comparing((Run run) -> run.key().start())
+                .thenComparingLong(run -> run.key().jobId()));
+        return new Live(view(session), List.copyOf(runs));
+    }
+
+    private static void savePending(Session session, List<PendingJob> pending) throws SQLException {
         session.execute("DELETE FROM pending");
         try (Rows rows = session.append("pending")) {
             int place = 0;
-            for (PendingJob job : view.pending()) {
+            for (PendingJob job : pending) {
                 rows.number(place++).text(job.cluster()).number(job.jobId()).text(job.displayId());
                 owner(rows, job.owner());
                 rows.text(job.name())
@@ -74,11 +111,13 @@ final class RunTables {
                         .end();
             }
         }
-        NodeStateTables.save(session, view.nodes(), view.at(), instant(session, VIEW_AT));
+    }
+
+    private static void saveNodes(Session session, List<SlurmNode> nodes) throws SQLException {
         session.execute("DELETE FROM slurm_node");
         try (Rows rows = session.append("slurm_node")) {
             int place = 0;
-            for (SlurmNode node : view.nodes()) {
+            for (SlurmNode node : nodes) {
                 rows.number(place++)
                         .text(node.name())
                         .text(node.state())
@@ -92,8 +131,6 @@ final class RunTables {
                         .end();
             }
         }
-        saveValue(session, VIEW_AT, Long.toString(view.at().toEpochMilli()));
-        saveValue(session, VIEW_CLUSTER, view.cluster());
     }
 
     /** Whether a row of {@code before} says of {@code after} all that there is to say, but when that was told. */
@@ -173,7 +210,7 @@ final class RunTables {
 
     /** What is known of a run's GPUs after {@code now} was said, when {@code before} was known. */
     private static List<AllocatedGpu> kept(List<AllocatedGpu> before, List<AllocatedGpu> now) {
-        if (now.isEmpty()) {
+        if (now.isEmpty() || now.equals(before)) {
             return before;
         }
         record Place(String node, int gresIndex) {}
@@ -227,6 +264,10 @@ final class RunTables {
                         cells.text(),
                         new SlurmNode.Given(cells.maybeInteger(), cells.maybeNumber(), cells.maybeInteger())));
         return Optional.of(new SlurmView(at.get(), cluster.get(), List.of(), pending, nodes));
+    }
+
+    static Live live(Session session) throws SQLException {
+        return new Live(view(session), List.copyOf(liveRuns(session)));
     }
 
     static List<Run> liveRuns(Session session) throws SQLException {

@@ -61,7 +61,7 @@ public final class LiveRuns {
     private static final Duration COUNTERS = Duration.ofMinutes(15);
 
     private static final Duration AGAIN_AFTER = Duration.ofMinutes(5);
-    private static final int RUNS_AT_ONCE = 100;
+    private static final int RUNS_AT_ONCE = 500;
     /** Parts of nodes' time that are compared until all nodes have told theirs. */
     private static final int TOGETHER = 4;
 

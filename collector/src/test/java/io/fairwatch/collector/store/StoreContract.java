@@ -1041,6 +1041,58 @@ abstract class StoreContract {
         assertEquals(List.of(suspended), store.liveRuns());
     }
 
+    @Test
+    @DisplayName("whatever comes in views and between them, what lives now is what a fresh look at the file says")
+    void livesNow() throws StoreException {
+        Random random = new Random(17);
+        for (int round = 0; round < 60; round++) {
+            Instant now = at(30.0 * round);
+            List<Run> runs = new ArrayList<>();
+            for (int job = 1; job <= 12; job++) {
+                GivenRun run = GivenRun.job(job)
+                        .from(at(100.0 * (random.nextInt(20) == 0 ? round : job)))
+                        .asOf(random.nextInt(30) == 0 ? now.minusSeconds(30) : now)
+                        .suspended(Duration.ofSeconds(random.nextInt(10) == 0 ? 7 : 0));
+                if (random.nextInt(3) != 0) {
+                    run = run.on(random.nextInt(4) == 0 ? untranslated("node-a", job) : allocated("node-a", job, A));
+                }
+                if (random.nextInt(12) == 0) {
+                    run = run.until(at(100_000));
+                }
+                if (random.nextInt(8) != 0) {
+                    runs.add(run.run());
+                }
+            }
+            List<PendingJob> pending = random.nextBoolean()
+                    ? List.of()
+                    : List.of(new PendingJob(
+                            "lab", 99, "99", runs.get(0).owner(), "x\u0000y", at(random.nextInt(3)), "Resources", ""));
+            List<SlurmNode> nodes = List.of(new SlurmNode(
+                    "node-a",
+                    random.nextInt(3) == 0 ? "idle" : "mixed",
+                    OptionalInt.of(8),
+                    OptionalLong.empty(),
+                    OptionalInt.of(4),
+                    "gpu:4",
+                    SlurmNode.Given.NOT_TOLD));
+            store.saveView(new SlurmView(now, "lab", runs, pending, nodes));
+            if (random.nextInt(4) == 0) {
+                store.saveRuns(List.of(GivenRun.job(1 + random.nextInt(12))
+                        .from(at(100.0 * (1 + random.nextInt(12))))
+                        .until(at(200_000))
+                        .run()));
+            }
+            Set<Run> live = Set.copyOf(store.liveRuns());
+            Optional<SlurmView> view = store.view();
+            assertEquals(live.size(), store.liveRuns().size());
+            if (round % 5 == 4) {
+                reopen();
+                assertEquals(Set.copyOf(store.liveRuns()), live, "round " + round);
+                assertEquals(store.view(), view, "round " + round);
+            }
+        }
+    }
+
     private static SlurmView view(Instant at, Run... runs) {
         return new SlurmView(at, "lab", List.of(runs), List.of(), List.of());
     }
