@@ -133,7 +133,10 @@ final class NodeSeries implements MultiCollector {
                 .ifPresent(list -> page.gauge(
                         "fairwatch_gpu_processes_outside_jobs",
                         "Those of them that belong to no Slurm job",
-                        list.stream().filter(process -> process.job().isEmpty()).count(),
+                        list.stream()
+                                .filter(process ->
+                                        process.job().isEmpty() && process.uid().isPresent())
+                                .count(),
                         labels));
         gpu.detail().ifPresent(detail -> detail(page, detail, labels));
     }

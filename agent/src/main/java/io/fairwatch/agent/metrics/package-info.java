@@ -25,7 +25,7 @@
  *   <li><b>{@code cgroup_memory_fail_count}</b> counts processes killed for want of memory, on both versions of cgroups;
  *       {@code cgroup_memsw_total_bytes} and {@code _fail_count} are 0, which is all that the exporter tells on v2.
  *   <li><b>{@code nvidia_gpu_last_error}</b> is NVML's return code, as in the exporter, never an XID: 0 while a card answers,
- *       15 (the GPU is lost) once it does not; XIDs have {@code fairwatch_gpu_last_xid}.
+ *       15 (the GPU is lost) in the period in which it was lost, after which it has no series; XIDs have {@code fairwatch_gpu_last_xid}.
  *   <li><b>Left out</b>: the clocks {@code graphics} and {@code video}; steps and tasks, of which jobstats asks only for the
  *       sum.
  * </ul>

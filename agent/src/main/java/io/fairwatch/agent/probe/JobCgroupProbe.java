@@ -41,6 +41,9 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
     private final JobDirectories directories;
     private final KernelFile.Buffer buffer = new KernelFile.Buffer();
     private final Map<String, Integer> uids = new HashMap<>();
+    /** The most that was seen of jobs whose peak the kernel does not keep. */
+    private final Map<String, Long> peaks = new HashMap<>();
+
     private final JobDetails details;
     private final Map<String, Double> cpuSeconds = new HashMap<>();
     private final Map<Path, KernelFile> limitFiles = new HashMap<>();
@@ -122,6 +125,7 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
         lastRead = Map.copyOf(byName);
         details.retain(names);
         uids.keySet().retainAll(names);
+        peaks.keySet().retainAll(names);
         nameless.retainAll(names);
         cpuSeconds.keySet().retainAll(names);
         closeLimitFiles();
@@ -196,22 +200,28 @@ public final class JobCgroupProbe implements Probe<List<JobCgroup>> {
                 cpuStat.total(),
                 memoryStat.unreclaimable(),
                 memoryCurrent,
-                readNumber(job, "memory.max_usage_in_bytes", "memory.peak"),
+                peak(job, memoryCurrent),
                 readLimit(job, memoryStat),
                 Optional.of(details.read(job, cpuStat, memoryStat, memoryCurrent, threads(processes))));
         return memoryStat.isThere() || job.stands() ? Optional.of(reading) : Optional.empty();
+    }
+
+    private OptionalLong peak(JobDirectory job, OptionalLong current) {
+        OptionalLong kept = readNumber(job, "memory.max_usage_in_bytes", "memory.peak");
+        return kept.isPresent() || current.isEmpty()
+                ? kept
+                : OptionalLong.of(peaks.merge(job.name(), current.getAsLong(), Math::max));
     }
 
     private OptionalInt uidOf(JobDirectory job, List<Proc> processes) {
         if (job.uid().isPresent()) {
             return job.uid();
         }
-        // the oldest process of a person: programs that change user and containers with users of their own come later
+        // the oldest process of a person: programs that change user and containers with users of their own come later;
+        // root alone tells nothing, for a prolog's child is in the job before its owner is
         Optional<Integer> uid = processes.stream()
-                .filter(process -> process.identity().uid().isPresent())
-                .min(Comparator.comparing(
-                                (Proc process) -> process.identity().uid().getAsInt() == 0)
-                        .thenComparing(process -> process.stat().startTicks()))
+                .filter(process -> process.identity().uid().orElse(0) != 0)
+                .min(Comparator.comparing(process -> process.stat().startTicks()))
                 .map(process -> process.identity().uid().getAsInt());
         uid.ifPresent(known -> uids.putIfAbsent(job.name(), known));
         Integer known = uids.get(job.name());

@@ -36,14 +36,21 @@ final class JobResolver {
      * @param uid whose it is; absent when it is gone, or the uid is beyond 2^31-1
      * @param job the job that it belongs to, or for a slurmstepd, that it tends
      * @param slurmsOwn whether Slurm started it for itself: slurmstepd, and the sleep that keeps an extern step alive
+     * @param ofUnknownJob whether it works for a job that cannot be named: it is in a cgroup of Slurm's whose slurmstepd
+     *     was not seen, or serves the clients of several as the MPS server that root's daemon started
      */
-    record Identity(OptionalInt uid, Optional<JobRef> job, boolean slurmsOwn) {
+    record Identity(OptionalInt uid, Optional<JobRef> job, boolean slurmsOwn, boolean ofUnknownJob) {
+        Identity(OptionalInt uid, Optional<JobRef> job, boolean slurmsOwn) {
+            this(uid, job, slurmsOwn, false);
+        }
+
         /** Most often it is the same; asked for each process in each snapshot, hence by hand. */
         @Override
         public boolean equals(@Nullable Object other) {
             return other == this
                     || (other instanceof Identity that
                             && slurmsOwn == that.slurmsOwn
+                            && ofUnknownJob == that.ofUnknownJob
                             && uid.equals(that.uid)
                             && job.equals(that.job));
         }
@@ -55,6 +62,9 @@ final class JobResolver {
     }
 
     private static final String SLURMSTEPD = "slurmstepd";
+    /** What the kernel keeps of nvidia-cuda-mps-server and nvidia-cuda-mps-control. */
+    private static final String MPS = "nvidia-cuda-mps";
+
     private static final Pattern TITLE = Pattern.compile("slurmstepd: \\[([0-9]{1,10})"
             + "(?:\\.(?:(batch|extern|interactive|[0-9]{1,10})|TBD))?(?:\\+[0-9]+)?(?: stepmgr)?\\]\\s*");
     private static final Pattern ALL_ROOT = Pattern.compile("(?m)^Uid:\\s+0\\s+0\\s+0\\s+0$");
@@ -103,10 +113,13 @@ final class JobResolver {
             return new Identity(uid, readTitle(process.pid()), true);
         }
         Optional<JobRef> job = jobOfAncestor(process, stats);
-        if (job.isEmpty() && place.isEmpty() && uid.isPresent()) {
+        boolean slurmsOwn = place.isPresent() && place.get().slurmsOwn();
+        if (job.isEmpty() && !slurmsOwn && uid.isPresent()) {
             job = jobInEnvironment(process.pid(), uid.getAsInt());
         }
-        return new Identity(uid, job, place.isPresent() && place.get().slurmsOwn());
+        boolean ofUnknownJob =
+                job.isEmpty() && !slurmsOwn && (place.isPresent() || isSharedServer(process, uid, stats));
+        return new Identity(uid, job, slurmsOwn, ofUnknownJob);
     }
 
     private Optional<JobRef> jobInEnvironment(int pid, int uid) {
@@ -165,10 +178,26 @@ final class JobResolver {
         return namedStepd(process) && uid.isPresent() && uid.getAsInt() == 0;
     }
 
-    private static boolean isExternSleep(ProcStat process, CgroupPath path, IntFunction<Optional<ProcStat>> stats) {
+    private boolean isExternSleep(ProcStat process, CgroupPath path, IntFunction<Optional<ProcStat>> stats) {
         return path.step().equals(Optional.of("extern"))
                 && process.comm().equals("sleep")
-                && stats.apply(process.parent()).map(JobResolver::namedStepd).orElse(false);
+                && stats.apply(process.parent())
+                        .filter(JobResolver::namedStepd)
+                        .map(parent -> isStepd(parent, readUid(parent.pid())))
+                        .orElse(false);
+    }
+
+    /**
+     * Whether it is an MPS server for all users, through which the work of several jobs' processes may show. Its daemon
+     * is root's, though the server itself runs as its clients' user; names can be copied, that cannot.
+     */
+    private boolean isSharedServer(ProcStat process, OptionalInt uid, IntFunction<Optional<ProcStat>> stats) {
+        return process.comm().equals(MPS)
+                && (uid.orElse(-1) == 0
+                        || stats.apply(process.parent())
+                                .filter(parent -> parent.comm().equals(MPS))
+                                .map(parent -> readUid(parent.pid()).orElse(-1) == 0)
+                                .orElse(false));
     }
 
     /**

@@ -65,6 +65,11 @@ public final class ProcTree implements ProcessLookup {
             return identity.slurmsOwn() ? Optional.empty() : identity.job();
         }
 
+        /** Whether it works for a job, be it one that cannot be named. */
+        boolean isInJob() {
+            return job().isPresent() || identity.ofUnknownJob();
+        }
+
         boolean isInCgroupOfJob() {
             Optional<JobRef> job = job();
             return job.isPresent() && job.get().evidence() == Evidence.CGROUP;
@@ -201,21 +206,29 @@ public final class ProcTree implements ProcessLookup {
 
     @Override
     public Optional<JobRef> jobOf(int pid) {
+        return identityOf(pid).filter(identity -> !identity.slurmsOwn()).flatMap(Identity::job);
+    }
+
+    @Override
+    public OptionalInt uidOf(int pid) {
+        return identityOf(pid)
+                .filter(identity -> !identity.ofUnknownJob())
+                .map(identity -> resolver.readUid(pid))
+                .orElse(OptionalInt.empty());
+    }
+
+    private Optional<Identity> identityOf(int pid) {
         Optional<ProcStat> stat = readStat(pid);
         if (stat.isEmpty()) {
             return Optional.empty();
         }
         Proc known = listing.find(pid).orElse(null);
-        if (known != null && known.stat.sameProcess(stat.get()) && known.job().isPresent()) {
-            return known.job();
-        }
-        Identity identity = resolver.identify(stat.get(), this::readStat);
-        return identity.slurmsOwn() ? Optional.empty() : identity.job();
-    }
-
-    @Override
-    public OptionalInt uidOf(int pid) {
-        return resolver.readUid(pid);
+        return Optional.of(
+                known != null
+                                && known.stat.sameProcess(stat.get())
+                                && known.job().isPresent()
+                        ? known.identity
+                        : resolver.identify(stat.get(), this::readStat));
     }
 
     /** Every process of the last refresh but kernel threads; zombies are among them. */

@@ -9,6 +9,6 @@ public interface ProcessLookup {
     /** The job of a process; empty when it belongs to none or is gone. */
     Optional<JobRef> jobOf(int pid);
 
-    /** The owner of a process; empty when it is gone. */
+    /** The owner of a process; empty when it is gone, or works for a job that cannot be named: it is not outside jobs. */
     OptionalInt uidOf(int pid);
 }

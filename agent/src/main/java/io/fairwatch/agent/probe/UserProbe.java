@@ -91,7 +91,7 @@ public final class UserProbe implements Probe<List<UserUse>> {
 
         void add(Proc process, Map<Long, JobCpu> counted) {
             Optional<JobRef> job = process.job();
-            boolean inJob = job.isPresent();
+            boolean inJob = process.isInJob();
             boolean byKernel =
                     process.isInCgroupOfJob() && counted.containsKey(job.get().jobId());
             double seconds = byKernel ? 0 : process.cpuSeconds().orElse(0);

@@ -10,8 +10,10 @@ import java.util.OptionalLong;
  *
  * @param pid as the node sees it. Source: {@code nvmlDeviceGetComputeRunningProcesses} and its siblings
  * @param kind which list named it
- * @param uid whose it is; absent when it ended before that could be read. Source: owner of {@code /proc/PID}
- * @param job the Slurm job that it belongs to; absent: it belongs to none, or ended before that could be read
+ * @param uid whose it is; absent when it ended before that could be read, or works for a job that cannot be named. Source: owner of
+ *     {@code /proc/PID}
+ * @param job the Slurm job that it belongs to; absent: it belongs to none, or, where the uid is absent, too, to one that
+ *     is not known
  * @param memoryUsedBytes device memory that it holds; absent when the driver does not tell (MIG without privilege)
  * @param utilizationRatio its own share of the GPU's time over the period, 0..1; absent when the driver does not tell.
  *     Source: {@code nvmlDeviceGetProcessUtilization}

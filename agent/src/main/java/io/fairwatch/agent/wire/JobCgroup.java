@@ -18,7 +18,7 @@ import java.util.OptionalLong;
  * @param memoryCurrentBytes what the limit counts, page cache included. Source: {@code memory.usage_in_bytes} or {@code
  *     memory.current}
  * @param memoryPeakBytes highest value of the former. Source: {@code memory.max_usage_in_bytes} or {@code memory.peak};
- *     absent where the kernel has no such file
+ *     where the kernel has no such file, the highest that the agent saw; absent where the former is
  * @param memoryLimitBytes lowest limit of the job's cgroup and those above it; absent: no limit, or not known
  * @param detail what it tells beyond that; absent when it tells nothing
  */

@@ -15,7 +15,10 @@ public record Utilization(double meanRatio, double maxRatio, double lastRatio, i
     public enum Source {
         /** The driver's own ring of samples: no gaps. Source: {@code nvmlDeviceGetSamples}. */
         RING,
-        /** Single looks, because the driver offers no ring. Source: {@code nvmlDeviceGetUtilizationRates}. */
+        /**
+         * Single looks, because the driver offers no ring, or a ring that ran over between two looks. Source: {@code
+         * nvmlDeviceGetUtilizationRates}, {@code nvmlDeviceGetSamples}.
+         */
         POLL
     }
 

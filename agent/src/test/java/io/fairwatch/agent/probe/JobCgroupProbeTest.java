@@ -88,6 +88,32 @@ class JobCgroupProbeTest {
                 readWithoutDetail());
     }
 
+    @Test
+    @DisplayName("while only a process of root is in a job of v2, nobody says whose it is, and then its owner's is")
+    void rootFirst() throws Exception {
+        node.cgroupFile("cgroup.controllers", "cpu memory\n");
+        node.cgroupFile(SCOPE + "cgroup.procs", "");
+        node.cgroupFile(SCOPE + "job_7/memory.stat", V2_MEMORY_STAT);
+        node.process(30, "prolog").startTicks(100).cgroup("0::/" + SCOPE + "job_7/step_extern/user/task_special");
+        assertEquals(OptionalInt.empty(), read().get(0).uid());
+        node.process(31, "python").startTicks(200).uid(1000).cgroup("0::/" + SCOPE + "job_7/step_0/user/task_0");
+        assertEquals(OptionalInt.of(1000), read().get(0).uid());
+        node.end(31);
+        assertEquals(OptionalInt.of(1000), read().get(0).uid());
+    }
+
+    @Test
+    @DisplayName("where the kernel keeps no peak it is the most that was seen of the job")
+    void ownPeak() throws Exception {
+        node.cgroupFile("cgroup.controllers", "cpu memory\n");
+        node.cgroupFile(SCOPE + "cgroup.procs", "");
+        node.cgroupFile(SCOPE + "job_7/memory.stat", V2_MEMORY_STAT);
+        node.cgroupFile(SCOPE + "job_7/memory.current", 300 * MIB + "\n");
+        assertEquals(OptionalLong.of(300 * MIB), read().get(0).memoryPeakBytes());
+        node.cgroupFile(SCOPE + "job_7/memory.current", 200 * MIB + "\n");
+        assertEquals(OptionalLong.of(300 * MIB), read().get(0).memoryPeakBytes());
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {

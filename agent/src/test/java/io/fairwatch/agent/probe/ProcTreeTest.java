@@ -200,6 +200,50 @@ class ProcTreeTest {
     }
 
     @Test
+    @DisplayName("a process in a cgroup of Slurm's whose job nobody names yet is not outside jobs")
+    void jobNotNamed() throws Exception {
+        node.process(20, "python").uid(1000).cgroup(SCOPE + "s5K1KKYAYG5D00/step_0/user/task_0");
+        node.process(21, "python").uid(1000).cgroup("0::/user.slice");
+        tree.refresh(NOON);
+        assertEquals(Optional.empty(), tree.jobOf(20));
+        assertEquals(OptionalInt.empty(), tree.uidOf(20));
+        assertTrue(tree.processes().stream().anyMatch(process -> process.stat().pid() == 20 && process.isInJob()));
+        assertEquals(OptionalInt.of(1000), tree.uidOf(21));
+        assertTrue(tree.processes().stream().anyMatch(process -> process.stat().pid() == 21 && !process.isInJob()));
+        node.process(30, "slurmstepd")
+                .cgroup(SCOPE + "s5K1KKYAYG5D00/step_0/slurm")
+                .title("slurmstepd: [3385.0 stepmgr]\0\0\0");
+        tree.refresh(NOON);
+        assertEquals(OptionalInt.of(1000), tree.uidOf(20));
+    }
+
+    @Test
+    @DisplayName("an MPS server of root's daemon works for jobs, one that a user started or named so does not")
+    void sharedServer() throws Exception {
+        node.process(20, "nvidia-cuda-mps").cgroup("0::/system.slice/mps.service");
+        node.process(21, "nvidia-cuda-mps").parent(20).uid(1000).cgroup("0::/system.slice/mps.service");
+        node.process(22, "nvidia-cuda-mps").uid(1000).cgroup("0::/user.slice");
+        node.process(23, "nvidia-cuda-mps").parent(22).uid(1000).cgroup("0::/user.slice");
+        tree.refresh(NOON);
+        assertEquals(OptionalInt.empty(), tree.uidOf(20));
+        assertEquals(OptionalInt.empty(), tree.uidOf(21));
+        assertEquals(OptionalInt.of(1000), tree.uidOf(22));
+        assertEquals(OptionalInt.of(1000), tree.uidOf(23));
+    }
+
+    @Test
+    @DisplayName("a sleep in an extern step is Slurm's only below root's slurmstepd")
+    void externSleep() throws Exception {
+        node.process(30, "slurmstepd").cgroup(SCOPE + "job_12/step_extern/slurm");
+        node.process(31, "sleep").parent(30).uid(1000).cgroup(SCOPE + "job_12/step_extern/user/task_special");
+        node.process(40, "slurmstepd").uid(1000).cgroup(SCOPE + "job_12/step_extern/user/task_0");
+        node.process(41, "sleep").parent(40).uid(1000).cgroup(SCOPE + "job_12/step_extern/user/task_0");
+        tree.refresh(NOON);
+        assertEquals(Optional.empty(), tree.jobOf(31));
+        assertEquals(Optional.of(job(12, "extern", Evidence.CGROUP)), tree.jobOf(41));
+    }
+
+    @Test
     @DisplayName("a user who copies slurmstepd's name and title tells no job")
     void forgedTitle() throws Exception {
         node.process(30, "slurmstepd")

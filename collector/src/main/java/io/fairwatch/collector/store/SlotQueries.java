@@ -42,7 +42,8 @@ final class SlotQueries {
     private static final String OUTSIDE = """
             WITH snapshot AS (
               SELECT uuid, at_ms, count(*) AS processes FROM gpu_process
-              WHERE at_ms > ? AND at_ms <= ? AND job_id IS NULL AND kind <> 'GRAPHICS' GROUP BY uuid, at_ms
+              WHERE at_ms > ? AND at_ms <= ? AND job_id IS NULL AND kind <> 'GRAPHICS' AND uid IS NOT NULL
+              GROUP BY uuid, at_ms
             ), most AS (
               SELECT uuid, max(processes) AS processes FROM snapshot GROUP BY uuid
             )

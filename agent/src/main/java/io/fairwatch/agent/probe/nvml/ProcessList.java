@@ -59,7 +59,9 @@ final class ProcessList {
                 lists.put(kind, list(kind).orElse(List.of()));
             }
         }
-        if (compute.isEmpty() && lists.values().stream().allMatch(List::isEmpty)) {
+        // without the first list nobody can say who is not there
+        boolean untold = compute.isEmpty() && !asked.refuses(Kind.COMPUTE);
+        if (untold || (compute.isEmpty() && lists.values().stream().allMatch(List::isEmpty))) {
             return Optional.empty();
         }
         Map<Integer, Kind> kinds = new LinkedHashMap<>();

@@ -7,6 +7,9 @@ import java.util.Optional;
 
 /** Sums up one period's utilisation, stretch by stretch. Confined to the probe. */
 final class UtilizationTally {
+    /** Between two samples of a ring lies a second at most; more than this was lost when it ran over. */
+    private static final long GAP_MICROS = 3_000_000;
+
     private double sum;
     private double weight;
     private double max;
@@ -25,8 +28,10 @@ final class UtilizationTally {
         int most = 0;
         int newest = 0;
         long newestAt = seen;
+        long oldestAt = Long.MAX_VALUE;
         for (Nvml.Sample sample : ring) {
             if (sample.timestamp() > seen) {
+                oldestAt = Math.min(oldestAt, sample.timestamp());
                 total += sample.percent();
                 count++;
                 most = Math.max(most, sample.percent());
@@ -35,6 +40,7 @@ final class UtilizationTally {
             }
         }
         if (count > 0) {
+            onlyRing &= seen == 0 || oldestAt - seen <= GAP_MICROS;
             add(total / (100.0 * count), most / 100.0, newest / 100.0, count, seconds);
         }
         return newestAt;

@@ -46,6 +46,9 @@ final class FakeNvml implements Nvml {
         @Nullable
         Field refusedBatches;
 
+        @Nullable
+        Kind failingList;
+
         /** Adds a sample to both rings. */
         Device sample(long timestamp, int percent) {
             rings.computeIfAbsent(Ring.GPU, r -> new TreeMap<>()).put(timestamp, percent);
@@ -214,6 +217,9 @@ final class FakeNvml implements Nvml {
     @Override
     public List<Running> processes(long device, Kind kind) throws NvmlException {
         at(device).listsRead.merge(kind, 1, Integer::sum);
+        if (at(device).failingList == kind) {
+            throw new NvmlException("nvmlDeviceGetComputeRunningProcesses", NvmlException.TIMEOUT);
+        }
         return given(Optional.ofNullable(at(device).processes.get(kind)));
     }
 

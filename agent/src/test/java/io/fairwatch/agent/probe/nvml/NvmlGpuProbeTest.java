@@ -87,6 +87,19 @@ class NvmlGpuProbeTest {
     }
 
     @Test
+    @DisplayName("a ring that ran over between two looks is not told as one without gaps")
+    void gap() throws Exception {
+        first.sample(10, 100);
+        probe.read(NOW);
+        pass(60);
+        first.sample(50_000_010, 40);
+        assertEquals(Source.POLL, readFirst().utilization().orElseThrow().source());
+        pass(5);
+        first.sample(51_000_010, 40);
+        assertEquals(Source.RING, readFirst().utilization().orElseThrow().source());
+    }
+
+    @Test
     @DisplayName("a stretch weighs as long as it lasted, however many samples it gave")
     void weights() throws Exception {
         first.sample(10, 0);
@@ -211,6 +224,16 @@ class NvmlGpuProbeTest {
         assertEquals(
                 OptionalDouble.of(0),
                 readFirst().processes().orElseThrow().get(0).utilizationRatio());
+    }
+
+    @Test
+    @DisplayName("when the driver does not answer who computes, the graphics list is not told for all")
+    void computeListFails() throws Exception {
+        first.processes.put(Kind.COMPUTE, List.of());
+        first.processes.put(Kind.GRAPHICS, List.of(running(4242, OptionalLong.of(7))));
+        assertEquals(1, readFirst().processes().orElseThrow().size());
+        first.failingList = Kind.COMPUTE;
+        assertEquals(Optional.empty(), readFirst().processes());
     }
 
     @Test
