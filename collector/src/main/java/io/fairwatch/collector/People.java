@@ -4,12 +4,14 @@ import io.fairwatch.agent.config.ConfigFile;
 import io.fairwatch.agent.config.ConfigFile.ConfigException;
 import io.fairwatch.collector.notice.Addresses;
 import io.fairwatch.collector.notice.Directory;
+import io.fairwatch.collector.notice.GecosEntries;
 import io.fairwatch.collector.notice.HttpWebhook;
 import io.fairwatch.collector.notice.LdapEntries;
 import io.fairwatch.collector.notice.Notifier;
 import io.fairwatch.collector.notice.Person;
 import io.fairwatch.collector.notice.QuietTime;
 import io.fairwatch.collector.notice.Texts;
+import io.fairwatch.collector.slurm.SlurmCommand;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.StoreException;
 import java.io.IOException;
@@ -81,15 +83,23 @@ record People(
     /** Who there is to be told. */
     Notifier.Recipients recipients(CollectorConfig config, Store store, InstantSource clock) {
         return new Notifier.Recipients(
-                new Directory(
-                        known,
-                        new Addresses(config.mail().userTemplate()),
-                        config.people().ldap().map(ldap -> new LdapEntries(ldap.settings(), clock))),
+                new Directory(known, new Addresses(config.mail().userTemplate()), entries(config, clock)),
                 config.escalation().staff().isEmpty()
                         ? List.of(config.site().support())
                         : config.escalation().staff(),
                 account -> coordinators(store, account),
                 config.escalation().webhook().map(hook -> new HttpWebhook(hook.url(), hookSecret, hook.timeout())));
+    }
+
+    private static Optional<Directory.Entries> entries(CollectorConfig config, InstantSource clock) {
+        Optional<Directory.Entries> ldap =
+                config.people().ldap().map(settings -> new LdapEntries(settings.settings(), clock));
+        if (!config.people().gecos()) {
+            return ldap;
+        }
+        Directory.Entries gecos =
+                new GecosEntries(new SlurmCommand(config.slurm().settings())::passwd, clock);
+        return Optional.of(ldap.map(known -> known.named(gecos)).orElse(gecos));
     }
 
     /** Who coordinates an account, as Slurm last told; nobody while it has not. */

@@ -30,6 +30,7 @@ import java.util.Set;
  * @param texts directory of the site's own texts, e.g. {@code da.properties}; absent: only the shipped ones
  * @param file of single people, see {@link People}; absent: none
  * @param ldap directory with addresses, names and languages; absent: none
+ * @param gecos whether names for the greeting come from the accounts of the machine where Slurm's commands run
  * @param weekly severities of rules whose findings wait for a weekly mail
  * @param quiet when people are left in peace
  */
@@ -38,6 +39,7 @@ record PeopleConfig(
         Optional<Path> texts,
         Optional<Path> file,
         Optional<Ldap> ldap,
+        @Default("true") boolean gecos,
         List<Rule.Severity> weekly,
         Quiet quiet) {
 

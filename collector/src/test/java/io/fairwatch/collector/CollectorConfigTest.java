@@ -102,6 +102,7 @@ class CollectorConfigTest {
                                 Optional.empty(),
                                 Optional.empty(),
                                 Optional.empty(),
+                                true,
                                 List.of(),
                                 new PeopleConfig.Quiet(
                                         "00:00", "00:00", List.of(), Optional.empty(), PeopleConfig.Day.MON)),
@@ -232,6 +233,7 @@ class CollectorConfigTest {
                                         "lang",
                                         Duration.ofSeconds(2),
                                         Duration.ofHours(4))),
+                                false,
                                 List.of(Rule.Severity.INFO),
                                 new PeopleConfig.Quiet(
                                         "19:00",
@@ -328,6 +330,7 @@ class CollectorConfigTest {
                             preferredLanguage: lang
                             timeout: 2s
                             keep: 4h
+                          gecos: false
                           weekly: [info]
                           quiet: {from: "19:00", to: "07:30", workDays: [tue, wed], holidaysFile: /holidays, weeklyDay: wed}
                         mail:

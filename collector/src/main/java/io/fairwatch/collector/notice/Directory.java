@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Finds out how to write to a user: the site's file first, then the user name itself if it is an address, then LDAP, then
- * the template. Name and language come from the first that knows them. Thread-safe; blocks while LDAP answers.
+ * the template. Name and language come from the first that knows them; names also from the machine's accounts. Thread-safe; blocks while LDAP answers.
  */
 public final class Directory {
     private final Map<String, Person.Known> people;
@@ -22,6 +22,16 @@ public final class Directory {
          * @throws AwayException if it cannot be asked now
          */
         Person.Known of(String user) throws AwayException;
+
+        /** The same, and another is asked for the name of those whose name it does not know. */
+        default Entries named(Entries other) {
+            return user -> {
+                Person.Known known = of(user);
+                return known.name().isPresent()
+                        ? known
+                        : new Person.Known(known.address(), other.of(user).name(), known.language(), known.weekly());
+            };
+        }
     }
 
     /** The directory cannot be asked now. */
@@ -47,7 +57,7 @@ public final class Directory {
     /**
      * @param people by user name, as the site's file has them
      * @param addresses what user names and the template give
-     * @param entries LDAP; absent: there is none
+     * @param entries LDAP, accounts, or both; absent: there is neither
      */
     public Directory(Map<String, Person.Known> people, Addresses addresses, Optional<Entries> entries) {
         this.people = Map.copyOf(people);

@@ -125,6 +125,18 @@ public final class SlurmCommand {
         return new String(start("id", words, InputStream::readAllBytes), StandardCharsets.UTF_8).strip();
     }
 
+    /**
+     * The line of a user in the directory of accounts, {@code passwd(5)}, as the machine on which these commands run knows
+     * it: files, SSSD, LDAP.
+     *
+     * @throws SlurmException if there is none, or if it cannot be asked
+     */
+    public String passwd(String user) throws SlurmException, InterruptedException {
+        List<String> words = new ArrayList<>(settings.prefix());
+        words.addAll(List.of("getent", "passwd", "--", user));
+        return new String(start("getent", words, InputStream::readAllBytes), StandardCharsets.UTF_8).strip();
+    }
+
     private List<String> words(String program, List<String> arguments) {
         List<String> words = new ArrayList<>(settings.prefix());
         words.add(settings.binaries()
