@@ -155,7 +155,8 @@ public record FindingRow(
                 summary,
                 fix,
                 evidence,
-                progress);
+                progress,
+                translations);
     }
 
     /** The same episode, over; it ended when the condition did, or now. */

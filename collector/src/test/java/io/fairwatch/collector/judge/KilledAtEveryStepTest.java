@@ -254,7 +254,8 @@ class KilledAtEveryStepTest {
                 Episodes.Decision decision = episodes.decide(
                         world.run(),
                         world.rule,
-                        new Verdict.Finding(List.of(), Map.of(), "It is idle.", "End it.", true),
+                        new Verdict.Finding(
+                                List.of(), Map.of(), new Verdict.Said("It is idle.", "End it."), Map.of(), true),
                         open.stream().findFirst(),
                         false,
                         world.now);
