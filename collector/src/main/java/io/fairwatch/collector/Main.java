@@ -43,6 +43,7 @@ import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.StoreException;
+import io.fairwatch.collector.text.Plain;
 import io.fairwatch.collector.usage.GpuTranslation;
 import io.fairwatch.collector.usage.LiveGpus;
 import io.fairwatch.collector.usage.LiveRuns;
@@ -86,6 +87,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -291,11 +293,7 @@ public final class Main implements Callable<Integer> {
             ReportMaker reports = new ReportMaker(
                     store,
                     config.report().settings(busyAbove),
-                    new ReportMaker.Site(
-                            config.site().name(),
-                            zone,
-                            Version.text(),
-                            rules.get().rules().stream().map(Rule::name).toList()));
+                    new ReportMaker.Site(config.site().name(), zone, Version.text(), () -> inForce(rules.get())));
             UpkeepRound upkeep = new UpkeepRound(store, busyAbove, clock);
             Every keeping = new Every(vertx, "upkeep", UpkeepRound.EVERY, upkeep::run);
             boolean asksSlurm = config.slurm().enabled();
@@ -423,6 +421,22 @@ public final class Main implements Callable<Integer> {
             end.await();
         }
         return 0;
+    }
+
+    /** Rules that judge, for reports: a report says by which thresholds people were told. */
+    private static List<ReportMaker.RuleInForce> inForce(RuleSet rules) {
+        return rules.rules().stream()
+                .filter(Rule::enabled)
+                .map(rule -> new ReportMaker.RuleInForce(
+                        rule.name(),
+                        rule.description(),
+                        Stream.concat(
+                                        Stream.of("window="
+                                                + Plain.duration(rule.timing().window())),
+                                        rule.parameters().entrySet().stream()
+                                                .map(entry -> entry.getKey() + "=" + entry.getValue()))
+                                .collect(Collectors.joining(", "))))
+                .toList();
     }
 
     /** Beside everything else, because a large cluster's last day takes a while to read. */

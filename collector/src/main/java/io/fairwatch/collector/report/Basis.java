@@ -1,6 +1,7 @@
 package io.fairwatch.collector.report;
 
 import io.fairwatch.collector.run.AccountTree;
+import io.fairwatch.collector.store.GpuSeen;
 import io.fairwatch.collector.store.NodeState;
 import io.fairwatch.collector.store.PeriodFacts;
 import io.fairwatch.collector.store.PeriodFacts.Group;
@@ -28,6 +29,7 @@ import java.util.function.Function;
  * @param people how people appear
  * @param earlier periods to compare with, newest first
  * @param nodes what nodes report now: scratch
+ * @param gpus every GPU ever reported
  */
 record Basis(
         Period period,
@@ -40,7 +42,8 @@ record Basis(
         Capacity capacity,
         Pseudonyms people,
         List<Earlier> earlier,
-        List<NodeState> nodes) {
+        List<NodeState> nodes,
+        List<GpuSeen> gpus) {
 
     /** An earlier period. */
     record Earlier(Period period, List<Group> groups) {

@@ -4,6 +4,7 @@ import io.fairwatch.collector.report.Cell.Kind;
 import io.fairwatch.collector.report.Chart.Part;
 import io.fairwatch.collector.report.Chart.Tone;
 import io.fairwatch.collector.report.Sheet.Column;
+import io.fairwatch.collector.run.NodeService;
 import io.fairwatch.collector.store.PeriodFacts;
 import io.fairwatch.collector.store.PeriodFacts.GroupKey;
 import io.fairwatch.collector.store.PeriodFacts.Sums;
@@ -12,6 +13,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Function;
 
@@ -31,6 +33,7 @@ final class Breakdowns {
             Column.of("used", Kind.HOURS),
             Column.of("partly", Kind.HOURS),
             Column.of("idle", Kind.HOURS),
+            Column.of("lost", Kind.HOURS),
             Column.of("unseen", Kind.HOURS),
             Column.of("idle-share", Kind.RATIO),
             Column.hidden("seen", Kind.HOURS),
@@ -74,6 +77,7 @@ final class Breakdowns {
         }
         sections.add(capacity(basis, "by-model", GroupKey::model, basis.capacity().byModel));
         sections.add(capacity(basis, "by-node-group", GroupKey::nodeGroup, basis.capacity().byGroup));
+        outOfService(basis).ifPresent(sections::add);
         sections.add(section(basis, "by-partition", GroupKey::partition));
         sections.add(section(basis, "by-qos", GroupKey::qos));
         sections.add(words(basis, "by-size", key -> Integer.toString(key.size()), "size."));
@@ -181,6 +185,7 @@ final class Breakdowns {
                 Cell.hours(use.usedMs()),
                 Cell.hours(partlyMs(use)),
                 Cell.hours(use.idleMs()),
+                Cell.hours(use.lostMs()),
                 Cell.hours(unseenMs(sums)),
                 Cell.ratio(use.idleMs(), use.seenMs()),
                 Cell.hours(use.seenMs()),
@@ -231,6 +236,41 @@ final class Breakdowns {
                 new Sheet(id, columns, rows),
                 Optional.of(new Chart.Bars("name", HELD, DRAWN)),
                 List.of());
+    }
+
+    private static final Map<NodeService, String> REASONS = Map.of(
+            NodeService.DOWN, "down",
+            NodeService.PLANNED, "planned",
+            NodeService.DRAINED, "drained",
+            NodeService.POWERED_OFF, "off",
+            NodeService.UNKNOWN, "state-unknown");
+
+    /** GPU time out of service, and why; only where there was any. */
+    private static Optional<Section> outOfService(Basis basis) {
+        if (!basis.whole() || basis.capacity().all.outMs() == 0) {
+            return Optional.empty();
+        }
+        List<NodeService> reasons = List.of(
+                NodeService.DOWN,
+                NodeService.PLANNED,
+                NodeService.DRAINED,
+                NodeService.POWERED_OFF,
+                NodeService.UNKNOWN);
+        List<Column> columns =
+                new ArrayList<>(List.of(Column.of("name", Kind.TEXT), Column.of("available", Kind.HOURS)));
+        reasons.forEach(reason -> columns.add(Column.of(REASONS.getOrDefault(reason, ""), Kind.HOURS)));
+        List<List<Cell>> rows = new ArrayList<>();
+        new TreeMap<>(basis.capacity().byGroup).forEach((group, amount) -> {
+            List<Cell> row = new ArrayList<>(List.of(name(group), Cell.hours(amount.serviceMs)));
+            reasons.forEach(reason -> row.add(Cell.hours(amount.outMs.getOrDefault(reason, 0L))));
+            rows.add(row);
+        });
+        return Optional.of(new Section(
+                "out-of-service",
+                List.of(),
+                new Sheet("out-of-service", columns, rows),
+                Optional.empty(),
+                List.of(Say.of("out-of-service.note"))));
     }
 
     /** CPUs and memory, held and used. */

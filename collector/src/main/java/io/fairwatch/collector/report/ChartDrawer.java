@@ -18,17 +18,21 @@ final class ChartDrawer {
     private static final int ROW = 24;
     private static final int LEGEND = 26;
 
-    /** A letter of the charts is about so wide. */
-    private static final double LETTER = 6.3;
-
     private final Words words;
     private final int width;
     private final int names;
+    private final double letter;
 
-    /** @param width of all drawings, in CSS pixels */
-    ChartDrawer(Words words, int width) {
+    /**
+     * Made for one kind of page.
+     *
+     * @param width of all drawings, in CSS pixels
+     * @param letter how wide a letter of the charts is, about
+     */
+    ChartDrawer(Words words, int width, double letter) {
         this.words = words;
         this.width = width;
+        this.letter = letter;
         this.names = width / 5;
     }
 
@@ -118,24 +122,30 @@ final class ChartDrawer {
                 .toList();
     }
 
+    /** In as many lines as it takes; answers its height. */
     private int legend(List<Shape> shapes, List<Part> parts) {
         double x = names;
+        int line = 0;
         for (Part part : parts) {
             String name = words.text("column." + part.column());
-            shapes.add(new Box(x, 4, 12, 12, tone(part.tone()), ""));
-            double length = name.length() * LETTER + 14;
-            shapes.add(new Text(x + 17, 14, length, Side.START, "ink", name));
-            x += 17 + length;
+            double length = name.length() * letter + 6;
+            if (x > names && x + 17 + length > width) {
+                x = names;
+                line++;
+            }
+            shapes.add(new Box(x, 4 + line * 18.0, 12, 12, tone(part.tone()), ""));
+            shapes.add(new Text(x + 17, 14 + line * 18.0, length, Side.START, "ink", name));
+            x += 17 + length + 14;
         }
-        return LEGEND;
+        return LEGEND + line * 18;
     }
 
     private static String tone(Tone tone) {
         return tone.name().toLowerCase(Locale.ROOT);
     }
 
-    private static String cut(String text, double space) {
-        int letters = (int) (space / LETTER);
+    private String cut(String text, double space) {
+        int letters = (int) (space / letter);
         return text.length() <= letters ? text : text.substring(0, letters - 1) + "…";
     }
 
@@ -207,11 +217,17 @@ final class ChartDrawer {
 
     private Drawing heatMap(String title, Sheet sheet, Chart.HeatMap chart) {
         double most = 0;
+        double least = Double.MAX_VALUE;
         for (List<Cell> row : sheet.rows()) {
             for (String column : chart.values()) {
-                most = Math.max(most, row.get(sheet.column(column)).drawn());
+                Cell cell = row.get(sheet.column(column));
+                if (cell.value().isPresent()) {
+                    most = Math.max(most, cell.drawn());
+                    least = Math.min(least, cell.drawn());
+                }
             }
         }
+        double span = most - Math.min(least, most);
         List<Shape> shapes = new ArrayList<>();
         int left = 110;
         double step = (width - left - 4.0) / chart.values().size();
@@ -235,7 +251,9 @@ final class ChartDrawer {
             x = left;
             for (String column : chart.values()) {
                 Cell cell = row.get(sheet.column(column));
-                int heat = cell.value().isEmpty() || most <= 0 ? -1 : (int) Math.round(cell.drawn() / most * 9);
+                int heat = cell.value().isEmpty() || most <= 0
+                        ? -1
+                        : span > 0 ? (int) Math.round((cell.drawn() - least) / span * 9) : 5;
                 shapes.add(new Box(
                         x,
                         y,
@@ -257,6 +275,18 @@ final class ChartDrawer {
             }
             y += tall;
         }
+        if (most > 0) {
+            Kind kind = sheet.columns().get(sheet.column(chart.values().get(0))).kind();
+            y += 6;
+            String low = words.cell(new Cell(kind, Optional.of(Math.min(least, most))));
+            shapes.add(new Text(left + 70, y + 11, 70, Side.END, "soft", low));
+            for (int heat = 0; heat <= 9; heat++) {
+                shapes.add(new Box(left + 76 + heat * 16.0, y, 16, 13, "heat" + heat, ""));
+            }
+            shapes.add(new Text(
+                    left + 242, y + 11, 90, Side.START, "soft", words.cell(new Cell(kind, Optional.of(most)))));
+            y += 16;
+        }
         return new Drawing(width, (int) y + 4, title, shapes);
     }
 
@@ -267,6 +297,9 @@ final class ChartDrawer {
             return percent < 0.5 ? "<1" : String.valueOf(Math.round(percent));
         }
         double value = cell.drawn();
+        if (cell.kind() == Kind.LENGTH) { // hours
+            return value < 1800 ? "<1" : String.valueOf(Math.round(value / 3600));
+        }
         return words.cell(value < 10 ? cell : Cell.count(Math.round(value)));
     }
 }

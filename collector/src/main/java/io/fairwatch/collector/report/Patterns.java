@@ -104,6 +104,7 @@ final class Patterns {
     static List<Section> waiting(Basis basis) {
         List<Section> sections = new ArrayList<>();
         sections.add(waits(basis));
+        sections.add(weekMap(basis));
         sections.add(weeks(basis));
         if (basis.whole()) {
             sections.add(served(basis));
@@ -171,7 +172,44 @@ final class Patterns {
                         Column.of("wait-p90", Kind.LENGTH),
                         Column.hidden("wait-mean", Kind.LENGTH)),
                 rows);
-        return new Section("waiting-weeks", List.of(), sheet, Optional.empty(), List.of());
+        return new Section("waiting-weeks", List.of(), sheet, Optional.empty(), List.of(), 0);
+    }
+
+    /** Models by weeks: how long nine in ten waited at most. */
+    private static Section weekMap(Basis basis) {
+        List<Instant> begins = weekBegins(basis.period(), basis.zone());
+        Map<String, Map<Integer, Wait>> models = new TreeMap<>();
+        basis.facts().waits().forEach(wait -> models.computeIfAbsent(wait.model(), model -> new HashMap<>())
+                .put(wait.week(), wait));
+        List<Column> columns = new ArrayList<>(List.of(Column.of("name", Kind.TEXT)));
+        List<String> values = new ArrayList<>();
+        List<Integer> weeks = basis.facts().waits().stream()
+                .map(Wait::week)
+                .distinct()
+                .sorted()
+                .toList();
+        for (int week : weeks) {
+            Instant begin = week == 0 ? basis.period().from() : begins.get(week - 1);
+            String key = "week-" + LocalDate.ofInstant(begin, basis.zone());
+            values.add(key);
+            columns.add(Column.of(key, Kind.LENGTH));
+        }
+        List<List<Cell>> rows = new ArrayList<>();
+        models.forEach((model, waits) -> {
+            List<Cell> row = new ArrayList<>(List.of(Breakdowns.name(model)));
+            weeks.forEach(week -> row.add(
+                    waits.containsKey(week) ? Cell.length(waits.get(week).p90Ms()) : Cell.unknown(Kind.LENGTH)));
+            rows.add(row);
+        });
+        return new Section(
+                "waiting-map",
+                List.of(),
+                new Sheet("waiting-map", columns, rows),
+                weeks.size() > 1 && weeks.size() <= 60
+                        ? Optional.of(new Chart.HeatMap("name", values))
+                        : Optional.empty(),
+                List.of(Say.of("waiting-map.note")),
+                weeks.size() <= 60 ? 25 : 0);
     }
 
     /** Mondays, in the site's zone, within the period. */

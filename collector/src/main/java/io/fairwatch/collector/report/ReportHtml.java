@@ -18,7 +18,9 @@ import java.util.Optional;
  * differ in the way charts are drawn and in the style sheet. Confined to one thread.
  */
 final class ReportHtml {
-    private static final int MOST_ROWS = 25;
+    /** A table up to this many rows is not divided between pages. */
+    private static final int SHORT = 12;
+
     private static final int SCREEN_WIDTH = 900;
 
     /** What a page of A4 has between its margins. */
@@ -39,7 +41,8 @@ final class ReportHtml {
     ReportHtml(Report report, Words words, For reader) {
         this.report = report;
         this.words = words;
-        this.drawer = new ChartDrawer(words, reader == For.PDF ? PDF_WIDTH : SCREEN_WIDTH);
+        this.drawer =
+                reader == For.PDF ? new ChartDrawer(words, PDF_WIDTH, 4.9) : new ChartDrawer(words, SCREEN_WIDTH, 6.5);
         this.reader = reader;
     }
 
@@ -56,7 +59,7 @@ final class ReportHtml {
                 .append("</style></head><body><main>\n");
         first();
         contents();
-        report.sections().forEach(this::section);
+        shown().forEach(this::section);
         sources();
         html.append("</main></body></html>\n");
         return html.toString();
@@ -112,7 +115,7 @@ final class ReportHtml {
             html.append("</div></td>");
         }
         html.append("</tr></table>\n");
-        html.append("<div class=\"block\"><h2>");
+        html.append("<div class=\"block\"><div class=\"keep\"><h2>");
         text(words.text("title.whole"));
         html.append("</h2>");
         body(report.whole());
@@ -142,7 +145,7 @@ final class ReportHtml {
         html.append("<nav class=\"contents\"><h2>");
         text(words.text("title.contents"));
         html.append("</h2><ul>");
-        for (Section section : report.sections()) {
+        for (Section section : shown()) {
             html.append("<li><a href=\"#").append(section.id()).append("\">");
             text(words.text("title." + section.id()));
             html.append("</a></li>");
@@ -154,8 +157,14 @@ final class ReportHtml {
 
     // ---- sections
 
+    private List<Section> shown() {
+        return report.sections().stream()
+                .filter(section -> section.onPage() > 0)
+                .toList();
+    }
+
     private void section(Section section) {
-        html.append("<section id=\"").append(section.id()).append("\"><h2>");
+        html.append("<section id=\"").append(section.id()).append("\"><div class=\"keep\"><h2>");
         text(words.text("title." + section.id()));
         html.append("</h2>");
         body(section);
@@ -177,11 +186,17 @@ final class ReportHtml {
         drawing.ifPresent(chart -> html.append("<div class=\"figurebox\">")
                 .append(reader == For.PDF ? chart.boxes() : chart.svg())
                 .append("</div>"));
+        // a heading stays with its chart, or with its table where there is none
+        boolean alone = drawing.isEmpty()
+                && !section.sheet().rows().isEmpty()
+                && section.sheet().rows().size() <= SHORT;
+        html.append(alone ? "" : "</div>");
         // a heat map is its own table when its cells bear the numbers: browsers still get it for those who cannot see
         // it
         if (!section.sheet().rows().isEmpty()) {
             table(section);
         }
+        html.append(alone ? "</div>" : "");
         for (Say note : section.notes()) {
             html.append("<p class=\"note\">");
             text(words.say(note));
@@ -193,7 +208,10 @@ final class ReportHtml {
         Sheet sheet = section.sheet();
         boolean wide =
                 section.chart().filter(chart -> chart instanceof Chart.HeatMap).isPresent();
-        html.append("<table class=\"sheet").append(wide ? " wide" : "").append("\"><thead><tr>");
+        html.append("<table class=\"sheet")
+                .append(wide ? " wide" : "")
+                .append(sheet.rows().size() <= SHORT ? " short" : "")
+                .append("\"><thead><tr>");
         List<Column> columns = sheet.columns();
         for (Column column : columns) {
             if (column.onPage()) {
@@ -203,7 +221,7 @@ final class ReportHtml {
             }
         }
         html.append("</tr></thead><tbody>");
-        sheet.rows().stream().limit(MOST_ROWS).forEach(row -> {
+        sheet.rows().stream().limit(section.onPage()).forEach(row -> {
             html.append("<tr>");
             for (int i = 0; i < columns.size(); i++) {
                 if (columns.get(i).onPage()) {
@@ -219,10 +237,10 @@ final class ReportHtml {
             html.append("</tr>");
         });
         html.append("</tbody></table>");
-        if (sheet.rows().size() > MOST_ROWS) {
+        if (sheet.rows().size() > section.onPage()) {
             html.append("<p class=\"note\">");
-            text(words.say(
-                    Say.of("more", Cell.count(sheet.rows().size() - MOST_ROWS), Cell.text(sheet.id() + ".csv"))));
+            text(words.say(Say.of(
+                    "more", Cell.count(sheet.rows().size() - section.onPage()), Cell.text(sheet.id() + ".csv"))));
             html.append("</p>");
         }
     }

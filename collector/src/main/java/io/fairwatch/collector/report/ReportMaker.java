@@ -28,6 +28,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 
 /** Adds up a period and says what it means. Thread-safe; blocks on the store. */
@@ -45,13 +46,18 @@ public final class ReportMaker {
      * @param name what people call the cluster
      * @param zone of all times that people read
      * @param version of the collector
-     * @param rules the rules in force, one text each
+     * @param rules asked for the rules in force when a report is made
      */
-    public record Site(String name, ZoneId zone, String version, List<String> rules) {
-        public Site {
-            rules = List.copyOf(rules);
-        }
-    }
+    public record Site(String name, ZoneId zone, String version, Supplier<List<RuleInForce>> rules) {}
+
+    /**
+     * A rule by which people were told. Immutable.
+     *
+     * @param name its name
+     * @param purpose what it is for, a sentence
+     * @param terms its window and thresholds, a text
+     */
+    public record RuleInForce(String name, String purpose, String terms) {}
 
     public ReportMaker(Store store, ReportSettings settings, Site site) {
         this.store = store;
@@ -98,7 +104,8 @@ public final class ReportMaker {
                 earlier,
                 store.nodes().stream()
                         .sorted(Comparator.comparing(NodeState::node))
-                        .toList());
+                        .toList(),
+                store.gpus());
         return report(basis);
     }
 
@@ -167,6 +174,10 @@ public final class ReportMaker {
             scripts.add(ActionLists.scratchScript(basis, old));
         }
         sections.add(Patterns.trend(basis));
+        List<RuleInForce> rules = site.rules().get();
+        if (basis.whole()) {
+            sections.add(rules(rules));
+        }
         Section whole = whole(basis);
         return new Report(
                 basis.period(),
@@ -181,7 +192,7 @@ public final class ReportMaker {
                 whole,
                 new Advisor(basis, sections, inactive, old).advice(),
                 sections,
-                sources(basis),
+                sources(basis, rules),
                 scripts);
     }
 
@@ -301,7 +312,7 @@ public final class ReportMaker {
         }
         return new Section(
                 "whole",
-                List.of(),
+                compared(basis),
                 new Sheet(
                         "whole",
                         List.of(
@@ -316,6 +327,26 @@ public final class ReportMaker {
                         rows),
                 Optional.of(new Chart.Bars("name", parts, 12)),
                 List.of(Say.of("whole.note")));
+    }
+
+    /** How it was the last time. */
+    private static List<Say> compared(Basis basis) {
+        Sums now = basis.total();
+        return basis.earlier().stream()
+                .filter(before -> before.total().gpuMs() > 0)
+                .findFirst()
+                .map(before -> {
+                    Sums then = before.total();
+                    return List.of(Say.of(
+                            then.use().seenMs() > 0 && now.use().seenMs() > 0
+                                    ? "whole.compared"
+                                    : "whole.compared.held",
+                            Cell.text(before.period().name()),
+                            Cell.hours(then.gpuMs()),
+                            Cell.ratio(then.use().usedMs(), then.use().seenMs()),
+                            Cell.ratio(then.use().idleMs(), then.use().seenMs())));
+                })
+                .orElse(List.of());
     }
 
     private static List<Cell> row(Cell name, Sums sums, boolean known, long freeMs, long outMs) {
@@ -333,7 +364,27 @@ public final class ReportMaker {
 
     // ---- where it comes from
 
-    private List<Say> sources(Basis basis) {
+    private static Section rules(List<RuleInForce> rules) {
+        return new Section(
+                "rules",
+                List.of(),
+                new Sheet(
+                        "rules",
+                        List.of(
+                                Column.of("rule", Kind.TEXT),
+                                Column.of("purpose", Kind.TEXT),
+                                Column.of("terms", Kind.TEXT)),
+                        rules.stream()
+                                .sorted(Comparator.comparing(RuleInForce::name))
+                                .map(rule -> List.of(
+                                        Cell.text(rule.name()), Cell.text(rule.purpose()), Cell.text(rule.terms())))
+                                .toList()),
+                Optional.empty(),
+                List.of(Say.of("rules.note")),
+                200);
+    }
+
+    private List<Say> sources(Basis basis, List<RuleInForce> rules) {
         List<Say> says = new ArrayList<>();
         PeriodFacts facts = basis.facts();
         Sums total = basis.total();
@@ -359,9 +410,25 @@ public final class ReportMaker {
         if (total.untold() > 0) {
             says.add(Say.of("source.untold", Cell.count(total.untold())));
         }
+        unknownToSlurm(basis).ifPresent(says::add);
         says.add(Say.of("source.busy", Cell.ratio(settings.busyAboveRatio(), 1)));
-        says.add(Say.of("source.rules", Cell.text(site.rules().stream().sorted().collect(Collectors.joining("; ")))));
+        says.add(Say.of("source.rules", Cell.count(rules.size())));
         says.add(Say.of("source.version", Cell.text(site.version())));
         return says;
+    }
+
+    /** GPUs that agents report on nodes of which Slurm knows none. */
+    private static Optional<Say> unknownToSlurm(Basis basis) {
+        Set<String> known = basis.facts().nodes().stream()
+                .filter(node -> node.gpus().orElse(0) > 0)
+                .map(PeriodFacts.NodeSpan::name)
+                .collect(Collectors.toSet());
+        if (!basis.whole() || basis.facts().nodes().isEmpty()) {
+            return Optional.empty();
+        }
+        long gpus = basis.gpus().stream()
+                .filter(gpu -> !known.contains(gpu.node()) && gpu.device().mig().isEmpty())
+                .count();
+        return gpus > 0 ? Optional.of(Say.of("source.unknown-to-slurm", Cell.count(gpus))) : Optional.empty();
     }
 }

@@ -23,9 +23,10 @@ final class ReportText {
         StringBuilder page = first();
         table(page, report.whole());
         report.sections().stream()
-                .filter(section -> section.chart()
-                        .filter(chart -> chart instanceof Chart.HeatMap)
-                        .isEmpty())
+                .filter(section -> section.onPage() > 0
+                        && section.chart()
+                                .filter(chart -> chart instanceof Chart.HeatMap)
+                                .isEmpty())
                 .forEach(section -> table(page, section));
         page.append('\n').append(words.text("title.sources")).append('\n');
         report.sources().forEach(say -> page.append(Plain.wrap(words.say(say), WIDTH, "  "))
@@ -92,6 +93,10 @@ final class ReportText {
         return page;
     }
 
+    private static int most(Section section) {
+        return Math.max(MOST_ROWS, section.onPage() > 25 ? section.onPage() : 0);
+    }
+
     private void table(StringBuilder page, Section section) {
         page.append('\n').append(words.text("title." + section.id())).append('\n');
         section.says().forEach(say -> page.append(Plain.wrap(words.say(say), WIDTH, ""))
@@ -99,7 +104,7 @@ final class ReportText {
         List<Column> columns = section.sheet().columns();
         List<String[]> rows = new ArrayList<>();
         rows.add(columns.stream().filter(Column::onPage).map(words::heading).toArray(String[]::new));
-        section.sheet().rows().stream().limit(MOST_ROWS).forEach(row -> {
+        section.sheet().rows().stream().limit(most(section)).forEach(row -> {
             List<String> cells = new ArrayList<>();
             for (int i = 0; i < row.size(); i++) {
                 if (columns.get(i).onPage()) {
@@ -111,10 +116,10 @@ final class ReportText {
         if (rows.size() > 1) {
             page.append(Table.render(rows));
         }
-        if (section.sheet().rows().size() > MOST_ROWS) {
+        if (section.sheet().rows().size() > most(section)) {
             page.append(words.say(Say.of(
                             "more",
-                            Cell.count(section.sheet().rows().size() - MOST_ROWS),
+                            Cell.count(section.sheet().rows().size() - most(section)),
                             Cell.text(section.sheet().id() + ".csv"))))
                     .append('\n');
         }

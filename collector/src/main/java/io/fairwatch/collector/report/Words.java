@@ -96,6 +96,9 @@ final class Words {
         if (key.matches("h\\d\\d")) {
             return key.substring(1);
         }
+        if (key.startsWith("week-")) { // day and month of its begin
+            return key.substring(13) + "." + key.substring(10, 12);
+        }
         if (key.matches("use\\d")) {
             return text("tenth." + key.substring(3));
         }

@@ -153,6 +153,7 @@ public record PeriodFacts(
      * @param cpuSeenMs CPU time held by runs of which nodes told the CPU time taken
      * @param memoryUsedMibMs most memory in use times time held
      * @param memorySeenMibMs memory times time held of runs of which nodes told the memory in use
+     * @param lostMs GPU time in which nothing ran after the owner was told of it
      */
     public record Use(
             long seenMs,
@@ -165,8 +166,9 @@ public record PeriodFacts(
             long cpuUsedMs,
             long cpuSeenMs,
             long memoryUsedMibMs,
-            long memorySeenMibMs) {
-        public static final Use NONE = new Use(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+            long memorySeenMibMs,
+            long lostMs) {
+        public static final Use NONE = new Use(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 
         public Use plus(Use other) {
             return new Use(
@@ -180,7 +182,8 @@ public record PeriodFacts(
                     cpuUsedMs + other.cpuUsedMs,
                     cpuSeenMs + other.cpuSeenMs,
                     memoryUsedMibMs + other.memoryUsedMibMs,
-                    memorySeenMibMs + other.memorySeenMibMs);
+                    memorySeenMibMs + other.memorySeenMibMs,
+                    lostMs + other.lostMs);
         }
     }
 

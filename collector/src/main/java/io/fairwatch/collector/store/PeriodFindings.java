@@ -12,7 +12,7 @@ import java.util.Optional;
 
 /**
  * Findings of a period and what became of their runs. What a run left idle after its owner was told is counted once,
- * whatever number of rules told of it. Stateless.
+ * whatever number of rules told of it, and noted in its piece. Stateless.
  */
 final class PeriodFindings {
     private static final String FINDINGS = """
@@ -39,7 +39,8 @@ final class PeriodFindings {
      * minutes in which several runs held the GPU belong to none of them: less is told than was.
      */
     private static final String IDLE = """
-            SELECT cluster, job_id, start_ms, CAST(sum(idle_ms) AS BIGINT)
+            CREATE OR REPLACE TEMPORARY TABLE period_lost AS
+            SELECT cluster, job_id, start_ms, CAST(sum(idle_ms) AS BIGINT) AS lost_ms
             FROM (
               SELECT t.cluster, t.job_id, t.start_ms, CAST(r.idle_ms * ((least(r.at_ms, t.finish_ms)
                 - greatest(r.at_ms - %1$d, t.told_ms)) / %1$d.0) AS BIGINT) AS idle_ms
@@ -80,13 +81,18 @@ final class PeriodFindings {
             return facts;
         }
         session.update(TOLD, to);
-        Map<RunKey, Long> idle = new HashMap<>();
-        session.query(
+        session.update(
                 IDLE.replace(
                         ":rollups",
                         sources.of("gpu_5m", firstTold.get().toEpochMilli(), to + Rollups.LENGTH_MS) + " r"),
-                cells -> idle.put(RunTables.key(cells), cells.number()) == null,
                 question.busyAboveRatio());
+        session.execute("""
+                UPDATE piece SET lost_ms = l.lost_ms FROM period_lost l
+                WHERE l.cluster = piece.cluster AND l.job_id = piece.job_id AND l.start_ms = piece.start_ms""");
+        Map<RunKey, Long> idle = new HashMap<>();
+        session.query(
+                "SELECT cluster, job_id, start_ms, lost_ms FROM period_lost",
+                cells -> idle.put(RunTables.key(cells), cells.number()) == null);
         return facts.stream()
                 .map(fact -> {
                     Long ms = fact.told().isPresent() ? idle.remove(fact.run()) : null;

@@ -74,7 +74,7 @@ final class PeriodPieces {
               s.given_energy_joules AS energy_joules, s.given_energy_ms AS energy_ms,
               s.given_idle_energy_joules AS idle_energy_joules, s.given_memory_used_bytes AS gpu_memory_used_bytes,
               s.given_memory_total_bytes AS gpu_memory_bytes, CAST(round(s.cpu_seconds * 1000) AS BIGINT) AS cpu_used_ms,
-              s.memory_max_bytes
+              s.memory_max_bytes, CAST(NULL AS BIGINT) AS lost_ms
             FROM run r
             JOIN period_user u ON u.text = r.user_name
             JOIN period_account a ON a.text = r.account

@@ -45,6 +45,7 @@ final class PeriodQueries {
               CAST(COALESCE(sum(CAST(memory_max_bytes / 1048576.0 * (finish_ms - begin_ms) AS BIGINT)), 0) AS BIGINT),
               CAST(COALESCE(sum(CASE WHEN memory_max_bytes IS NOT NULL THEN
                 CAST((finish_ms - begin_ms) * memory_mib AS BIGINT) END), 0) AS BIGINT),
+              CAST(COALESCE(sum(lost_ms), 0) AS BIGINT),
               CAST(sum(CASE WHEN start_ms >= ? THEN 1 ELSE 0 END) AS BIGINT),
               CAST(sum(CASE WHEN start_ms >= ? THEN greatest(0, start_ms - submit_ms) ELSE 0 END) AS BIGINT),
               CAST(sum(CASE WHEN start_ms >= ? THEN greatest(0, start_ms - submit_ms) * gpus ELSE 0 END) AS BIGINT)
@@ -96,6 +97,8 @@ final class PeriodQueries {
         PeriodPieces pieces = PeriodPieces.make(session, question, models);
         question.progress().accept("use");
         PeriodUse.complete(session, sources, question);
+        question.progress().accept("findings");
+        List<PeriodFacts.FindingFact> findings = PeriodFindings.all(session, sources, question);
         question.progress().accept("groups");
         List<Group> groups = groups(session, pieces, question);
         question.progress().accept("hours");
@@ -107,7 +110,6 @@ final class PeriodQueries {
         List<Terms> terms = terms(session, pieces);
         question.progress().accept("readings");
         PeriodHours.Used used = PeriodHours.used(session, sources, question, models);
-        question.progress().accept("findings");
         return new PeriodFacts(
                 RunTables.accountingUntil(session),
                 viewAt,
@@ -120,7 +122,7 @@ final class PeriodQueries {
                 fits,
                 nodes,
                 models,
-                PeriodFindings.all(session, sources, question),
+                findings,
                 terms,
                 session.query(
                         LAST_RUNS, cells -> new LastRun(cells.text(), cells.text(), cells.text(), cells.time()), to));
@@ -143,7 +145,7 @@ final class PeriodQueries {
                 d.text AS department, r.partition_name, r.qos, r.state, p.interactive, m.text AS model,
                 g.text AS node_group, p.gpus, p.cpus, p.memory_mib, p.time_limit_ms, p.begin_ms, p.finish_ms,
                 p.suspended_ms, p.seen_ms, p.used_ms, p.idle_ms, p.outside_ms, p.energy_joules, p.idle_energy_joules,
-                p.gpu_memory_used_bytes, p.gpu_memory_bytes, p.cpu_used_ms, p.memory_max_bytes
+                p.gpu_memory_used_bytes, p.gpu_memory_bytes, p.cpu_used_ms, p.memory_max_bytes, p.lost_ms
               FROM piece p
               JOIN run r ON r.cluster = p.cluster AND r.job_id = p.job_id AND r.start_ms = p.start_ms
               JOIN period_shown n ON n.no = p.user_no
@@ -158,6 +160,7 @@ final class PeriodQueries {
             throws SQLException {
         PeriodPieces pieces = PeriodPieces.make(session, question, models(session));
         PeriodUse.complete(session, sources, question);
+        PeriodFindings.all(session, sources, question);
         pieces.users.save(session, "period_shown", "shown", shown);
         pieces.departments.save(session, "period_department_text", "text", UnaryOperator.identity());
         pieces.models.save(session, "period_model_text", "text", UnaryOperator.identity());
@@ -227,6 +230,7 @@ final class PeriodQueries {
                 cells.number(),
                 cells.number(),
                 new Use(
+                        cells.number(),
                         cells.number(),
                         cells.number(),
                         cells.number(),

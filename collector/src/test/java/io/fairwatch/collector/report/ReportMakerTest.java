@@ -72,7 +72,12 @@ class ReportMakerTest {
         return new ReportMaker(
                 store,
                 ReportSettings.DEFAULTS,
-                new ReportMaker.Site("the cluster", ZoneOffset.UTC, "test", List.of("idle-gpu")));
+                new ReportMaker.Site(
+                        "the cluster",
+                        ZoneOffset.UTC,
+                        "test",
+                        () -> List.of(
+                                new ReportMaker.RuleInForce("idle-gpu", "GPUs that do nothing", "window=30 min"))));
     }
 
     private static List<Line> lines(Report report, String by) {

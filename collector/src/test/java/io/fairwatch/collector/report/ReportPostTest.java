@@ -90,7 +90,12 @@ class ReportPostTest {
             ReportMaker maker = new ReportMaker(
                     store,
                     ReportSettings.DEFAULTS,
-                    new ReportMaker.Site("AI Cloud", ZONE, "test", List.of("idle-gpu")));
+                    new ReportMaker.Site(
+                            "AI Cloud",
+                            ZONE,
+                            "test",
+                            () -> List.of(
+                                    new ReportMaker.RuleInForce("idle-gpu", "GPUs that do nothing", "window=30 min"))));
             new ReportPost(
                             store,
                             new ReportDesk(maker, () -> now),

@@ -51,10 +51,14 @@ public final class SemesterMain {
                 "1cpu",
                 Duration.ofDays(90),
                 0.01);
-        ReportMaker.Site site = new ReportMaker.Site("AI Cloud (invented)", ZONE, "benchmark", List.of("idle-gpu"));
+        ReportMaker.Site site = new ReportMaker.Site(
+                "AI Cloud (invented)",
+                ZONE,
+                "benchmark",
+                () -> List.of(new ReportMaker.RuleInForce("idle-gpu", "GPUs that do nothing", "window=30 min")));
         try (Store store = DuckDbStore.open(where, DuckDbStore.Settings.DEFAULTS)) {
             ReportMaker maker = new ReportMaker(store, settings, site);
-            for (int round = 1; round <= 3; round++) {
+            for (int round = 1; round <= Integer.getInteger("rounds", 3); round++) {
                 long cpu = cpuNanos();
                 long began = System.nanoTime();
                 long start = began;

@@ -108,7 +108,7 @@ class ApiTest {
                         new ReportMaker(
                                 asked,
                                 ReportSettings.DEFAULTS,
-                                new ReportMaker.Site("the cluster", ZoneOffset.UTC, "test", List.of())),
+                                new ReportMaker.Site("the cluster", ZoneOffset.UTC, "test", List::of)),
                         new HealthCheck(
                                 asked, () -> NOW, Optional.of(Duration.ofSeconds(75)), "0.1.0", () -> List.of()),
                         COPENHAGEN,

@@ -116,7 +116,7 @@ class OpenApiTest {
                         new ReportMaker(
                                 store,
                                 ReportSettings.DEFAULTS,
-                                new ReportMaker.Site("the cluster", ZoneOffset.UTC, "test", List.of())),
+                                new ReportMaker.Site("the cluster", ZoneOffset.UTC, "test", List::of)),
                         new HealthCheck(store, () -> NOW, Optional.of(Duration.ofSeconds(75)), "0.1.0", List::of),
                         COPENHAGEN,
                         () -> NOW,
