@@ -19,13 +19,11 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
-import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 
@@ -40,6 +38,9 @@ public final class HoldLookup {
             .thenComparing(idle -> idle.gpu().node())
             .thenComparing(idle -> number(idle.gpu()))
             .thenComparing(idle -> Long.toString(idle.run().key().jobId()));
+
+    private static final Comparator<HeldGpu> BY_PLACE =
+            Comparator.comparing(HeldGpu::node).thenComparing(HoldLookup::number);
 
     private final Store store;
     private final InstantSource clock;
@@ -188,17 +189,15 @@ public final class HoldLookup {
         List<Run> runs = store.liveRuns().stream()
                 .filter(run -> filter.takes(run.owner(), run.allocation().nodes()))
                 .filter(run -> isInView(run, slurm))
-                .sorted(Comparator.comparing((Run run) -> run.key().jobId()))
+                .sorted(Comparator.comparingLong(run -> run.key().jobId()))
                 .toList();
-        Map<RunKey, List<HeldGpu>> gpus = gpus(runs, nodes, now);
-        return new Holdings(
-                now,
-                slurm.map(SlurmView::at),
-                runs.stream()
-                        .map(run -> new Held(run, gpus.getOrDefault(run.key(), List.of())))
-                        .toList(),
-                pending(slurm, filter),
-                simulated(nodes.values()));
+        LiveUse use = live.use();
+        Map<Long, List<String>> used = use.usedLately();
+        List<Held> held = new ArrayList<>(runs.size());
+        for (Run run : runs) {
+            held.add(new Held(run, gpus(run, use, used, nodes, now)));
+        }
+        return new Holdings(now, slurm.map(SlurmView::at), held, pending(slurm, filter), simulated(nodes.values()));
     }
 
     /** What waits now, and nothing of what runs. */
@@ -233,13 +232,16 @@ public final class HoldLookup {
             }
         }
         List<IdleGpu> idle = new ArrayList<>();
+        boolean anybodyTold = !told.isEmpty();
         for (Held held : holdings.running()) {
             for (HeldGpu gpu : held.gpus()) {
                 if (gpu.idleSince().isPresent()) {
                     idle.add(new IdleGpu(
                             held.run(),
                             gpu,
-                            Optional.ofNullable(told.get(held.run().key()))));
+                            anybodyTold
+                                    ? Optional.ofNullable(told.get(held.run().key()))
+                                    : Optional.empty()));
                 }
             }
         }
@@ -247,35 +249,26 @@ public final class HoldLookup {
         return idle;
     }
 
-    private Map<RunKey, List<HeldGpu>> gpus(List<Run> runs, Map<String, NodeState> nodes, Instant now)
-            throws StoreException {
-        LiveUse use = live.use();
-        Map<Long, List<String>> used = use.usedLately();
-        Map<RunKey, List<HeldGpu>> held = new HashMap<>();
-        for (Run run : runs) {
-            if (run.gpus().isEmpty() && run.allocation().gpus().orElse(1) == 0 && !mayUseUnknown(run, nodes)) {
-                continue;
-            }
-            Instant to = Horizon.of(run, nodes, now);
-            List<HeldGpu> gpus = new ArrayList<>();
-            Set<String> given = new HashSet<>();
-            for (AllocatedGpu gpu : run.gpus()) {
-                gpu.uuid().ifPresent(given::add);
-                gpus.add(gpu.uuid()
-                        .flatMap(uuid -> use.given(uuid, run, to))
-                        .map(lately -> gpu(gpu.node(), Optional.of(gpu), lately))
-                        .orElseGet(() -> unseen(gpu)));
-            }
-            for (String uuid : used.getOrDefault(run.key().jobId(), List.of())) {
-                if (!given.contains(uuid)) {
-                    use.taken(uuid, run, to)
-                            .ifPresent(lately -> gpus.add(gpu(lately.node(), Optional.empty(), lately)));
-                }
-            }
-            gpus.sort(Comparator.comparing(HeldGpu::node).thenComparing(HoldLookup::number));
-            held.put(run.key(), gpus);
+    private static List<HeldGpu> gpus(
+            Run run, LiveUse use, Map<Long, List<String>> used, Map<String, NodeState> nodes, Instant now) {
+        if (run.gpus().isEmpty() && run.allocation().gpus().orElse(1) == 0 && !mayUseUnknown(run, nodes)) {
+            return List.of();
         }
-        return held;
+        Instant to = Horizon.of(run, nodes, now);
+        List<HeldGpu> gpus = new ArrayList<>(run.gpus().size());
+        for (AllocatedGpu gpu : run.gpus()) {
+            gpus.add(gpu.uuid()
+                    .flatMap(uuid -> use.given(uuid, run, to))
+                    .map(lately -> gpu(gpu.node(), Optional.of(gpu), lately))
+                    .orElseGet(() -> unseen(gpu)));
+        }
+        for (String uuid : used.getOrDefault(run.key().jobId(), List.of())) {
+            if (run.gpus().stream().noneMatch(gpu -> gpu.uuid().equals(Optional.of(uuid)))) {
+                use.taken(uuid, run, to).ifPresent(lately -> gpus.add(gpu(lately.node(), Optional.empty(), lately)));
+            }
+        }
+        gpus.sort(BY_PLACE);
+        return gpus;
     }
 
     /** A cluster may have GPUs that Slurm does not know; any job on their nodes may use them. */

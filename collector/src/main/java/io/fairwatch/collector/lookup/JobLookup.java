@@ -17,6 +17,7 @@ import io.fairwatch.collector.store.Store.SlurmView;
 import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.collector.usage.Horizon;
 import io.fairwatch.collector.usage.LiveRuns;
+import io.fairwatch.collector.usage.LiveRuns.RunCourse;
 import io.fairwatch.collector.usage.LiveRuns.RunUse;
 import java.time.Duration;
 import java.time.Instant;
@@ -129,11 +130,19 @@ public final class JobLookup {
             if (!to.isAfter(view.run().key().start())) {
                 continue;
             }
-            Slots slots = Slots.atMost(view.run().key().start(), to, strip.columns(names));
+            int columns = strip.columns(names);
+            Optional<RunCourse> course = view.run().end().isPresent()
+                    ? Optional.empty()
+                    : live.course(
+                            view.run(), view.gpus().stream().map(GpuLine::whole).toList(), to, columns);
+            Slots slots = course.isPresent()
+                    ? course.get().slots()
+                    : Slots.atMost(view.run().key().start(), to, columns);
+            List<GpuSeries> all = course.isPresent()
+                    ? course.get().gpus()
+                    : store.gpuSeries(new RunSpan(view.run(), view.run().key().start(), to), slots);
             List<GpuSeries> series =
-                    store.gpuSeries(new RunSpan(view.run(), view.run().key().start(), to), slots).stream()
-                            .filter(gpu -> names.contains(Strip.name(gpu)))
-                            .toList();
+                    all.stream().filter(gpu -> names.contains(Strip.name(gpu))).toList();
             if (series.stream().anyMatch(gpu -> !gpu.points().isEmpty())) {
                 strips.put(view.run().key(), strip.render(series, slots, Strip::name, zone));
             }

@@ -108,6 +108,10 @@ public final class DuckDbStore implements Store {
         T read(Session session, Sources sources) throws SQLException;
     }
 
+    private interface RowReading<T> {
+        T read(Session session) throws SQLException;
+    }
+
     private interface Writing<T> {
         T write(Session session, Received received, Inventory inventory) throws SQLException, StoreException;
     }
@@ -440,7 +444,12 @@ public final class DuckDbStore implements Store {
 
     @Override
     public List<Run> runsOf(long jobId) throws StoreException {
-        return read("runsOf", (session, where) -> RunTables.runsOf(session, jobId));
+        return readRows("runsOf", session -> {
+            session.begin(); // a run and its GPUs as they were at one time
+            List<Run> runs = RunTables.runsOf(session, jobId);
+            session.rollback();
+            return runs;
+        });
     }
 
     @Override
@@ -733,7 +742,7 @@ public final class DuckDbStore implements Store {
 
     @Override
     public List<FindingRow> findingsOf(long jobId) throws StoreException {
-        return read("findingsOf", (session, where) -> FindingTables.of(session, jobId));
+        return readRows("findingsOf", session -> FindingTables.of(session, jobId));
     }
 
     @Override
@@ -848,6 +857,19 @@ public final class DuckDbStore implements Store {
     }
 
     private <T> T read(String what, Reading<T> reading) throws StoreException {
+        return readRows(what, session -> {
+            // one transaction, so that all queries of one call see the same state; nothing of it is kept
+            session.begin();
+            Sources where = Sources.load(session, sealed, sources);
+            sources = where;
+            T answer = reading.read(session, where);
+            session.rollback();
+            return answer;
+        });
+    }
+
+    /** A question about tables alone that are never sealed: one query, or its own transaction, ended if all goes well. */
+    private <T> T readRows(String what, RowReading<T> reading) throws StoreException {
         return use(what, open -> {
             try {
                 Session session = open.readers().poll();
@@ -856,12 +878,7 @@ public final class DuckDbStore implements Store {
                     session = session(open.root());
                 }
                 try {
-                    // one transaction, so that all queries of one call see the same state; nothing of it is kept
-                    session.begin();
-                    Sources where = Sources.load(session, sealed, sources);
-                    sources = where;
-                    T answer = reading.read(session, where);
-                    session.rollback();
+                    T answer = reading.read(session);
                     whole = true;
                     return answer;
                 } finally {

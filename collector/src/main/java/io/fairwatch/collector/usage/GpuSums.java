@@ -33,9 +33,14 @@ final class GpuSums {
     private long memoryMax = -1;
     private double powerMax = Double.NaN;
     private double temperatureMax = Double.NaN;
-    private final Mean power = new Mean();
-    private final Mean memoryUtilization = new Mean();
-    private final Mean memory = new Mean();
+    /** Sums of a value times the time for which it stands, and of that time. There are a million of these objects. */
+    private double power;
+
+    private double powerMs;
+    private double memoryUtilization;
+    private double memoryUtilizationMs;
+    private double memory;
+    private double memoryMs;
     /** Graphics, multiprocessors, occupancy, tensor cores, device memory; most GPUs tell none of it. */
     private Mean @Nullable [] activity;
 
@@ -49,7 +54,10 @@ final class GpuSums {
     /** The difference to the first reading of this part that told the counter, which the part alone does not know. */
     private boolean counted;
 
-    private @Nullable Step first;
+    private boolean hasFirst;
+    private double firstJoules;
+    private boolean firstTellsIdle;
+    private boolean firstIdle;
 
     /**
      * The counter from one reading to the next.
@@ -79,19 +87,8 @@ final class GpuSums {
             weightMs += other.weightMs;
         }
 
-        /** Puts a value in the place of some of the time. */
-        void replace(double value, double ms) {
-            if (weightMs > ms) {
-                sum += (value - sum / weightMs) * ms;
-            } else {
-                sum = 0;
-                weightMs = 0;
-                add(value, ms);
-            }
-        }
-
         OptionalDouble value() {
-            return weightMs > 0 ? OptionalDouble.of(sum / weightMs) : OptionalDouble.empty();
+            return mean(sum, weightMs);
         }
     }
 
@@ -113,10 +110,17 @@ final class GpuSums {
                 idleMs += ms;
             }
         }
-        power.add(reading.powerWatts(), ms);
-        reading.memoryUtilization().ifPresent(known -> memoryUtilization.add(known.meanRatio(), ms));
+        if (reading.powerWatts().isPresent()) {
+            power += reading.powerWatts().getAsDouble() * ms;
+            powerMs += ms;
+        }
+        if (reading.memoryUtilization().isPresent()) {
+            memoryUtilization += reading.memoryUtilization().get().meanRatio() * ms;
+            memoryUtilizationMs += ms;
+        }
         if (reading.memoryUsedBytes().isPresent()) {
-            memory.add(reading.memoryUsedBytes().getAsLong(), ms);
+            memory += (double) reading.memoryUsedBytes().getAsLong() * ms;
+            memoryMs += ms;
         }
         reading.detail().flatMap(GpuDetail::activity).ifPresent(known -> {
             Mean[] means = activity();
@@ -171,7 +175,10 @@ final class GpuSums {
         if (reading.energyJoules().isPresent()) {
             if (!counted) {
                 counted = true;
-                first = step;
+                hasFirst = step != null;
+                firstJoules = step == null ? 0 : Math.max(0, step.joules());
+                firstTellsIdle = step != null && step.idle().isPresent();
+                firstIdle = step != null && step.idle().orElse(false);
             }
             if (step != null) {
                 add(step);
@@ -214,10 +221,17 @@ final class GpuSums {
         GpuUse.Work work = before.work();
         powerMax = most(powerMax, work.powerMaxWatts().orElse(Double.NaN));
         temperatureMax = most(temperatureMax, work.temperatureMaxCelsius().orElse(Double.NaN));
-        power.add(work.powerMeanWatts(), ms);
-        memoryUtilization.add(work.memoryUtilizationMeanRatio(), ms);
+        if (work.powerMeanWatts().isPresent()) {
+            power += work.powerMeanWatts().getAsDouble() * ms;
+            powerMs += ms;
+        }
+        if (work.memoryUtilizationMeanRatio().isPresent()) {
+            memoryUtilization += work.memoryUtilizationMeanRatio().getAsDouble() * ms;
+            memoryUtilizationMs += ms;
+        }
         if (work.memoryUsedMeanBytes().isPresent()) {
-            memory.add(work.memoryUsedMeanBytes().getAsLong(), ms);
+            memory += work.memoryUsedMeanBytes().getAsLong() * ms;
+            memoryMs += ms;
         }
         GpuUse.Activity known = work.activity();
         if (!known.equals(GpuUse.Activity.NOT_KNOWN)) {
@@ -247,8 +261,15 @@ final class GpuSums {
      * @param ms how much of its period the store counted
      */
     void replace(GpuReading reading, double ms) {
-        if (reading.memoryUsedBytes().isPresent()) {
-            memory.replace(reading.memoryUsedBytes().getAsLong(), ms);
+        if (reading.memoryUsedBytes().isEmpty()) {
+            return;
+        }
+        double bytes = reading.memoryUsedBytes().getAsLong();
+        if (memoryMs > ms) {
+            memory += (bytes - memory / memoryMs) * ms; // in the place of as much time
+        } else {
+            memory = bytes * ms;
+            memoryMs = ms;
         }
     }
 
@@ -274,9 +295,12 @@ final class GpuSums {
         memoryMax = Math.max(memoryMax, after.memoryMax);
         powerMax = most(powerMax, after.powerMax);
         temperatureMax = most(temperatureMax, after.temperatureMax);
-        power.add(after.power);
-        memoryUtilization.add(after.memoryUtilization);
-        memory.add(after.memory);
+        power += after.power;
+        powerMs += after.powerMs;
+        memoryUtilization += after.memoryUtilization;
+        memoryUtilizationMs += after.memoryUtilizationMs;
+        memory += after.memory;
+        memoryMs += after.memoryMs;
         if (after.activity != null) {
             Mean[] means = activity();
             for (int i = 0; i < means.length; i++) {
@@ -285,7 +309,10 @@ final class GpuSums {
         }
         if (after.counted && !counted) {
             counted = true;
-            first = after.first;
+            hasFirst = after.hasFirst;
+            firstJoules = after.firstJoules;
+            firstTellsIdle = after.firstTellsIdle;
+            firstIdle = after.firstIdle;
         }
         joules += after.joules;
         steps += after.steps;
@@ -302,12 +329,11 @@ final class GpuSums {
      * @param like what it is about: its run, node and devices are kept
      */
     GpuUse use(GpuUse like, boolean alone) {
-        @Nullable Step left = alone ? first : null;
-        int counts = steps - (left == null ? 0 : 1);
-        boolean leftTells = left != null && left.idle().isPresent();
-        int idleCounts = idleSteps - (leftTells ? 1 : 0);
-        double leftJoules = left == null ? 0 : Math.max(0, left.joules());
-        double leftIdle = leftTells && left != null && left.idle().orElse(false) ? leftJoules : 0;
+        boolean without = alone && hasFirst;
+        int counts = steps - (without ? 1 : 0);
+        int idleCounts = idleSteps - (without && firstTellsIdle ? 1 : 0);
+        double leftJoules = without ? firstJoules : 0;
+        double leftIdle = without && firstIdle ? firstJoules : 0;
         long lengthMs = Math.max(0, like.to().toEpochMilli() - like.from().toEpochMilli());
         return new GpuUse(
                 like.run(),
@@ -328,10 +354,10 @@ final class GpuSums {
                 counts > 0 ? OptionalDouble.of(joules - leftJoules) : OptionalDouble.empty(),
                 new GpuUse.Work(
                         idleCounts > 0 ? OptionalDouble.of(idleJoules - leftIdle) : OptionalDouble.empty(),
-                        power.value(),
+                        mean(power, powerMs),
                         real(powerMax),
-                        memoryUtilization.value(),
-                        rounded(memory.value()),
+                        mean(memoryUtilization, memoryUtilizationMs),
+                        rounded(mean(memory, memoryMs)),
                         real(temperatureMax),
                         activity == null
                                 ? GpuUse.Activity.NOT_KNOWN
@@ -347,6 +373,10 @@ final class GpuSums {
     /** Whole milliseconds, as the store counts them; periods that overlap are not more than all of the time. */
     private static double seconds(double ms, long mostMs) {
         return Math.min(Math.round(ms), mostMs) / 1000.0;
+    }
+
+    private static OptionalDouble mean(double sum, double ms) {
+        return ms > 0 ? OptionalDouble.of(sum / ms) : OptionalDouble.empty();
     }
 
     private static OptionalDouble real(double value) {

@@ -11,11 +11,13 @@ import io.fairwatch.collector.run.AllocatedGpu;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.store.GpuReadingAt;
+import io.fairwatch.collector.store.GpuSeries;
 import io.fairwatch.collector.store.GpuUse;
 import io.fairwatch.collector.store.JobUse;
 import io.fairwatch.collector.store.NodeState;
 import io.fairwatch.collector.store.PastCgroup;
 import io.fairwatch.collector.store.PastReading;
+import io.fairwatch.collector.store.Slots;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.RunSpan;
 import io.fairwatch.collector.store.Store.StoreException;
@@ -304,6 +306,8 @@ public final class LiveRuns {
         private long lastMs = Long.MIN_VALUE;
         private double lastJoules = Double.NaN;
         private boolean counted;
+        /** Absent where it began before this was told of it. */
+        private @Nullable Course course;
 
         OnGpu(Followed run, String uuid) {
             this.run = run;
@@ -317,6 +321,7 @@ public final class LiveRuns {
             lastMs = Long.MIN_VALUE;
             lastJoules = Double.NaN;
             counted = false;
+            course = run.cutMs == run.startMs ? new Course(run.startMs, busyAboveRatio) : null;
         }
 
         void addBefore(GpuUse use) {
@@ -350,6 +355,10 @@ public final class LiveRuns {
                 at(its).over(reading, ms, busyAboveRatio);
             }
             at(part).at(came.atMs(), reading, isNew, run.processes(reading), step(reading), busyAboveRatio);
+            if (course != null && reading.utilization().isPresent()) {
+                Utilization known = reading.utilization().get();
+                course.add(came.atMs(), came.periodMs(), known.meanRatio(), known.maxRatio());
+            }
             lastMs = came.atMs();
         }
 
@@ -740,6 +749,80 @@ public final class LiveRuns {
             }
         }
         return Optional.of(new RunUse(whole, hour, job(known), newest));
+    }
+
+    /**
+     * How busy a run's GPUs were over its life. Immutable.
+     *
+     * @param slots the slots
+     * @param gpus each GPU that it was given; of its points only time and utilisation are told
+     */
+    public record RunCourse(Slots slots, List<GpuSeries> gpus) {
+        public RunCourse {
+            gpus = List.copyOf(gpus);
+        }
+    }
+
+    /**
+     * How busy a run's GPUs were, for a drawing; empty: the store must be asked, which knows of runs that began before this.
+     *
+     * @param use what {@link #use} said of the run
+     * @param most most slots
+     */
+    public synchronized Optional<RunCourse> course(Run run, List<GpuUse> use, Instant to, int most) {
+        Followed known = followed.get(run.key());
+        long lengthMs = to.toEpochMilli() - run.key().start().toEpochMilli();
+        if (known == null
+                || known.state != State.WHOLE
+                || known.usesOthers
+                || lengthMs <= 0
+                || !known.its.keySet().equals(uuids(run))
+                || known.its.values().stream().anyMatch(on -> on.course == null)) {
+            return Optional.empty();
+        }
+        long stepMs = known.its.values().stream()
+                .mapToLong(on -> Objects.requireNonNull(on.course).stepMs())
+                .max()
+                .orElse(PART_MS);
+        long slotMs = stepMs * ((lengthMs + stepMs * most - 1) / (stepMs * most));
+        Slots slots = new Slots(run.key().start(), to, Duration.ofMillis(slotMs));
+        int count = (int) ((lengthMs + slotMs - 1) / slotMs);
+        List<GpuSeries> series = new ArrayList<>();
+        for (GpuUse gpu : use) {
+            OnGpu on = gpu.allocated()
+                    .flatMap(AllocatedGpu::uuid)
+                    .map(known.its::get)
+                    .orElse(null);
+            series.add(new GpuSeries(
+                    gpu.node(),
+                    gpu.allocated(),
+                    gpu.device(),
+                    on == null ? List.of() : points(Objects.requireNonNull(on.course), slots, count)));
+        }
+        return Optional.of(new RunCourse(slots, series));
+    }
+
+    private static List<GpuSeries.Point> points(Course course, Slots slots, int count) {
+        long slotMs = slots.length().toMillis();
+        int many = (int) (slotMs / course.stepMs());
+        List<GpuSeries.Point> points = new ArrayList<>(count);
+        for (int i = 0; i < count; i++) {
+            Course.Slot slot = course.slot(i * many, many);
+            if (slot.known()) {
+                points.add(new GpuSeries.Point(
+                        slots.from().plusMillis(i * slotMs),
+                        0,
+                        0,
+                        OptionalDouble.of(slot.meanRatio()),
+                        OptionalDouble.of(slot.maxRatio()),
+                        OptionalLong.empty(),
+                        OptionalLong.empty(),
+                        OptionalDouble.empty(),
+                        OptionalDouble.empty(),
+                        GpuUse.Activity.NOT_KNOWN));
+            }
+        }
+        return points;
     }
 
     private static GpuUse nothing(Run run, AllocatedGpu given, Optional<GpuDevice> device, Instant from, Instant to) {

@@ -190,9 +190,9 @@ public final class LiveUse {
 
     /** GPUs on which processes of a job were seen lately, by job. */
     public Map<Long, List<String>> usedLately() {
-        Map<Long, List<String>> used = new HashMap<>();
-        gpus.forEach((uuid, gpu) -> gpu.jobs().forEach(job -> used.computeIfAbsent(job, first -> new ArrayList<>(1))
-                .add(uuid)));
+        Map<Long, List<String>> used = new HashMap<>(2 * gpus.size());
+        gpus.forEach((uuid, gpu) -> gpu.jobs.forEach(
+                job -> used.computeIfAbsent(job, first -> new ArrayList<>(1)).add(uuid)));
         return used;
     }
 
@@ -212,6 +212,8 @@ public final class LiveUse {
         private final Deque<Period> periods = new ArrayDeque<>(0);
         /** When nobody looked since it was busy last, oldest first. */
         private final Deque<Gap> gaps = new ArrayDeque<>(0);
+
+        private volatile List<Long> jobs = List.of();
 
         private long lastAtMs = Long.MIN_VALUE;
         /** What was seen lies between these two; only readings that tell how busy it was. */
@@ -241,6 +243,7 @@ public final class LiveUse {
             if (period.tells()) {
                 see(period.fromMs(), period.atMs(), period.max() > busyAboveRatio);
             }
+            noteJobs();
         }
 
         private void see(long fromMs, long toMs, boolean busy) {
@@ -304,21 +307,29 @@ public final class LiveUse {
                 }
                 gaps.addAll(liveGaps);
             }
+            noteJobs();
         }
 
-        /** Asked of every GPU at once, so it makes nothing that it need not. */
-        synchronized List<Long> jobs() {
-            List<Long> jobs = List.of();
+        /** Whose processes were seen lately. Most of the time it is what it was. */
+        private void noteJobs() {
             long fromMs = lastAtMs - LATELY_MS;
+            List<Sight> seen = List.of();
+            List<Long> now = List.of();
             for (Period period : periods) {
-                for (Sight sight : period.atMs() > fromMs ? period.sights() : List.<Sight>of()) {
-                    if (!jobs.contains(sight.jobId())) {
-                        jobs = jobs.isEmpty() ? new ArrayList<>(1) : jobs;
-                        jobs.add(sight.jobId());
+                if (period.atMs() <= fromMs || period.sights().equals(seen)) {
+                    continue;
+                }
+                seen = period.sights();
+                for (Sight sight : seen) {
+                    if (!now.contains(sight.jobId())) {
+                        now = now.isEmpty() ? new ArrayList<>(1) : now;
+                        now.add(sight.jobId());
                     }
                 }
             }
-            return jobs;
+            if (!now.equals(jobs)) {
+                jobs = List.copyOf(now);
+            }
         }
 
         synchronized Optional<Lately> lately(Run run, Instant until, Predicate<Period> counts) {

@@ -20,6 +20,7 @@ import io.fairwatch.agent.wire.Utilization;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.Given;
+import io.fairwatch.collector.store.GpuSeries;
 import io.fairwatch.collector.store.GpuUse;
 import io.fairwatch.collector.store.NodeState;
 import io.fairwatch.collector.store.Store;
@@ -28,6 +29,7 @@ import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.collector.usage.LiveRuns.RunUse;
 import java.lang.reflect.RecordComponent;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -434,6 +436,46 @@ class LiveRunsTest {
         GpuUse hour = live.use(ONE, nodes, at(6000)).orElseThrow().lastHour().get(0);
         assertEquals(at(6000), hour.to());
         assertTrue(hour.coverage() < 0.2, "" + hour);
+    }
+
+    @Test
+    @DisplayName(
+            "over a run's life it draws what the store draws; of one that began before it was told, the store does")
+    void course() throws Exception {
+        List<NodeSnapshot> all = new Cluster(12).snapshots(0, 9000);
+        send(all.subList(0, 6));
+        live.follow(store, RUNS, at(120));
+        for (int sent : new int[] {20, 100, 300, all.size()}) {
+            List<NodeSnapshot> more = all.subList(sent == 20 ? 6 : sent == 100 ? 20 : sent == 300 ? 100 : 300, sent);
+            send(more);
+            Instant now = more.get(more.size() - 1).at();
+            Map<String, NodeState> nodes =
+                    store.nodes().stream().collect(Collectors.toMap(NodeState::node, Function.identity()));
+            RunUse use = live.use(ONE, nodes, now).orElseThrow();
+            LiveRuns.RunCourse drawn = live.course(ONE, use.whole(), now, 60).orElseThrow();
+            assertTrue(Duration.between(drawn.slots().from(), now)
+                            .compareTo(drawn.slots().length().multipliedBy(60))
+                    <= 0);
+            List<GpuSeries.Point> points = drawn.gpus().get(0).points();
+            List<GpuSeries.Point> expected =
+                    store.gpuSeries(new RunSpan(ONE, ONE.key().start(), now), drawn.slots()).get(0).points().stream()
+                            .filter(point -> point.utilizationMeanRatio().isPresent())
+                            .toList();
+            assertEquals(
+                    expected.stream().map(GpuSeries.Point::from).toList(),
+                    points.stream().map(GpuSeries.Point::from).toList());
+            for (int i = 0; i < points.size(); i++) {
+                assertEquals(
+                        expected.get(i).utilizationMeanRatio().orElseThrow(),
+                        points.get(i).utilizationMeanRatio().orElseThrow(),
+                        0.03);
+                assertEquals(
+                        expected.get(i).utilizationMaxRatio().orElseThrow() > BUSY,
+                        points.get(i).utilizationMaxRatio().orElseThrow() > BUSY);
+            }
+            assertTrue(drawn.slots().length().toSeconds() < 600);
+        }
+        assertFalse(live.course(WIDE, List.of(), at(9000), 60).isPresent(), "it began an hour before");
     }
 
     /** A store that lets something happen before it answers the last question of those who ask it for a run. */
