@@ -39,6 +39,7 @@ import java.util.Set;
  * @param escalation who hears of findings, one after the other
  * @param enforcement what is done to jobs
  * @param answers what owners and staff can say
+ * @param access who sees what
  * @param mail how mails are sent
  * @param people how people are written to
  * @param report what reports say
@@ -53,6 +54,7 @@ record CollectorConfig(
         Escalation escalation,
         EnforcementConfig enforcement,
         AnswersConfig answers,
+        AccessConfig access,
         Mail mail,
         PeopleConfig people,
         Reporting report,

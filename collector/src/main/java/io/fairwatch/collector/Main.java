@@ -20,6 +20,7 @@ import io.fairwatch.collector.lookup.HoldLookup;
 import io.fairwatch.collector.lookup.JobList;
 import io.fairwatch.collector.lookup.JobLookup;
 import io.fairwatch.collector.lookup.NodeLookup;
+import io.fairwatch.collector.lookup.Owners;
 import io.fairwatch.collector.lookup.ScratchLookup;
 import io.fairwatch.collector.lookup.SeriesLookup;
 import io.fairwatch.collector.lookup.UserLookup;
@@ -39,6 +40,7 @@ import io.fairwatch.collector.slurm.HistoryImport;
 import io.fairwatch.collector.slurm.SlurmCommand;
 import io.fairwatch.collector.slurm.SlurmControl;
 import io.fairwatch.collector.slurm.SlurmSync;
+import io.fairwatch.collector.store.AuditEntry;
 import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.Store;
@@ -49,6 +51,8 @@ import io.fairwatch.collector.usage.LiveGpus;
 import io.fairwatch.collector.usage.LiveRuns;
 import io.fairwatch.collector.usage.LiveUse;
 import io.fairwatch.collector.usage.UpkeepRound;
+import io.fairwatch.collector.web.Access;
+import io.fairwatch.collector.web.AccessTokens;
 import io.fairwatch.collector.web.Api;
 import io.fairwatch.collector.web.BacktestRoute;
 import io.fairwatch.collector.web.Described;
@@ -82,6 +86,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.UUID;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
@@ -108,7 +113,8 @@ import picocli.CommandLine.ScopeType;
             RulesCommand.class,
             CopyCommands.Backup.class,
             CopyCommands.Restore.class,
-            CopyCommands.ExportTables.class
+            CopyCommands.ExportTables.class,
+            TokenCommand.class
         },
         exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {"0: ended as asked", "1: could not go on", "2: wrong configuration or words"})
@@ -176,7 +182,8 @@ public final class Main implements Callable<Integer> {
             People people,
             Optional<AnswerLinks> links,
             Optional<String> staffToken,
-            Optional<String> bounceToken) {}
+            Optional<String> bounceToken,
+            Optional<AccessTokens> tokens) {}
 
     /** Reads the configuration, then every file that it names, and tells all problems of those together. */
     private static Setup read(Path file) throws ConfigException {
@@ -209,10 +216,22 @@ public final class Main implements Callable<Integer> {
             problems.addAll(config.enforcement()
                     .problems(rules.get(), config.escalation().ladder()));
         }
+        Optional<AccessTokens> tokens = tokens(config, problems);
         if (rules.isEmpty() || !problems.isEmpty()) {
             throw new ConfigException(problems);
         }
-        return new Setup(config, rules.get(), token, people, links, staffToken, bounceToken);
+        return new Setup(config, rules.get(), token, people, links, staffToken, bounceToken, tokens);
+    }
+
+    /** What signs the tokens of people. */
+    static Optional<AccessTokens> tokens(CollectorConfig config, List<String> problems) {
+        Optional<String> secret = secret(config.access().secretFile(), problems);
+        try {
+            return secret.map(AccessTokens::new);
+        } catch (IllegalArgumentException weak) {
+            problems.add("access.secretFile: " + weak.getMessage());
+            return Optional.empty();
+        }
     }
 
     private static Optional<AnswerLinks> links(CollectorConfig config, List<String> problems) {
@@ -309,6 +328,11 @@ public final class Main implements Callable<Integer> {
                             .flatMap(Function.identity())
                             .toList());
 
+            Access access = new Access(
+                    config.access().settings(setup.tokens(), setup.staffToken()),
+                    new Owners(store),
+                    (staff, question) -> recordLook(store, clock, staff, question),
+                    clock);
             Router router = Router.router(vertx);
             ingest.mount(router);
             List<Described> others = answers(setup, vertx, store, planner, clock, router);
@@ -330,7 +354,8 @@ public final class Main implements Callable<Integer> {
                             meters,
                             new RuleRoutes(new Explainer(store, rules, clock, judges), zone),
                             others)
-                    .mount(router);
+                    .mount(router, access);
+            access.guard(router, vertx); // what is mounted after it
             ReportDesk desk = new ReportDesk(reports, clock);
             new ReportPages(
                             vertx,
@@ -437,6 +462,29 @@ public final class Main implements Callable<Integer> {
                                                 .map(entry -> entry.getKey() + "=" + entry.getValue()))
                                 .collect(Collectors.joining(", "))))
                 .toList();
+    }
+
+    /** What staff look at is in the audit trail; a look that cannot be written down is answered all the same, and logged. */
+    private static void recordLook(Store store, InstantSource clock, String staff, String question) {
+        try {
+            store.saveDecisions(new Store.Decisions(
+                    List.of(),
+                    List.of(),
+                    List.of(),
+                    List.of(new AuditEntry(
+                            UUID.randomUUID().toString(),
+                            clock.instant(),
+                            "staff " + staff,
+                            "look",
+                            AuditEntry.Outcome.NOTED,
+                            Optional.empty(),
+                            Optional.empty(),
+                            "",
+                            question,
+                            "{}"))));
+        } catch (StoreException e) {
+            log().warn("what staff looked at could not be written down staff={} question={}", staff, question, e);
+        }
     }
 
     /** Beside everything else, because a large cluster's last day takes a while to read. */

@@ -79,6 +79,8 @@ class CollectorConfigTest {
                                 Duration.ofHours(1),
                                 Optional.empty()),
                         new AnswersConfig(Optional.empty(), Duration.ofDays(7), 3, Optional.empty()),
+                        new AccessConfig(
+                                AccessConfig.Mode.OPEN, true, Path.of("/usr/bin/unmunge"), Optional.empty(), List.of()),
                         new CollectorConfig.Mail(
                                 Notifier.Mode.RECORD,
                                 "localhost",
@@ -195,6 +197,12 @@ class CollectorConfigTest {
                                 Duration.ofDays(3),
                                 1,
                                 Optional.of(Path.of("/staff.token"))),
+                        new AccessConfig(
+                                AccessConfig.Mode.OWN,
+                                false,
+                                Path.of("/opt/bin/unmunge"),
+                                Optional.of(Path.of("/access.secret")),
+                                List.of("eva")),
                         new CollectorConfig.Mail(
                                 Notifier.Mode.NOTIFY,
                                 "smtp.example.org",
@@ -313,6 +321,7 @@ class CollectorConfigTest {
                           shortenTo: 30m
                           lowQos: low
                         answers: {secretFile: /answer.secret, validFor: 3d, mostTimes: 1, staffTokenFile: /staff.token}
+                        access: {mode: own, munge: false, unmunge: /opt/bin/unmunge, secretFile: /access.secret, staff: [eva]}
                         people:
                           language: da
                           texts: /texts

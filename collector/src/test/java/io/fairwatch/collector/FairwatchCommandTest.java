@@ -38,6 +38,7 @@ class FairwatchCommandTest {
     private final Vertx vertx = Vertx.vertx();
     private final List<String> asked = new CopyOnWriteArrayList<>();
     private final List<String> accepted = new CopyOnWriteArrayList<>();
+    private final List<String> shown = new CopyOnWriteArrayList<>();
     private final Map<String, Reply> replies = new ConcurrentHashMap<>();
     private volatile Function<String, @Nullable Reply> answers = path -> replies.getOrDefault(path, replies.get(ANY));
     private final Path directory;
@@ -56,6 +57,7 @@ class FairwatchCommandTest {
                 .requestHandler(request -> {
                     asked.add(request.uri());
                     accepted.add(String.valueOf(request.getHeader("Accept")));
+                    shown.add(request.getHeader("Authorization") + " " + request.getHeader("X-Munge"));
                     Reply reply = answers.apply(request.path());
                     if (reply != null) {
                         request.response().setStatusCode(reply.status()).end(reply.body());
@@ -113,6 +115,33 @@ class FairwatchCommandTest {
         try (Stream<Path> left = Files.list(directory.resolve("here"))) {
             assertEquals(List.of(), left.toList());
         }
+    }
+
+    // ---- who asks
+
+    @Test
+    @DisplayName("who asks is shown by a token of one's own, or by munge where client.conf says so; else not at all")
+    void who() throws Exception {
+        says(200, "[]");
+        assertEquals(0, fairwatch("jobs", "--json").status());
+        Path token = Files.createDirectories(directory.resolve(".config/fairwatch")).resolve("token");
+        Files.writeString(token, "fw1.YW5uYQ.1.abc\n");
+        assertEquals(0, fairwatch("jobs", "--json").status());
+        Files.writeString(token, "no \" token\nurl = evil\n");
+        assertEquals(0, fairwatch("job", "1").status());
+
+        Path programs = Files.createDirectories(directory.resolve("programs"));
+        Path munge = Files.writeString(programs.resolve("munge"), "#!/bin/sh\necho \"MUNGE:$1$2:\"\n");
+        assertTrue(munge.toFile().setExecutable(true));
+        Files.writeString(directory.resolve("client.conf"), "url=" + url() + "\nauth=munge\n");
+        Ended ended = run(Map.of("PATH", programs + File.pathSeparator + System.getenv("PATH")), "nodesummary");
+        assertEquals(0, ended.status(), ended.err());
+        assertEquals(
+                List.of("null null", "Bearer fw1.YW5uYQ.1.abc null", "null null", "null MUNGE:-sfairwatch:"), shown);
+
+        says(403, "That is another user's; you see your own jobs.");
+        assertEquals(
+                new Ended(4, "", "fairwatch: That is another user's; you see your own jobs.\n"), fairwatch("job", "2"));
     }
 
     // ---- answers

@@ -17,6 +17,7 @@ import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -59,8 +60,9 @@ public final class NodeSummary {
      *
      * @param nodes those that report
      * @param slurm all that Slurm knows, by name
+     * @param shown whose names may be told; all others together are called others
      */
-    public String page(List<NodeView> nodes, List<SlurmNode> slurm, Holdings holdings) {
+    public String page(List<NodeView> nodes, List<SlurmNode> slurm, Holdings holdings, Predicate<String> shown) {
         Map<String, NodeView> reporting = new TreeMap<>();
         nodes.forEach(view -> reporting.put(view.node().node(), view));
         Map<String, SlurmNode> known = new TreeMap<>();
@@ -87,7 +89,8 @@ public final class NodeSummary {
         names.stream().sorted().forEach(name -> {
             NodeView view = reporting.get(name);
             String slurmState = known.containsKey(name) ? known.get(name).state() : "not known to Slurm";
-            page.append(line(name, nameWidth, gpuWidth, view, slurmState, idle)).append('\n');
+            page.append(line(name, nameWidth, gpuWidth, view, slurmState, idle, shown))
+                    .append('\n');
         });
         return page.append(colour(Colour.GREEN, "#"))
                 .append(" busy  ")
@@ -111,7 +114,13 @@ public final class NodeSummary {
     }
 
     private String line(
-            String name, int nameWidth, int gpuWidth, @Nullable NodeView view, String slurmState, Set<String> idle) {
+            String name,
+            int nameWidth,
+            int gpuWidth,
+            @Nullable NodeView view,
+            String slurmState,
+            Set<String> idle,
+            Predicate<String> shown) {
         if (view == null) {
             return padded(name, nameWidth) + "  "
                     + colour(Colour.FAINT, "no agent reports (Slurm: " + Plain.line(slurmState, 40) + ")");
@@ -129,7 +138,8 @@ public final class NodeSummary {
             boolean isIdle = idle.contains(gpu.device().uuid());
             strip.append(symbol(gpu, view, isIdle));
             for (Run run : gpu.heldBy()) {
-                int[] counts = holders.computeIfAbsent(run.owner().user(), user -> new int[2]);
+                int[] counts = holders.computeIfAbsent(
+                        shown.test(run.owner().user()) ? run.owner().user() : "others", user -> new int[2]);
                 counts[0]++;
                 counts[1] += isIdle ? 1 : 0;
             }

@@ -179,7 +179,8 @@ public final class Api {
                                 Parameter.UNTIL,
                                 Parameter.LIMIT,
                                 Parameter.AFTER)
-                        .answers(new TypeReference<Listing<JobLine>>() {}.getType()),
+                        .answers(new TypeReference<Listing<JobLine>>() {}.getType())
+                        .seen(Route.Sight.OWN_LIST),
                 Route.of(
                                 "/api/v1/jobs/{id}",
                                 "What a job does with its GPUs: the newest run of each of its parts.",
@@ -191,10 +192,12 @@ public final class Api {
                         .answers(new TypeReference<List<JobView>>() {}.getType())
                         .or(404, "Nobody knows the job.")
                         .or(409, "It has not started.")
-                        .or(410, "It has ended, and live was asked for."),
+                        .or(410, "It has ended, and live was asked for.")
+                        .seen(Route.Sight.OWN_JOB),
                 Route.of("/api/v1/jobs/{id}/runs", "All runs of a job, newest first.", this::runs, JOB)
                         .answers(new TypeReference<Listing<JobLine>>() {}.getType())
-                        .or(404, "Nobody knows the job, or it has not started."),
+                        .or(404, "Nobody knows the job, or it has not started.")
+                        .seen(Route.Sight.OWN_JOB),
                 Route.of(
                                 "/api/v1/jobs/{id}/series",
                                 "What a job's GPUs, CPUs and memory did over time, slot by slot: the newest run of each part.",
@@ -210,7 +213,8 @@ public final class Api {
                                 Parameter.WIDTH,
                                 Parameter.CHARACTERS)
                         .answers(SeriesView.class)
-                        .or(404, "Nobody knows the job, or nothing of that time."),
+                        .or(404, "Nobody knows the job, or nothing of that time.")
+                        .seen(Route.Sight.OWN_JOB),
                 Route.of(
                                 "/api/v1/idle",
                                 "GPUs that are held and idle now, idle longest first.",
@@ -221,7 +225,8 @@ public final class Api {
                                 Parameter.NODE,
                                 Parameter.LIMIT,
                                 Parameter.AFTER)
-                        .answers(new TypeReference<Listing<IdleGpu>>() {}.getType()),
+                        .answers(new TypeReference<Listing<IdleGpu>>() {}.getType())
+                        .seen(Route.Sight.OWN_LIST),
                 Route.of(
                                 "/api/v1/users",
                                 "What each user holds now, most idle GPUs first.",
@@ -232,18 +237,22 @@ public final class Api {
                                 Parameter.NODE,
                                 Parameter.LIMIT,
                                 Parameter.AFTER)
-                        .answers(new TypeReference<Listing<Holds>>() {}.getType()),
+                        .answers(new TypeReference<Listing<Holds>>() {}.getType())
+                        .seen(Route.Sight.OWN_LIST),
                 Route.of("/api/v1/users/{user}", "What one user has now.", this::user, Parameter.USER)
-                        .answers(UserView.class),
+                        .answers(UserView.class)
+                        .seen(Route.Sight.OWN_USER),
                 Route.of(
                                 "/api/v1/accounts",
                                 "What each charging account holds now, most idle GPUs first.",
                                 this::accounts,
+                                Parameter.USER,
                                 Parameter.ACCOUNT,
                                 Parameter.PARTITION,
                                 Parameter.LIMIT,
                                 Parameter.AFTER)
-                        .answers(new TypeReference<Listing<Holds>>() {}.getType()),
+                        .answers(new TypeReference<Listing<Holds>>() {}.getType())
+                        .seen(Route.Sight.OWN_LIST),
                 Route.of(
                                 "/api/v1/findings",
                                 "What rules found and is still so, newest first, with who was told; of a job also what is over.",
@@ -256,7 +265,8 @@ public final class Api {
                                 Parameter.WIDTH,
                                 Parameter.LIMIT,
                                 Parameter.AFTER)
-                        .answers(new TypeReference<Listing<FindingLine>>() {}.getType()),
+                        .answers(new TypeReference<Listing<FindingLine>>() {}.getType())
+                        .seen(Route.Sight.OWN_LIST),
                 Route.of(
                                 "/api/v1/nodes",
                                 "What nodes report now, by name.",
@@ -264,21 +274,24 @@ public final class Api {
                                 Parameter.LIMIT,
                                 Parameter.AFTER)
                         .answers(new TypeReference<Listing<NodeView>>() {}.getType())
-                        .or(404, "No node has reported yet."),
+                        .or(404, "No node has reported yet.")
+                        .seen(Route.Sight.STAFF),
                 Route.of(
                                 "/api/v1/nodes/{node}",
                                 "What one node reports now.",
                                 question -> nodes(question, question.text("node")),
                                 Parameter.NODE)
                         .answers(new TypeReference<Listing<NodeView>>() {}.getType())
-                        .or(404, "The node has never reported."),
+                        .or(404, "The node has never reported.")
+                        .seen(Route.Sight.STAFF),
                 Route.of(
                                 "/api/v1/summary",
                                 "One line for each node, for people.",
                                 this::summary,
                                 Parameter.COLOURS,
                                 Parameter.WIDTH)
-                        .in(Format.TEXT),
+                        .in(Format.TEXT)
+                        .seen(Route.Sight.NAMES_HIDDEN),
                 Route.of(
                                 "/api/v1/scratch",
                                 "What people keep on scratch and home file systems, most first.",
@@ -292,7 +305,8 @@ public final class Api {
                                 Parameter.WIDTH,
                                 Parameter.LIMIT,
                                 Parameter.AFTER)
-                        .answers(Keeping.class),
+                        .answers(Keeping.class)
+                        .seen(Route.Sight.OWN_LIST),
                 Route.of(
                                 "/api/v1/report",
                                 "What the cluster's GPUs were used for in a period.",
@@ -301,16 +315,23 @@ public final class Api {
                                 Parameter.text("from", "First day, e.g. 2026-09-01."),
                                 Parameter.text("to", "First day not counted."))
                         .answers(new TypeReference<Map<String, Object>>() {}.getType())
-                        .slow(),
+                        .slow()
+                        .seen(Route.Sight.STAFF),
                 Route.of("/api/v1/health", "Whether the collector, its agents and Slurm are well.", this::health)
                         .in(Format.JSON, Format.TEXT)
                         .answers(HealthCheck.Health.class)
-                        .or(503, "Something is not well; the answer says what."));
+                        .or(503, "Something is not well; the answer says what.")
+                        .seen(Route.Sight.EVERYBODY));
+    }
+
+    /** Adds the routes, open to everybody. */
+    public void mount(Router router) {
+        mount(router, Access.OPEN);
     }
 
     /** Adds the routes. */
-    public void mount(Router router) {
-        routes.forEach(route -> router.get(route.pattern()).handler(context -> answer(route, context)));
+    public void mount(Router router, Access access) {
+        routes.forEach(route -> router.get(route.pattern()).handler(context -> answer(route, context, access)));
         router.get("/api/v1/openapi.json").handler(description::send);
         // Vert.x has pages of HTML for these, whatever the route
         SENTENCES.forEach((status, sentence) -> router.errorHandler(status, context -> {
@@ -456,7 +477,8 @@ public final class Api {
     private Reply summary(Question question) throws StoreException {
         Holdings holdings = holds.held(Filter.ALL);
         NodeSummary summary = new NodeSummary(question.is("colours", "yes"), question.width());
-        return Reply.of(200, Format.TEXT, summary.page(nodes.find(Optional.empty()), nodes.known(), holdings));
+        return Reply.of(
+                200, Format.TEXT, summary.page(nodes.find(Optional.empty()), nodes.known(), holdings, question::shows));
     }
 
     private Reply scratch(Question question) throws StoreException, JsonProcessingException {
@@ -525,7 +547,7 @@ public final class Api {
                 .orElse(reply);
     }
 
-    private void answer(Route route, RoutingContext context) {
+    private void answer(Route route, RoutingContext context, Access access) {
         long began = System.nanoTime();
         Question question;
         try {
@@ -534,7 +556,8 @@ public final class Api {
             finish(route, context, began, Reply.sentence(400, String.valueOf(e.getMessage())));
             return;
         }
-        questions.ask(route.effort(), () -> answerTo(question)).onComplete(done -> {
+        Access.Shown shown = Access.Shown.of(context.request());
+        questions.ask(route.effort(), () -> answerTo(question, shown, access)).onComplete(done -> {
             if (done.succeeded()) {
                 finish(route, context, began, done.result());
             } else if (done.cause() instanceof Questions.Busy || done.cause() instanceof Questions.Late) {
@@ -553,9 +576,11 @@ public final class Api {
         });
     }
 
-    private static Reply answerTo(Question question) throws Exception {
+    private static Reply answerTo(Question question, Access.Shown shown, Access access) throws Exception {
         try {
-            return question.route().handler().answer(question);
+            return question.route().handler().answer(access.admit(question, access.viewer(shown)));
+        } catch (Access.Refused e) {
+            return Reply.sentence(e.status, String.valueOf(e.getMessage()));
         } catch (IllegalArgumentException e) {
             return Reply.sentence(400, String.valueOf(e.getMessage()));
         } catch (StoreException e) {

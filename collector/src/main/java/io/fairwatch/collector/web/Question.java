@@ -25,6 +25,9 @@ import java.util.stream.Stream;
 
 /** What somebody asks, checked against what the address takes. Immutable. */
 final class Question {
+    /** Whose name alone may be in the answer; no parameter, so nobody can ask for it. */
+    static final String SHOWN_USER = " shown user";
+
     private static final int WIDEST = 1000;
 
     private final Route route;
@@ -137,10 +140,31 @@ final class Question {
         return value.equals(values.get(name));
     }
 
+    /** The same question, with a value that was not asked for. */
+    Question narrowed(String name, String value) {
+        Map<String, String> narrowed = new HashMap<>(values);
+        narrowed.put(name, value);
+        return new Question(route, narrowed, format, zone, clock);
+    }
+
+    /** Whether a user's name may be in the answer. */
+    boolean shows(String user) {
+        return text(SHOWN_USER).map(user::equals).orElse(true);
+    }
+
+    /** What is asked, without how the answer is to look. */
+    String asked() {
+        Map<String, String> asked = new TreeMap<>(values);
+        List.of("format", "width", "characters", "colours", "limit", "after", SHOWN_USER)
+                .forEach(asked::remove);
+        return Plain.line(route.path() + " " + asked, 200);
+    }
+
     /** The same question with another value, as an address. */
     String with(String name, String value) {
         Map<String, String> asked = new TreeMap<>(values);
         route.parameters().stream().filter(route::isInPath).map(Parameter::name).forEach(asked::remove);
+        asked.remove(SHOWN_USER);
         asked.put(name, value);
         String path = route.path();
         for (Parameter parameter : route.parameters()) {

@@ -19,6 +19,7 @@ import java.util.TreeMap;
  * @param answer type of the JSON answer; absent where there is none
  * @param others statuses other than 200 that belong to this address, with a sentence each
  * @param effort how much work it may be
+ * @param sight what of it people may see who are no staff; nothing unless said
  * @param handler who answers
  */
 record Route(
@@ -29,7 +30,24 @@ record Route(
         Optional<Type> answer,
         Map<Integer, String> others,
         Effort effort,
+        Sight sight,
         Handler handler) {
+
+    /** What of an answer people may see who are no staff, where not everybody sees everything. */
+    enum Sight {
+        /** All of it. */
+        EVERYBODY,
+        /** A list: what is theirs. */
+        OWN_LIST,
+        /** What is theirs, by {@code user} in the path. */
+        OWN_USER,
+        /** What is theirs, by {@code id} of a job in the path. */
+        OWN_JOB,
+        /** All of it, with others' names left out by who answers. */
+        NAMES_HIDDEN,
+        /** Nothing. */
+        STAFF
+    }
 
     /** Who answers a question. */
     @FunctionalInterface
@@ -65,36 +83,44 @@ record Route(
                 Optional.empty(),
                 Map.of(),
                 Effort.QUICK,
+                Sight.STAFF,
                 handler);
     }
 
     /** The same, answering JSON of a type. */
     Route answers(Type type) {
-        return new Route(path, summary, parameters, formats, Optional.of(type), others, effort, handler);
+        return new Route(path, summary, parameters, formats, Optional.of(type), others, effort, sight, handler);
     }
 
     /** The same in other formats. */
     Route in(Format... others) {
-        return new Route(path, summary, parameters, List.of(others), answer, this.others, effort, handler);
+        return new Route(path, summary, parameters, List.of(others), answer, this.others, effort, sight, handler);
     }
 
     /** The same with one more status. */
     Route or(int status, String sentence) {
         Map<Integer, String> more = new TreeMap<>(others);
         more.put(status, sentence);
-        return new Route(path, summary, parameters, formats, answer, more, effort, handler);
+        return new Route(path, summary, parameters, formats, answer, more, effort, sight, handler);
     }
 
     /** The same with more parameters. */
     Route and(Parameter... more) {
         List<Parameter> all = new ArrayList<>(parameters);
         all.addAll(List.of(more));
-        return new Route(path, summary, all, formats, answer, others, effort, handler);
+        return new Route(path, summary, all, formats, answer, others, effort, sight, handler);
+    }
+
+    /** The same, of which people may see that. */
+    Route seen(Sight sight) {
+        return new Route(path, summary, parameters, formats, answer, others, effort, sight, handler)
+                .or(401, "Who asks is not known; where people see their own only.")
+                .or(403, "It is not for whoever asks; where people see their own only.");
     }
 
     /** The same, on the threads for long work. */
     Route slow() {
-        return new Route(path, summary, parameters, formats, answer, others, Effort.LONG, handler);
+        return new Route(path, summary, parameters, formats, answer, others, Effort.LONG, sight, handler);
     }
 
     boolean isInPath(Parameter parameter) {

@@ -37,6 +37,7 @@ public final class RuleRoutes {
                                 Parameter.text("id", "A job: 83549, an array task 83549_3, or a component 83549+1."))
                         .in(Format.JSON, Format.TEXT)
                         .answers(Why.class)
+                        .seen(Route.Sight.OWN_JOB)
                         .or(404, "Nobody knows the job.")))
                 .orElse(List.of());
     }

@@ -204,7 +204,7 @@ class HoldLookupTest {
                 node      CPU              memory           GPUs  who holds GPUs
                 nv-ai-01  #......... 13 %  ###....... 25 %  !     tlj@its.aau.dk 1 idle
                 """,
-                summary.page(nodes.find(Optional.empty()), nodes.known(), holdings)
+                summary.page(nodes.find(Optional.empty()), nodes.known(), holdings, user -> true)
                         .lines()
                         .limit(2)
                         .map(line -> line + "\n")

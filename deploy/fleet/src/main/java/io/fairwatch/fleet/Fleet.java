@@ -22,12 +22,12 @@ import java.util.zip.Deflater;
 final class Fleet {
     private static final int MOST_BATCH_BYTES = 1 << 20;
     private static final long FIRST_RETRY_MILLIS = 1_000;
-    private static final long LAST_RETRY_MILLIS = 60_000;
 
     private final Vertx vertx;
     private final Delivery delivery;
     private final InstantSource clock;
     private final Random random;
+    private final long longestWaitMillis;
     private final WireCodec codec = new WireCodec();
     private final List<Agent> agents = new ArrayList<>();
     private boolean stopped;
@@ -35,8 +35,10 @@ final class Fleet {
     /**
      * @param clock the cluster's time
      * @param seed makes the jitter of retries the same each time
+     * @param longestWaitMillis most time between two tries of an agent that nobody answers
      */
-    Fleet(Vertx vertx, Delivery delivery, InstantSource clock, long seed) {
+    Fleet(Vertx vertx, Delivery delivery, InstantSource clock, long seed, long longestWaitMillis) {
+        this.longestWaitMillis = longestWaitMillis;
         this.vertx = vertx;
         this.delivery = delivery;
         this.clock = clock;
@@ -120,7 +122,7 @@ final class Fleet {
                     vertx.setTimer(
                             reply.retryAfterMillis() + 1 + random.nextLong(retryMillis),
                             again -> send(batch, snapshots));
-                    retryMillis = Math.min(LAST_RETRY_MILLIS, 2 * retryMillis);
+                    retryMillis = Math.min(longestWaitMillis, 2 * retryMillis);
                 }
             });
         }

@@ -80,6 +80,13 @@ public final class Main implements Callable<Integer> {
     private boolean untilCaughtUp;
 
     @Option(
+            names = "--longest-wait",
+            paramLabel = "SECONDS",
+            defaultValue = "60",
+            description = "most time between two tries of an agent that nobody answers; default: 60, as agents do")
+    private int longestWaitSeconds = 60;
+
+    @Option(
             names = "--acknowledged",
             paramLabel = "FILE",
             description = "at the end, a line for each node: name, boot, last sequence acknowledged, last sent")
@@ -142,7 +149,7 @@ public final class Main implements Callable<Integer> {
                         new PoolOptions().setHttp1MaxSize(site.nodes().size())),
                 collector.toString().replaceFirst("/+$", ""),
                 token);
-        Fleet fleet = new Fleet(vertx, delivery, time, seed);
+        Fleet fleet = new Fleet(vertx, delivery, time, seed, longestWaitSeconds * 1000L);
         for (int first = 0; first < site.nodes().size(); first += TOGETHER) {
             List<Site.Node> some = site.nodes()
                     .subList(first, Math.min(first + TOGETHER, site.nodes().size()));
