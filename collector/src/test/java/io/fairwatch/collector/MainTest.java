@@ -98,7 +98,7 @@ class MainTest {
                     List.of(
                             file
                                     + ":1: stroe: unknown key (expected: listen, ingest, store, slurm, rules,"
-                                    + " escalation, enforcement, answers, mail, people, report, site)",
+                                    + " escalation, enforcement, answers, access, mail, people, report, site)",
                             file + ":3: listen.port: none (expected: a whole number)"),
                     ended.err().lines().toList());
             assertEquals("", ended.out());
