@@ -137,7 +137,7 @@ class AccessTest {
                         new ReportMaker(
                                 store,
                                 ReportSettings.DEFAULTS,
-                                new ReportMaker.Site("the cluster", ZoneOffset.UTC, "test", List.of())),
+                                new ReportMaker.Site("the cluster", ZoneOffset.UTC, "test", List::of)),
                         new HealthCheck(store, () -> NOW, Optional.empty(), "0.1.0", List::of),
                         ZoneOffset.UTC,
                         () -> NOW,
