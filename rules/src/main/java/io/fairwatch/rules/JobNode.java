@@ -10,6 +10,8 @@ import java.util.OptionalLong;
  *
  * @param name the node's name in Slurm
  * @param gpus GPUs of it that the job holds. Absent: Slurm does not name them
+ * @param gpusSeen GPUs of the node that its agent watched all through the window, processes included, whoever holds them.
+ *     Absent: some were not seen well, or nobody asked, since Slurm manages the GPUs there. Source: NVML
  * @param cpuSeconds CPU time used there in the window; seconds. Absent: the node reported nothing of the job. Source:
  *     cpu.stat or cpuacct.usage of the job's cgroup
  * @param memoryUsedMaxBytes most memory needed there at one time, anonymous and shared; bytes. Absent: as before
@@ -18,6 +20,7 @@ import java.util.OptionalLong;
 public record JobNode(
         String name,
         OptionalInt gpus,
+        OptionalInt gpusSeen,
         OptionalDouble cpuSeconds,
         OptionalLong memoryUsedMaxBytes,
         OptionalInt processesMax,
@@ -26,6 +29,7 @@ public record JobNode(
     public JobNode {
         Objects.requireNonNull(name, "name");
         gpus.ifPresent(value -> Facts.notNegative("gpus", value));
+        gpusSeen.ifPresent(value -> Facts.notNegative("gpusSeen", value));
         cpuSeconds.ifPresent(value -> Facts.notNegative("cpuSeconds", value));
         memoryUsedMaxBytes.ifPresent(value -> Facts.notNegative("memoryUsedMaxBytes", value));
         processesMax.ifPresent(value -> Facts.notNegative("processesMax", value));
@@ -33,6 +37,13 @@ public record JobNode(
     }
 
     JobNode withoutUse() {
-        return new JobNode(name, gpus, OptionalDouble.empty(), OptionalLong.empty(), OptionalInt.empty(), coverage);
+        return new JobNode(
+                name,
+                gpus,
+                OptionalInt.empty(),
+                OptionalDouble.empty(),
+                OptionalLong.empty(),
+                OptionalInt.empty(),
+                coverage);
     }
 }

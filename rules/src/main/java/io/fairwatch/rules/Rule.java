@@ -235,5 +235,17 @@ public record Rule(
         public Expressions {
             evidence = Collections.unmodifiableMap(new LinkedHashMap<>(evidence));
         }
+
+        /** Whether one of them names a fact, of whatever it may be. */
+        boolean names(String fact) {
+            String word = "." + fact;
+            return applies.orElse("").contains(word)
+                    || select.orElse("").contains(word)
+                    || condition.contains(word)
+                    || cancellable.orElse("").contains(word)
+                    || evidence.values().stream().anyMatch(text -> text.contains(word))
+                    || summary.contains(word)
+                    || fix.contains(word);
+        }
     }
 }

@@ -199,6 +199,17 @@ public final class RuleSet {
         return windows;
     }
 
+    /** Whether a rule of a scope over that window, or a variant of one, names a fact: what nobody names need not be known. */
+    public boolean names(Rule.Scope scope, Duration window, String fact) {
+        return enabled.values().stream()
+                .filter(rule -> rule.scope() == scope)
+                .filter(rule -> rule.timing().window().equals(window)
+                        || rule.variants().stream()
+                                .anyMatch(variant ->
+                                        variant.rule().timing().window().equals(window)))
+                .anyMatch(rule -> rule.expressions().names(fact));
+    }
+
     /** Gives the facts of one subject over a window. */
     @FunctionalInterface
     public interface Source {

@@ -292,7 +292,7 @@ final class Shortcut {
                 }
                 arguments[i] = value;
             }
-            return absent.isPresent() ? absent.get() : function.body().apply(arguments);
+            return absent.isPresent() ? absent.get() : function.body().of(arguments);
         }
 
         /** What an operator makes of a value that is there. */

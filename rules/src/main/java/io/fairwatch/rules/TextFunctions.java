@@ -1,5 +1,6 @@
 package io.fairwatch.rules;
 
+import com.google.errorprone.annotations.Immutable;
 import dev.cel.bundle.CelBuilder;
 import dev.cel.common.CelFunctionDecl;
 import dev.cel.common.CelOverloadDecl;
@@ -11,7 +12,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.function.Function;
 import java.util.stream.DoubleStream;
 import java.util.stream.Stream;
 
@@ -31,14 +31,21 @@ final class TextFunctions {
      * @param result type of what it gives
      * @param arguments types of what it takes
      * @param body takes what CEL holds of these types: Long, Double, String, List */
-    record Declared(CelType result, List<CelType> arguments, Function<Object[], Object> body) {}
+    record Declared(CelType result, List<CelType> arguments, Body body) {}
+
+    /** What a function does. */
+    @Immutable
+    @FunctionalInterface
+    interface Body {
+        Object of(Object[] arguments);
+    }
 
     TextFunctions(Language language) {
         this.language = language;
         declare("duration_text", SimpleType.STRING, SimpleType.INT, of -> language.duration((long) of[0]));
-        declare("bytes_text", SimpleType.STRING, SimpleType.INT, of -> bytesText((long) of[0]));
+        declare("bytes_text", SimpleType.STRING, SimpleType.INT, of -> bytesText(language, (long) of[0]));
         declare("percent_text", SimpleType.STRING, SimpleType.DOUBLE, of -> percentText((double) of[0]));
-        declare("hours_text", SimpleType.STRING, SimpleType.DOUBLE, of -> hoursText((double) of[0]));
+        declare("hours_text", SimpleType.STRING, SimpleType.DOUBLE, of -> hoursText(language, (double) of[0]));
         declare(
                 "list_text",
                 SimpleType.STRING,
@@ -73,7 +80,7 @@ final class TextFunctions {
                 .orElseThrow(() -> new IllegalArgumentException("mean of nothing")));
     }
 
-    private void declare(String name, CelType result, CelType argument, Function<Object[], Object> body) {
+    private void declare(String name, CelType result, CelType argument, Body body) {
         byName.put(name, new Declared(result, List.of(argument), body));
     }
 
@@ -97,7 +104,7 @@ final class TextFunctions {
                     function.arguments().stream()
                             .<Class<?>>map(TextFunctions::classOf)
                             .toList(),
-                    function.body()::apply));
+                    function.body()::of));
         });
     }
 
@@ -112,7 +119,7 @@ final class TextFunctions {
     }
 
     /** Says 33285996544 as "31.0 GiB". */
-    private String bytesText(long bytes) {
+    private static String bytesText(Language language, long bytes) {
         double value = bytes;
         int unit = 0;
         while (Math.abs(value) >= 1024 && unit < BINARY_UNITS.size() - 1) {
@@ -141,7 +148,7 @@ final class TextFunctions {
     }
 
     /** Says 3600.0 seconds as "1.0 hours" of something. */
-    private String hoursText(double seconds) {
+    private static String hoursText(Language language, double seconds) {
         double hours = seconds / 3600;
         return language.number(String.format(Locale.ROOT, hours < 100 ? "%.1f" : "%,.0f", hours));
     }

@@ -36,8 +36,8 @@
  *       {@code gpu.sm_mean_ratio}, {@code gpu.tensor_mean_ratio},
  *       {@code gpu.dram_mean_ratio}
  *   <li>{@code node}, one node of it, list {@code nodes}: {@link io.fairwatch.rules.JobNode}. {@code node.name},
- *       {@code node.gpus}, {@code node.cpu_seconds}, {@code node.memory_used_max_bytes}, {@code node.processes_max},
- *       {@code node.coverage}
+ *       {@code node.gpus}, {@code node.gpus_seen}, {@code node.cpu_seconds}, {@code node.memory_used_max_bytes},
+ *       {@code node.processes_max}, {@code node.coverage}
  *   <li>{@code queue}, who waits for GPUs of the kind, for running, finished and waiting jobs: {@link
  *       io.fairwatch.rules.QueueFacts}. {@code queue.gpu_model}, {@code queue.jobs_waiting}, {@code queue.gpus_wanted},
  *       {@code queue.gpus_free}

@@ -86,9 +86,17 @@ final class RandomFacts {
         if (random.nextInt(3) != 0) {
             fixed.put("nodes", 1L);
         }
+        JobAllocation allocation = build(Vocabulary.JOB, JobAllocation.class, fixed);
+        Map<String, Object> used = new HashMap<>(Map.of("window_seconds", window.toSeconds()));
+        JobUse use = build(Vocabulary.JOB, JobUse.class, used);
+        long held = allocation.resources().memoryBytes().orElse(Long.MAX_VALUE);
+        if (use.memoryUsedMaxBytes().orElse(0) > held) { // its limit would not have let it
+            used.put("memory_used_max_bytes", (long) (held * random.nextDouble()));
+            use = build(Vocabulary.JOB, JobUse.class, used);
+        }
         return new JobFacts(
-                build(Vocabulary.JOB, JobAllocation.class, fixed),
-                build(Vocabulary.JOB, JobUse.class, Map.of("window_seconds", window.toSeconds())),
+                allocation,
+                use,
                 TO.minus(window),
                 TO,
                 gpus,
@@ -112,6 +120,11 @@ final class RandomFacts {
             }
         }
         values.putAll(fixed);
+        if (values.get("utilization_max_ratio") instanceof Double most) {
+            // whatever ran was a process, and a mean is not above the most
+            values.computeIfPresent("processes_max", (name, number) -> most > 0.01 && number.equals(0L) ? 1L : number);
+            values.computeIfPresent("utilization_mean_ratio", (name, mean) -> Math.min((double) mean, most));
+        }
         return Vocabulary.build(type, values);
     }
 

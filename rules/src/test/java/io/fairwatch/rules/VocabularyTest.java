@@ -44,7 +44,7 @@ class VocabularyTest {
                         .byName()
                         .get("bytes_text")
                         .body()
-                        .apply(new Object[] {bytes}));
+                        .of(new Object[] {bytes}));
     }
 
     @ParameterizedTest(name = "{0}: {1} s")

@@ -37,6 +37,7 @@ final class Cluster {
     private final Map<String, Set<String>> nodesOfPartition = new HashMap<>();
     private final Map<Optional<String>, QueueFacts> queues = new ConcurrentHashMap<>();
     private final Map<Kind, List<PendingFacts.Place>> places = new ConcurrentHashMap<>();
+    private final Set<String> unmanaged = new HashSet<>();
     private int allWaitingJobs;
     private int allWantedGpus;
 
@@ -50,14 +51,29 @@ final class Cluster {
         private final Map<String, Integer> gpus = new HashMap<>();
         private int allGpus;
         private boolean vague;
+        private boolean vagueGpus;
     }
 
     /** @param holding runs that hold their allocation, by the same answer */
     Cluster(SlurmView view, List<Run> holding) {
+        this(view, holding, Map.of());
+    }
+
+    /**
+     * @param holding runs that hold their allocation, by the same answer
+     * @param seen how many GPUs agents see on nodes, by their names
+     */
+    Cluster(SlurmView view, List<Run> holding, Map<String, Integer> seen) {
         for (SlurmNode node : view.nodes()) {
             nodes.put(node.name(), node);
             kinds.put(node.name(), kindsOf(node));
         }
+        seen.forEach((name, gpus) -> {
+            SlurmNode node = nodes.get(name);
+            if (gpus > 0 && node != null && node.gpus().orElse(0) == 0) {
+                unmanaged.add(name);
+            }
+        });
         for (Run run : holding) {
             List<String> names = run.allocation().nodes();
             for (String name : names) {
@@ -79,7 +95,7 @@ final class Cluster {
                 use.allGpus++;
             }
             if (run.gpus().isEmpty() && run.allocation().gpus().orElse(0) > 0) {
-                names.forEach(name -> held.computeIfAbsent(name, first -> new Use()).vague = true);
+                names.forEach(name -> held.computeIfAbsent(name, first -> new Use()).vagueGpus = true);
             }
         }
         for (PendingJob job : view.pending()) {
@@ -105,6 +121,17 @@ final class Cluster {
             }
         }
         return kinds;
+    }
+
+    /** Whether a run is on nodes with GPUs that Slurm does not manage: everybody there uses which they choose. */
+    boolean choosesGpus(Run run) {
+        return run.allocation().gpus().orElse(0) == 0
+                && run.allocation().nodes().stream().anyMatch(unmanaged::contains);
+    }
+
+    /** GPUs that Slurm gave a run; absent: it does not say, or manages none there, which is not the same as none given. */
+    OptionalInt gpusGiven(Run run) {
+        return choosesGpus(run) ? OptionalInt.empty() : run.allocation().gpus();
     }
 
     /** The kind of a run's GPUs; absent: untyped, several, or none. */
@@ -169,7 +196,7 @@ final class Cluster {
     private int freeGpus(SlurmNode node, Optional<String> model) {
         Map<String, Integer> there = kinds.getOrDefault(node.name(), Map.of());
         Use use = held.get(node.name());
-        if (use != null && use.vague) {
+        if (use != null && use.vagueGpus) {
             return 0; // some are held, and which is not known
         }
         if (model.isEmpty()) {
@@ -235,6 +262,6 @@ final class Cluster {
     /** GPUs that running jobs hold on a node; absent: some hold GPUs that Slurm does not name. */
     OptionalInt gpusHeld(String name) {
         Use use = held.get(name);
-        return use == null ? OptionalInt.of(0) : use.vague ? OptionalInt.empty() : OptionalInt.of(use.allGpus);
+        return use == null ? OptionalInt.of(0) : use.vagueGpus ? OptionalInt.empty() : OptionalInt.of(use.allGpus);
     }
 }

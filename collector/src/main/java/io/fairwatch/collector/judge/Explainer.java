@@ -167,7 +167,8 @@ public final class Explainer {
                 store.liveRuns().stream()
                         .filter(run ->
                                 run.state().holdsAllocation() && !run.asOf().isBefore(slurm.at()))
-                        .toList());
+                        .toList(),
+                FactSource.gpusOfNodes(store.gpus(), now));
         List<Part> parts = new ArrayList<>();
         for (Run run : newest.values().stream().limit(MOST_PARTS).toList()) {
             parts.add(explain(run, cluster, now));
@@ -204,7 +205,7 @@ public final class Explainer {
                 .collect(Collectors.toMap(NodeState::node, Function.identity()));
         FactSource.Round round = source.round(List.of(run), nodes, cluster, now);
         for (Duration window : set.windows(Rule.Scope.RUNNING_JOB, rule -> true)) {
-            round.over(window);
+            round.over(window, set);
         }
         List<FindingRow> rows = store.findingsOf(run.key().jobId()).stream()
                 .filter(row -> row.run().equals(run.key()))

@@ -76,7 +76,7 @@ final class FactMaker {
                     run,
                     use,
                     whole.isEmpty() ? Optional.empty() : sameGpu(use, whole),
-                    strange.contains(use.node()) || isContradicted(use),
+                    use.allocated().isPresent() && (strange.contains(use.node()) || isContradicted(use)),
                     beside.powerLimit(use)));
         }
         Instant from = to.minus(length).isAfter(run.key().start())
@@ -106,7 +106,7 @@ final class FactMaker {
                         toldBySqueue(run, run.comment())),
                 new JobAllocation.Resources(
                         run.allocation().nodes().size(),
-                        run.allocation().gpus(),
+                        cluster.gpusGiven(run),
                         run.allocation().cpus(),
                         run.allocation().memoryBytes(),
                         Cluster.gpuModel(run),
@@ -148,8 +148,14 @@ final class FactMaker {
      * @param together most of its GPUs that were busy at one time; absent: not asked
      * @param powerLimits of GPUs, by UUID; empty if nobody asked
      * @param periods how often nodes report, by name
+     * @param gpusSeen how many GPUs of a node were watched all through the window, by name; only of nodes whose GPUs Slurm
+     *     does not manage
      */
-    record Beside(OptionalInt together, Map<String, Double> powerLimits, Map<String, Duration> periods) {
+    record Beside(
+            OptionalInt together,
+            Map<String, Double> powerLimits,
+            Map<String, Duration> periods,
+            Map<String, Integer> gpusSeen) {
         OptionalDouble powerLimit(GpuUse use) {
             Double limit =
                     use.device().map(device -> powerLimits.get(device.uuid())).orElse(null);
@@ -186,13 +192,21 @@ final class FactMaker {
                     : OptionalInt.of(gpus);
             io.fairwatch.collector.store.JobUse.OnNode use = seen.get(name);
             Duration period = beside.periods().get(name);
+            Integer watched = beside.gpusSeen().get(name);
             nodes.add(
                     use == null || period == null
                             ? new JobNode(
-                                    name, held, OptionalDouble.empty(), OptionalLong.empty(), OptionalInt.empty(), 0)
+                                    name,
+                                    held,
+                                    OptionalInt.empty(),
+                                    OptionalDouble.empty(),
+                                    OptionalLong.empty(),
+                                    OptionalInt.empty(),
+                                    0)
                             : new JobNode(
                                     name,
                                     held,
+                                    watched == null ? OptionalInt.empty() : OptionalInt.of(watched),
                                     use.cpuSeconds(),
                                     use.memoryUsedMaxBytes(),
                                     use.processesMax(),
@@ -258,13 +272,12 @@ final class FactMaker {
         return strange;
     }
 
-    /** Whether the numbers of the node are contradicted, or mean no device. */
+    /** Whether the numbers of the node, by which it was given, are contradicted, or mean no device. */
     private static boolean isContradicted(GpuUse use) {
-        return use.allocated().isPresent()
-                && switch (use.allocated().get().confidence()) {
-                    case UNKNOWN, CONTRADICTED -> true;
-                    case ASSUMED, CERTAIN, CONFIRMED -> false;
-                };
+        return switch (use.allocated().orElseThrow().confidence()) {
+            case UNKNOWN, CONTRADICTED -> true;
+            case ASSUMED, CERTAIN, CONFIRMED -> false;
+        };
     }
 
     private static GpuFacts gpuFacts(

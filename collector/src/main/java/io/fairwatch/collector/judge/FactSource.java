@@ -2,7 +2,9 @@ package io.fairwatch.collector.judge;
 
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.store.GpuOutside;
 import io.fairwatch.collector.store.GpuReadingAt;
+import io.fairwatch.collector.store.GpuSeen;
 import io.fairwatch.collector.store.GpuUse;
 import io.fairwatch.collector.store.JobUse;
 import io.fairwatch.collector.store.NodeState;
@@ -12,6 +14,7 @@ import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.collector.usage.Horizon;
 import io.fairwatch.rules.JobAllocation;
 import io.fairwatch.rules.JobFacts;
+import io.fairwatch.rules.Rule;
 import io.fairwatch.rules.RuleSet;
 import java.time.Duration;
 import java.time.Instant;
@@ -32,6 +35,11 @@ import java.util.stream.Collectors;
 /** Asks the store for what rules need: a few questions for each length of window, whatever the number of rules and runs.
  * Thread-safe. */
 final class FactSource {
+    /** Share of a window in which a GPU must have been watched, so that it can be said what did not happen on it. */
+    private static final double SEEN_WELL = 0.9;
+
+    private static final Duration LATELY = Duration.ofHours(6);
+
     private final Store store;
     private final double busyAboveRatio;
 
@@ -48,7 +56,7 @@ final class FactSource {
     /** The facts of runs that are over, over all of their time; by what they did, in a few questions for all of them. */
     Map<RunKey, Supplier<JobFacts>> ofFinished(List<Run> runs, Map<String, NodeState> nodes, Cluster cluster)
             throws StoreException {
-        FactMaker.Beside beside = new FactMaker.Beside(OptionalInt.empty(), Map.of(), periods(nodes));
+        FactMaker.Beside beside = new FactMaker.Beside(OptionalInt.empty(), Map.of(), periods(nodes), Map.of());
         List<RunSpan> spans = runs.stream()
                 .map(run -> new RunSpan(run, run.key().start(), run.end().orElse(run.asOf())))
                 .filter(span -> span.from().isBefore(span.to()))
@@ -74,6 +82,17 @@ final class FactSource {
                             cluster));
         }
         return facts;
+    }
+
+    /** How many GPUs agents saw on each node lately. */
+    static Map<String, Integer> gpusOfNodes(List<GpuSeen> gpus, Instant now) {
+        Map<String, Integer> seen = new HashMap<>();
+        for (GpuSeen gpu : gpus) {
+            if (gpu.lastAt().isAfter(now.minus(LATELY))) {
+                seen.merge(gpu.node(), 1, Integer::sum);
+            }
+        }
+        return seen;
     }
 
     private static Map<String, Duration> periods(Map<String, NodeState> nodes) {
@@ -108,8 +127,8 @@ final class FactSource {
             return new RunFacts(this, run, Objects.requireNonNull(horizons.get(run.key())));
         }
 
-        /** Asks for what is known of the last {@code length} of each run. */
-        void over(Duration length) throws StoreException {
+        /** Asks for what is known of the last {@code length} of each run, as far as one of the rules wants to know. */
+        void over(Duration length, RuleSet rules) throws StoreException {
             if (windows.containsKey(length)) {
                 return;
             }
@@ -123,17 +142,34 @@ final class FactSource {
                             .anyMatch(use -> use.lastBusyAt().isEmpty()))
                     .toList();
             whole.putAll(gpuUse(idle, Optional.empty()));
-            boolean isLong = length.compareTo(Duration.ofHours(1)) > 0;
-            if (isLong && powerLimits.isEmpty()) {
+            if (powerLimits.isEmpty() && rules.names(Rule.Scope.RUNNING_JOB, length, "power_limit_watts")) {
                 powerLimits = powerLimits(running);
             }
-            // how many worked at one time matters only to who holds several, and is not asked for short windows
-            List<Run> several = isLong
+            // how many worked at one time matters only to who holds several
+            List<Run> several = rules.names(Rule.Scope.RUNNING_JOB, length, "gpus_together_max")
                     ? running.stream().filter(run -> run.gpus().size() > 1).toList()
                     : List.of();
-            Window window =
-                    new Window(gpus, jobs, store.gpusTogether(spans(several, Optional.of(length)), busyAboveRatio));
-            windows.put(length, window);
+            windows.put(
+                    length,
+                    new Window(
+                            gpus,
+                            jobs,
+                            store.gpusTogether(spans(several, Optional.of(length)), busyAboveRatio),
+                            running.stream().anyMatch(cluster::choosesGpus) ? gpusSeen(length) : Map.of()));
+        }
+
+        /** How many GPUs each node has, where all of them were watched well and their processes told. */
+        private Map<String, Integer> gpusSeen(Duration length) throws StoreException {
+            Map<String, Integer> seen = new HashMap<>();
+            Set<String> doubtful = new HashSet<>();
+            for (GpuOutside gpu : store.gpusOutsideJobs(now.minus(length), now)) {
+                seen.merge(gpu.node(), 1, Integer::sum);
+                if (gpu.processesMax().isEmpty() || gpu.coveredMs() < SEEN_WELL * length.toMillis()) {
+                    doubtful.add(gpu.node());
+                }
+            }
+            seen.keySet().removeAll(doubtful);
+            return seen;
         }
 
         /** What the newest readings say; limits change seldom. */
@@ -178,7 +214,11 @@ final class FactSource {
     }
 
     /** What is known of all runs over one length of time. */
-    private record Window(Map<RunKey, List<GpuUse>> gpus, Map<RunKey, JobUse> jobs, Map<RunKey, Integer> together) {}
+    private record Window(
+            Map<RunKey, List<GpuUse>> gpus,
+            Map<RunKey, JobUse> jobs,
+            Map<RunKey, Integer> together,
+            Map<String, Integer> gpusSeen) {}
 
     /** The facts of one run, over one window after the other. Confined to one thread; those of several runs can be asked
      * for at the same time. */
@@ -210,7 +250,8 @@ final class FactSource {
                     new FactMaker.Beside(
                             together.isPresent() ? OptionalInt.of(together.get()) : OptionalInt.empty(),
                             round.powerLimits,
-                            round.periods),
+                            round.periods,
+                            window.gpusSeen),
                     round.cluster);
         }
 

@@ -188,7 +188,8 @@ public final class Judge {
                 live.stream()
                         .filter(run ->
                                 run.state().holdsAllocation() && !run.asOf().isBefore(asOf))
-                        .toList());
+                        .toList(),
+                FactSource.gpusOfNodes(store.gpus(), now));
         Map<String, NodeState> nodes =
                 store.nodes().stream().collect(Collectors.toMap(NodeState::node, Function.identity()));
 
@@ -294,7 +295,7 @@ public final class Judge {
         Predicate<Rule> due = rule -> all || rule.timing().window().compareTo(SHORT) <= 0;
         FactSource.Round facts = source.round(running, nodes, cluster, gathering.now);
         for (Duration window : rules.windows(Rule.Scope.RUNNING_JOB, due)) {
-            facts.over(window);
+            facts.over(window, rules);
         }
         // runs are judged each by itself, on all cores; what comes of it is decided in their order
         List<List<RuleSet.Judgement>> judged = running.parallelStream()

@@ -28,6 +28,8 @@ public final class GivenRun {
     private String tres = "cpu=4";
     private OptionalLong memory = OptionalLong.empty();
     private Duration timeLimit = Duration.ofHours(12);
+    private Optional<String> comment = Optional.empty();
+    private Optional<String> reservation = Optional.empty();
 
     private GivenRun(long jobId) {
         this.jobId = jobId;
@@ -118,6 +120,16 @@ public final class GivenRun {
         return this;
     }
 
+    public GivenRun comment(String text) {
+        comment = Optional.of(text);
+        return this;
+    }
+
+    public GivenRun reservation(String name) {
+        reservation = Optional.of(name);
+        return this;
+    }
+
     public Run run() {
         List<String> nodes = gpus.stream().map(AllocatedGpu::node).distinct().toList();
         JobState as = state.orElse(end.isPresent() ? JobState.COMPLETED : JobState.RUNNING);
@@ -141,6 +153,6 @@ public final class GivenRun {
                         tres),
                 gpus,
                 asOf,
-                new Run.Also(Optional.empty(), resumed, Optional.empty(), Optional.empty()));
+                new Run.Also(Optional.empty(), resumed, comment, reservation));
     }
 }

@@ -362,7 +362,9 @@ public final class GivenSemester {
                 .text("{}")
                 .number(1)
                 .number(1);
-        rows.number(ms(told)).text("RUN").text("").end();
+        rows.number(ms(told)).text("RUN").text("");
+        rows.none();
+        rows.end();
     }
 
     private void insert(Session session) throws SQLException {
