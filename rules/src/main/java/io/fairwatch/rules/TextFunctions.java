@@ -93,6 +93,7 @@ final class TextFunctions {
         return byName;
     }
 
+    @SuppressWarnings("Immutable") // the bodies are stateless lambdas of this class
     void addTo(CelBuilder builder) {
         byName.forEach((name, function) -> {
             builder.addFunctionDeclarations(CelFunctionDecl.newFunctionDeclaration(
