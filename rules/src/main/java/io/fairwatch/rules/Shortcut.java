@@ -223,37 +223,38 @@ final class Shortcut {
             }
             List<Node> of = known.get();
             String name = expression.call().function();
-            switch (name) {
-                case "_&&_":
-                    return Optional.of(run -> logic(of.get(0), of.get(1), run, false));
-                case "_||_":
-                    return Optional.of(run -> logic(of.get(0), of.get(1), run, true));
-                case "_?_:_":
-                    return Optional.of(run -> {
+            return switch (name) {
+                case "_&&_" -> Optional.of(run -> logic(of.get(0), of.get(1), run, false));
+                case "_||_" -> Optional.of(run -> logic(of.get(0), of.get(1), run, true));
+                case "_?_:_" ->
+                    Optional.of(run -> {
                         Object first = of.get(0).of(run);
                         if (first instanceof Boolean yes) {
                             return of.get(yes ? 1 : 2).of(run);
                         }
                         return first instanceof Absent ? first : GIVE_UP;
                     });
-                case "!_":
-                    return unary(of, value -> value instanceof Boolean yes ? (Object) !yes : GIVE_UP);
-                case "double":
-                    return unary(
+                case "!_" -> unary(of, value -> value instanceof Boolean yes ? (Object) !yes : GIVE_UP);
+                case "double" ->
+                    unary(
                             of,
                             value -> value instanceof Long number
                                     ? (Object) (double) number
                                     : value instanceof Double ? value : GIVE_UP);
-                case "string":
-                    return unary(
+                case "string" ->
+                    unary(
                             of,
                             value -> value instanceof Long number
                                     ? Long.toString(number)
                                     : value instanceof String ? value : GIVE_UP);
-                case "size":
-                    return unary(of, value -> value instanceof List<?> list ? (Object) (long) list.size() : GIVE_UP);
-                default:
-            }
+                case "size" ->
+                    unary(of, value -> value instanceof List<?> list ? (Object) (long) list.size() : GIVE_UP);
+                default -> operator(name, of);
+            };
+        }
+
+        /** An operator between two values, or a function of {@link TextFunctions}. */
+        private Optional<Node> operator(String name, List<Node> of) {
             Optional<Binary> binary = binary(name);
             if (binary.isPresent() && of.size() == 2) {
                 Binary both = binary.get();
@@ -288,7 +289,7 @@ final class Shortcut {
                 }
                 if (value instanceof Absent one) {
                     absent = Optional.of(
-                            absent.map(other -> Absent.both(other, one)).orElse(one));
+                            absent.map(before -> Absent.both(before, one)).orElse(one));
                 }
                 arguments[i] = value;
             }
@@ -427,34 +428,33 @@ final class Shortcut {
             }
             List<CelExpr> of = step.call().args();
             String accumulator = fold.accuVar();
-            switch (step.call().function()) {
-                case "_&&_":
-                    return isVariable(of.get(0), accumulator) && isConstant(fold.accuInit(), true)
+            return switch (step.call().function()) {
+                case "_&&_" ->
+                    isVariable(of.get(0), accumulator) && isConstant(fold.accuInit(), true)
                             ? node(of.get(1), within)
                                     .map(test -> run -> quantified(range.get(), test, local, run, false))
                             : Optional.empty();
-                case "_||_":
-                    return isVariable(of.get(0), accumulator) && isConstant(fold.accuInit(), false)
+                case "_||_" ->
+                    isVariable(of.get(0), accumulator) && isConstant(fold.accuInit(), false)
                             ? node(of.get(1), within)
                                     .map(test -> run -> quantified(range.get(), test, local, run, true))
                             : Optional.empty();
-                case "_+_":
-                    return isVariable(of.get(0), accumulator) && isEmptyList(fold.accuInit())
+                case "_+_" ->
+                    isVariable(of.get(0), accumulator) && isEmptyList(fold.accuInit())
                             ? onlyElement(of.get(1))
                                     .flatMap(element -> node(element, within))
                                     .map(element ->
                                             run -> collected(range.get(), Optional.empty(), element, local, run))
                             : Optional.empty();
-                case "_?_:_":
-                    return isVariable(of.get(2), accumulator) && isEmptyList(fold.accuInit())
+                case "_?_:_" ->
+                    isVariable(of.get(2), accumulator) && isEmptyList(fold.accuInit())
                             ? node(of.get(0), within).flatMap(test -> appended(of.get(1), accumulator)
                                     .flatMap(element -> node(element, within))
                                     .map(element ->
                                             run -> collected(range.get(), Optional.of(test), element, local, run)))
                             : Optional.empty();
-                default:
-                    return Optional.empty();
-            }
+                default -> Optional.empty();
+            };
         }
 
         /** The element of {@code accumulator + [element]}. */
