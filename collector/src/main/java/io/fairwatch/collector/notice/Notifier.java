@@ -1,9 +1,10 @@
 package io.fairwatch.collector.notice;
 
+import io.fairwatch.collector.notice.DueNotices.Due;
+import io.fairwatch.collector.notice.DueNotices.Look;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.run.Subject;
-import io.fairwatch.collector.store.Exemptions;
 import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.Notice;
 import io.fairwatch.collector.store.Notice.Channel;
@@ -205,19 +206,11 @@ public final class Notifier {
             // news are about one thing each, a digest is about all
             return new Envelope(
                     notice.aim().channel(),
-                    isNews(notice) ? notice.aim().topic() : Topic.FINDING,
+                    DueNotices.isNews(notice) ? notice.aim().topic() : Topic.FINDING,
                     notice.aim().recipient(),
-                    isNews(notice) ? notice.id() : "");
+                    DueNotices.isNews(notice) ? notice.id() : "");
         }
     }
-
-    /** Whether it is true for ever, and not only while what was found lasts. */
-    private static boolean isNews(Notice notice) {
-        return notice.aim().topic() != Topic.FINDING && notice.aim().topic() != Topic.ANNOUNCED;
-    }
-
-    /** A notice with what it is about. */
-    private record Due(Notice notice, Optional<Run> run, FindingRow finding) {}
 
     /**
      * Deals with every notice that is due: the person with the oldest first, all that is due to one in one mail. While one
@@ -234,12 +227,17 @@ public final class Notifier {
             tally.unconfirmed += markLost();
             tally.bounced += returned.take();
             Map<Envelope, List<Due>> mails = new LinkedHashMap<>();
-            Known known = new Known();
+            DueNotices round = new DueNotices(store, settings.staleAfter, clock);
             for (Notice notice : store.noticesIn(List.of(State.PLANNED))) {
-                if (notice.aim().channel() != Channel.SLURM && isDue(notice)) {
-                    known.about(notice, tally)
-                            .ifPresent(due -> mails.computeIfAbsent(Envelope.of(notice), one -> new ArrayList<>())
-                                    .add(due));
+                if (notice.aim().channel() == Channel.SLURM || !isDue(notice)) {
+                    continue;
+                }
+                Look look = round.look(notice);
+                if (look instanceof Look.Now now) {
+                    mails.computeIfAbsent(Envelope.of(notice), one -> new ArrayList<>())
+                            .add(now.due());
+                } else if (look instanceof Look.Never never) {
+                    withhold(List.of(notice), never.why(), tally);
                 }
             }
             Map<String, Integer> sentToday = mails.isEmpty() ? new HashMap<>() : sentToday();
@@ -273,108 +271,6 @@ public final class Notifier {
         Map<String, Integer> count = new HashMap<>();
         mails.forEach((recipient, ids) -> count.put(recipient, ids.size()));
         return count;
-    }
-
-    /** What the store says about runs and findings, read once in a round. Confined to it. */
-    private final class Known {
-        private final Map<RunKey, Run> live = new HashMap<>();
-        private final Map<List<Object>, FindingRow> open = new HashMap<>();
-        private Exemptions exempt = new Exemptions(List.of());
-        private Optional<Store.SlurmView> view = Optional.empty();
-        private boolean read;
-
-        private void read() throws Store.StoreException {
-            if (read) {
-                return;
-            }
-            store.liveRuns().forEach(run -> live.put(run.key(), run));
-            store.openFindings().forEach(row -> open.put(List.of(row.subject(), row.rule(), row.since()), row));
-            exempt = new Exemptions(store.exemptions(clock.instant()));
-            view = store.view();
-            read = true;
-        }
-
-        /** What a notice is about, if it is to be sent now. */
-        Optional<Due> about(Notice notice, Tally tally) throws Store.StoreException {
-            read();
-            Optional<FindingRow> finding =
-                    Optional.ofNullable(open.get(List.of(notice.subject(), notice.rule(), notice.since())));
-            if (finding.isEmpty()) {
-                finding = finding(notice);
-            }
-            if (!(notice.subject() instanceof RunKey key)) {
-                return aboutNoRun(notice, finding, tally);
-            }
-            Optional<Run> run = Optional.ofNullable(live.get(key));
-            if (run.isEmpty()) {
-                run = store.runsOf(key.jobId()).stream()
-                        .filter(one -> one.key().equals(key))
-                        .findFirst();
-            }
-            if (run.isEmpty() || finding.isEmpty()) {
-                withhold(List.of(notice), "its run or its finding is not in the store", tally);
-                return Optional.empty();
-            }
-            Due due = new Due(notice, run, finding.get());
-            if (isNews(notice)) {
-                return Optional.of(due);
-            }
-            if (isToldAlready(notice, finding.get())) {
-                withhold(List.of(notice), "told already", tally);
-                return Optional.empty();
-            }
-            if (finding.get().state() == FindingRow.State.RESOLVED
-                    || run.get().end().isPresent()
-                    || !run.get().state().holdsAllocation()) {
-                withhold(List.of(notice), "over before it was sent", tally);
-                return Optional.empty();
-            }
-            boolean waits = finding.get().clearSince().isPresent()
-                    || !isCurrent(run.get())
-                    || exempt.of(
-                                    key,
-                                    run.get().owner().user(),
-                                    run.get().owner().account(),
-                                    notice.rule())
-                            .isPresent();
-            // nobody is told what may have ceased to be true
-            return waits ? Optional.empty() : Optional.of(due);
-        }
-
-        /** A waiting job, a node or a user: what is over is not told, and what is just clear waits. */
-        private Optional<Due> aboutNoRun(Notice notice, Optional<FindingRow> finding, Tally tally)
-                throws Store.StoreException {
-            if (finding.isPresent() && isNews(notice)) {
-                return Optional.of(new Due(notice, Optional.empty(), finding.get()));
-            }
-            if (finding.isEmpty() || finding.get().state() == FindingRow.State.RESOLVED) {
-                withhold(List.of(notice), "over before it was sent", tally);
-                return Optional.empty();
-            }
-            if (isToldAlready(notice, finding.get())) {
-                withhold(List.of(notice), "told already", tally);
-                return Optional.empty();
-            }
-            return finding.get().clearSince().isPresent() || !isFresh()
-                    ? Optional.empty()
-                    : Optional.of(new Due(notice, Optional.empty(), finding.get()));
-        }
-
-        /** A step of one owner is done with the first delivery; of several others the next still get theirs. */
-        private static boolean isToldAlready(Notice notice, FindingRow finding) {
-            int done = finding.progress().done();
-            return done > notice.aim().step()
-                    || (done == notice.aim().step() && notice.aim().channel() == Channel.OWNER);
-        }
-
-        private boolean isFresh() {
-            return view.isPresent() && !view.get().at().isBefore(clock.instant().minus(settings.staleAfter));
-        }
-
-        /** Whether Slurm's newest answer names the run, and is not older than it takes to judge again. */
-        private boolean isCurrent(Run run) {
-            return isFresh() && !run.asOf().isBefore(view.orElseThrow().at());
-        }
     }
 
     /** Deals with what is due to one person; false: the others would fare no better now. */

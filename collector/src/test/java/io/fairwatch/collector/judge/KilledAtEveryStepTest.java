@@ -53,6 +53,7 @@ import org.junit.jupiter.api.Test;
 class KilledAtEveryStepTest {
     private static final Instant BEGIN = Instant.parse("2026-11-23T12:00:00Z");
     private static final int ROUNDS = 40;
+    private static final Duration BACK = Duration.ofMinutes(25);
 
     private static final Ladder LADDER = new Ladder(List.of(
             new Ladder.Step(Ladder.Target.OWNER, Duration.ZERO),
@@ -109,7 +110,10 @@ class KilledAtEveryStepTest {
         }
 
         Run run() {
-            GivenRun run = GivenRun.job(83549).gpus(1).from(BEGIN).asOf(now);
+            GivenRun run = GivenRun.job(83549)
+                    .gpus(1)
+                    .from(BEGIN.minus(Duration.ofHours(1)))
+                    .asOf(now);
             return alive ? run.run() : run.until(now).state(JobState.CANCELLED).run();
         }
 
@@ -271,10 +275,15 @@ class KilledAtEveryStepTest {
     }
 
     private static World live(int killedAt) throws Exception {
+        return live(killedAt, ROUNDS, ROUNDS);
+    }
+
+    /** @param backAt in this round somebody sets the clock back */
+    private static World live(int killedAt, int rounds, int backAt) throws Exception {
         World world = new World(killedAt);
         Collector collector = new Collector(world);
-        for (int round = 0; round < ROUNDS; round++) {
-            world.now = world.now.plusSeconds(60);
+        for (int round = 0; round < rounds; round++) {
+            world.now = round == backAt ? world.now.minus(BACK) : world.now.plusSeconds(60);
             world.slurmSays();
             try {
                 collector.round();
@@ -328,5 +337,17 @@ class KilledAtEveryStepTest {
         // for each mail: died when it was down as being sent, before it left, after it left, before that was written
         // down
         assertEquals(undisturbed.steps - 5 * 4, whole);
+    }
+
+    @Test
+    @DisplayName("when the clock is set back in any round all of it takes longer, and is told and done once")
+    void clockSetBack() throws Exception {
+        for (int round = 1; round < 20; round++) {
+            World world = live(0, ROUNDS + (int) BACK.toMinutes() + 5, round);
+            String where = "set back in round " + round;
+            assertEquals(5, world.mails.stream().map(Outbox.Mail::id).distinct().count(), where);
+            assertEquals(5, world.mails.size(), where);
+            assertEquals(1, world.cancelled, where);
+        }
     }
 }

@@ -184,7 +184,28 @@ class LetterWriterTest {
     void everything() throws IOException {
         Matter matter = full(run, Samples.finding(run));
         assertGolden("full", write(Optional.of("en"), matter));
-        assertGolden("full-da", write(Optional.of("da-DK, en"), matter));
+        assertGolden("full-da", write(Optional.of("da-DK, en"), full(run, inDanish(Samples.finding(run)))));
+    }
+
+    private static FindingRow inDanish(FindingRow row) {
+        return new FindingRow(
+                row.run(),
+                row.rule(),
+                row.since(),
+                row.state(),
+                row.lastSeen(),
+                row.clearSince(),
+                row.toldAt(),
+                row.user(),
+                row.summary(),
+                row.fix(),
+                row.evidence(),
+                row.progress(),
+                Map.of("da", new FindingRow.Said("2 af jobbets 3 GPU'er har ikke lavet noget i 1 t 30 min.", """
+                        Har programmet brug for flere GPU'er? De fleste bruger kun \u00e9n, hvis de ikke f\u00e5r andet at vide. \
+                        Bed s\u00e5 om \u00e9n i dit batchscript:
+                            #SBATCH --gres=gpu:1
+                        En shell eller notebook holder p\u00e5 sine GPU'er, til du lukker den.""")));
     }
 
     @Test
