@@ -14,7 +14,7 @@ LAB_BRIDGE=fwlab0
 LAB_VETH=fwlab-n                        # + last part of the node's address
 LAB_CGROUP=fairwatch-lab                # directory in every cgroup hierarchy, below the caller's own cgroup
 
-CTLD_PORT=16817 DBD_PORT=16819 REST_PORT=16820 DB_PORT=13306 SMTP_PORT=2525 LDAP_PORT=3389
+CTLD_PORT=16817 DBD_PORT=16819 REST_PORT=16820 DB_PORT=13306 SMTP_PORT=2525 LDAP_PORT=3389 COLLECTOR_PORT=7480
 
 # node  address  CPUs sockets cores threads  RealMemory(MiB)  GPUs model  known-to-Slurm  NVML-order
 # Order: is NVML's index n the device /dev/nvidia<n> (same), or are the two halves swapped (swapped)?
@@ -32,12 +32,13 @@ tlj@its.aau.dk   21001  cs
 anna@es.aau.dk   21002  es
 shj01@es.aau.dk  21003  es.shj
 bob              21004  cs,es
+gone             21005  cs
 gpuwatch         21090  cs
 "
 
 # Mail is taken for these; a user name without @ gets the first. Besides the users' mailboxes there are some more.
 LAB_MAIL_DOMAINS="lab.example its.aau.dk es.aau.dk student.aau.dk"
-LAB_MAILBOXES="support@its.aau.dk support@lab.example postmaster@lab.example"
+LAB_MAILBOXES="support@its.aau.dk support@lab.example postmaster@lab.example grey@lab.example"
 
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
