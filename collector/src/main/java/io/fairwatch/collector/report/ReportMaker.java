@@ -170,8 +170,11 @@ public final class ReportMaker {
                 sections.add(ActionLists.inactiveSection(basis, inactive));
             }
             sections.add(ActionLists.terms(basis));
-            scripts.add(ActionLists.inactiveScript(basis, inactive));
-            scripts.add(ActionLists.scratchScript(basis, old));
+            if (basis.people()
+                    .named()) { // they are no use without names, and whoever wants none must not get them here
+                scripts.add(ActionLists.inactiveScript(basis, inactive));
+                scripts.add(ActionLists.scratchScript(basis, old));
+            }
         }
         sections.add(Patterns.trend(basis));
         List<RuleInForce> rules = site.rules().get();

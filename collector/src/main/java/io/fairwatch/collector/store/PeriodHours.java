@@ -45,7 +45,11 @@ final class PeriodHours {
             ) hourly
             GROUP BY GROUPING SETS ((model_no, hour_ms), (department_no, hour_ms))""".formatted(HOUR_MS);
 
-    /** All GPUs, by the hour in which their period ends: readings that are not sealed, roll-ups of those that are. */
+    /**
+     * All GPUs, by the hour in which their period ends: readings that are not sealed, roll-ups of those that are. Of five
+     * minutes in which the GPU was idle and busy, the counter's steps tell what was taken while idle; the step from the
+     * five minutes before is not among them, so a little less is told than was.
+     */
     private static final String USED = """
             SELECT COALESCE(m.model, '?'), CAST(h.hour_ms / %1$d AS INTEGER), CAST(COALESCE(sum(h.measured_ms), 0) AS BIGINT),
               CAST(COALESCE(sum(h.used_ms), 0) AS BIGINT), CAST(COALESCE(sum(h.idle_ms), 0) AS BIGINT),
@@ -66,8 +70,8 @@ final class PeriodHours {
                 UNION ALL
                 SELECT node, at_ms - 1 - ?, measured_ms, CAST(used_ms AS BIGINT), idle_ms,
                   CASE WHEN power_mean IS NOT NULL THEN covered_ms END, CAST(power_mean * covered_ms AS BIGINT),
-                  CAST(COALESCE(idle_energy_joules * 1000,
-                    power_mean * CASE WHEN busy_ms = 0 THEN idle_ms ELSE 0 END) AS BIGINT)
+                  CAST(CASE WHEN busy_ms = 0 THEN power_mean * idle_ms WHEN idle_ms > 0 THEN idle_energy_joules * 1000 END
+                    AS BIGINT)
                 FROM :rollups WHERE at_ms > ? AND at_ms <= ?
               ) r
               GROUP BY node, since_ms - since_ms %% %1$d) h

@@ -193,6 +193,9 @@ public final class GivenSemester {
                   nodes VARCHAR, cpus INTEGER)""");
         session.execute(
                 "CREATE OR REPLACE TEMPORARY TABLE held (job_id BIGINT, start_ms BIGINT, place INTEGER, gpu INTEGER)");
+        session.execute("""
+                CREATE OR REPLACE TEMPORARY TABLE found (job_id BIGINT, start_ms BIGINT, user_name VARCHAR, since_ms BIGINT,
+                  told_ms BIGINT, cleared_ms BIGINT)""");
         List<PriorityQueue<Free>> free = new ArrayList<>();
         for (int model = 0; model < MODELS.length; model++) {
             free.add(new PriorityQueue<>(Comparator.comparingInt(Free::at).thenComparingInt(Free::gpu)));
@@ -211,7 +214,7 @@ public final class GivenSemester {
         double due = 0;
         try (Rows played = session.appendTemporary("played");
                 Rows places = session.appendTemporary("held");
-                Rows findings = session.append("finding")) {
+                Rows findings = session.appendTemporary("found")) {
             for (int hour = 0; hour < weights.length; hour++) {
                 due += weights[hour] / sum * runs;
                 int[] submits = random.ints((int) due, hour * 3600, Math.min(seconds, hour * 3600 + 3600))
@@ -348,22 +351,12 @@ public final class GivenSemester {
 
     private void finding(Rows rows, long job, int start, Person person, int since, int told, int cleared)
             throws SQLException {
-        rows.text("lab").number(job).number(ms(start)).text("idle-gpu").number(ms(since));
-        rows.text(cleared < 0 ? "TOLD" : "RESOLVED").number(ms(told));
+        rows.number(job).number(ms(start)).text(person.name()).number(ms(since)).number(ms(told));
         if (cleared < 0) {
             rows.none();
         } else {
             rows.number(ms(cleared));
         }
-        rows.number(ms(told))
-                .text(person.name())
-                .text("idle")
-                .text("end it")
-                .text("{}")
-                .number(1)
-                .number(1);
-        rows.number(ms(told)).text("RUN").text("");
-        rows.none();
         rows.end();
     }
 
@@ -379,6 +372,11 @@ public final class GivenSemester {
                   'cpu=' || cpus || ',mem=' || 40 * greatest(gpus, 1) || 'G,node=1,billing=' || cpus
                     || CASE WHEN gpus > 0 THEN ',gres/gpu=' || gpus || ',gres/gpu:' || model || '=' || gpus ELSE '' END, least(end_ms, :to)
                 FROM played""".replace(":to", Long.toString(toMs)));
+        session.execute("""
+                INSERT INTO finding (cluster, job_id, start_ms, rule, since_ms, state, last_seen_ms, clear_since_ms, told_ms,
+                  user_name, summary, fix, evidence, step_planned, step_done, step_done_ms)
+                SELECT 'lab', job_id, start_ms, 'idle-gpu', since_ms, CASE WHEN cleared_ms IS NULL THEN 'TOLD' ELSE 'RESOLVED' END,
+                  told_ms, cleared_ms, told_ms, user_name, 'idle', 'end it', '{}', 1, 1, told_ms FROM found""");
         session.execute("""
                 INSERT INTO run_gpu
                 SELECT 'lab', h.job_id, h.start_ms, h.place, p.node, h.gpu % 8, p.model, p.uuid, 'CERTAIN'
