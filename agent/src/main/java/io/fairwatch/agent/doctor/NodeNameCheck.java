@@ -16,6 +16,12 @@ record NodeNameCheck(Node node, Optional<String> configured) implements Check {
     public List<Finding> look() {
         String host = node.text("proc/sys/kernel/hostname").orElse("").strip();
         String used = nameInUse(node, configured);
+        if (!used.matches("[A-Za-z0-9][A-Za-z0-9._-]*")) {
+            return List.of(Finding.error(
+                    name(),
+                    "the host is called \"" + used + "\", which is no name of a node: the agent does not start",
+                    "set node: in agent.yml to this node's NodeName in slurm.conf"));
+        }
         TreeSet<String> slurms = new TreeSet<>();
         boolean slurmd = false;
         for (Running process : node.processes()) {

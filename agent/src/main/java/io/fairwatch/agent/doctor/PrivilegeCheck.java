@@ -9,7 +9,8 @@ record PrivilegeCheck(Node node, List<Feature> features) implements Check {
     /** The kernel's numbers of the capabilities that matter here. */
     enum Capability {
         CAP_DAC_READ_SEARCH(2),
-        CAP_SYS_PTRACE(19);
+        CAP_SYS_PTRACE(19),
+        CAP_SYS_ADMIN(21);
 
         private final int bit;
 
@@ -19,6 +20,12 @@ record PrivilegeCheck(Node node, List<Feature> features) implements Check {
 
         boolean isIn(long set) {
             return (set >> bit & 1) == 1;
+        }
+
+        /** Whether a process has it; true also where that cannot be told. */
+        static boolean has(Node node, String process, Capability wanted) {
+            String set = node.fields(process + "/status").getOrDefault("CapEff", "");
+            return !set.matches("[0-9a-f]{1,16}") || wanted.isIn(Long.parseUnsignedLong(set, 16));
         }
     }
 

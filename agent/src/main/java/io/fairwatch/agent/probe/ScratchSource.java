@@ -31,6 +31,12 @@ public record ScratchSource(
         why = List.copyOf(why);
     }
 
+    /** Whether a file system of this type can be accounted for: one of this node, or CephFS. */
+    public static boolean isAccountedFor(String type) {
+        Mounted mounted = new Mounted(type, "", true);
+        return !mounted.isRemote() || mounted.isCeph();
+    }
+
     /** Finds out, now; may wait for as long as the file system does. Walks nothing. */
     public static ScratchSource inspect(Path mount, Instant now) {
         String type = Mounted.at(mount).type();

@@ -328,6 +328,14 @@ class DoctorTest {
     }
 
     @Test
+    @DisplayName("a host without a name that could be a node's is an error before the agent says so")
+    void nodeNameNone() throws Exception {
+        tree.host("(none)");
+        assertTrue(what(new NodeNameCheck(tree.node(), Optional.empty()))
+                .startsWith("ERROR the host is called \"(none)\", which is no name of a node"));
+    }
+
+    @Test
     @DisplayName("cgroup v2 with SLUIDs, v1 without memory, hybrid and none at all are told apart")
     void cgroups() throws Exception {
         tree.cgroupsV2("s01K9ZJ3Q5R7TV", "job_12");
@@ -417,6 +425,40 @@ class DoctorTest {
         assertEquals(
                 "WARNING nfs4, not a file system of this node: it is left out\n", what(scratch("/work", "walk", 0)));
         assertEquals("ERROR nothing is mounted there\n", what(scratch("/scratch", "walk", 0)));
+    }
+
+    @Test
+    @DisplayName("a directory of a larger file system is counted as that, and doubted only where a disk may be missing")
+    void scratchDirectory() throws Exception {
+        tree.mounts(Map.of("/raid", "xfs /dev/md0 rw", "/", "ext4 /dev/sda1 rw", "/gfs", "gfs2 /dev/sdx rw"));
+        Files.createDirectories(directory.resolve("root/raid/scratch"));
+        Files.createDirectories(directory.resolve("root/local"));
+        assertTrue(what(scratch("/raid/scratch", "walk", 0))
+                .matches("FINE xfs, .*\nFINE a directory of the file system on /raid: .*\n"));
+        assertTrue(what(scratch("/local", "walk", 0))
+                .matches("FINE ext4, .*\nWARNING a directory of the file system on /: .*\n"));
+        assertEquals("ERROR no such directory\n", what(scratch("/raid/gone", "walk", 0)));
+        assertTrue(what(scratch("/gfs", "walk", 0)).startsWith("WARNING gfs2, not a file system of this node"));
+    }
+
+    @Test
+    @DisplayName("what the doctor sees of scratch as root, and the agent may not, is told with what to do")
+    void scratchAsRoot() throws Exception {
+        tree.mounts(Map.of("/raid", "xfs /dev/md0 rw,usrquota"))
+                .agent(READ_SEARCH)
+                .file("proc/self/status", FakeTree.status("java", 0, "000001ffffffffff"));
+        Files.createDirectories(directory.resolve("root/raid"));
+        List<Finding> findings = of(scratch("/raid", "quota", 0));
+        assertEquals(Severity.WARNING, findings.get(1).severity());
+        assertTrue(
+                findings.get(1).what().startsWith("the agent lacks CAP_SYS_ADMIN, so it is not told quotas and walks"),
+                findings.toString());
+        assertTrue(findings.get(1).advice().orElse("").contains("fairwatch-agent.service.d/quota.conf.example"));
+        assertEquals(1, of(scratch("/raid", "walk", 0)).size());
+        tree.agent(NO_CAPABILITIES);
+        assertTrue(what(scratch("/raid", "walk", 0)).contains("WARNING the agent lacks CAP_DAC_READ_SEARCH"));
+        tree.agent("0000000000200004");
+        assertEquals(1, of(scratch("/raid", "quota", 0)).size());
     }
 
     private ScratchCheck scratch(String mount, String method, int closed, String... why) {
