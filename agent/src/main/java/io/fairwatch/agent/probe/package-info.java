@@ -42,7 +42,8 @@
  *       (ext4, XFS) are ten times cheaper than a walk and want the block device, which is root's. Quotas and CephFS do
  *       not tell what a walk does: quotas no last write, CephFS no users. One command lists the quotas of ext4 and of XFS:
  *       the kernel fills {@code Q_GETNEXTQUOTA} from the same figures as XFS's own. Java tells neither blocks on disk nor
- *       owners without a name lookup, so {@code Libc}, the only class here with native calls, asks the system. A
+ *       owners without a name lookup, so {@code Libc} asks the system, by the only native calls here but for those of
+ *       {@code ServiceNotice}. A
  *       directory that the agent may not read is not guessed at.
  *   <li><b>Nobody is gone lightly.</b> A directory service that is down says so of everybody ({@link
  *       io.fairwatch.agent.probe.UserNames}).

@@ -24,7 +24,8 @@ import java.util.OptionalLong;
  *     memory.oom_control}
  * @param memoryLimitHits how often the limit stopped an allocation. Source: {@code memory.events}, {@code max}, or
  *     {@code memory.failcnt}
- * @param readBytes read from block devices. Source: {@code io.stat} or {@code blkio.throttle.io_service_bytes}
+ * @param readBytes read from block devices. Source: {@code io.stat} or {@code
+ *     blkio.throttle.io_service_bytes_recursive}
  * @param writtenBytes written to block devices. Source: likewise
  * @param cpuStalledSeconds time in which some task waited for a CPU. Source: {@code cpu.pressure}, {@code some}
  * @param memoryStalledSeconds time in which some task waited for memory. Source: {@code memory.pressure}

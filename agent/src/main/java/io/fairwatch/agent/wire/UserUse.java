@@ -19,7 +19,8 @@ import java.util.OptionalLong;
  * @param cpuSecondsInJobs how much of {@code cpuSeconds} was in Slurm jobs; absent likewise
  * @param residentBytesInJobs how much of {@code residentBytes} is in Slurm jobs
  * @param proportionalBytes memory with what processes share split among them, as {@code smem} shows it, where it was read
- *     lately; absent where it is switched off or not permitted. Source: {@code smaps_rollup}, {@code Pss}
+ *     lately; absent where it is switched off or not permitted, and for a user with a process of more than 16 GiB, which
+ *     is never looked through, because it might have to wait meanwhile. Source: {@code smaps_rollup}, {@code Pss}
  */
 public record UserUse(
         int uid,
