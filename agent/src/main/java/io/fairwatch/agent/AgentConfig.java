@@ -38,7 +38,7 @@ record AgentConfig(
         @Default("true") boolean names) {
 
     AgentConfig {
-        if (node.isPresent() && !node.get().matches("[A-Za-z0-9][A-Za-z0-9._-]{0,252}")) {
+        if (node.isPresent() && !ThisNode.isName(node.get())) {
             throw new IllegalArgumentException("node: " + node.get() + " (expected: a NodeName of slurm.conf)");
         }
     }
@@ -55,7 +55,7 @@ record AgentConfig(
      * @param url the collector, {@code http} or {@code https}
      * @param tokenFile file with the token that the collector asks for
      * @param caFile PEM file with the authorities that may have signed its certificate; absent: the system's
-     * @param batch a batch is no larger, packed, unless a single snapshot is
+     * @param batch a batch is no larger, packed, unless a single snapshot is; it is joined in memory
      * @param firstRetry longest wait after the first failure, of which a random part is waited; doubles with each
      * @param lastRetry longest that it becomes
      * @param timeout how long an answer may take
@@ -65,7 +65,7 @@ record AgentConfig(
             Optional<Path> tokenFile,
             Optional<Path> caFile,
 
-            @Default("1MiB") @Range(from = "16KiB", to = "64MiB")
+            @Default("1MiB") @Range(from = "16KiB", to = "4MiB")
             Size batch,
 
             @Default("1s") @Range(from = "10ms", to = "1m") Duration firstRetry,
@@ -125,7 +125,13 @@ record AgentConfig(
             List<Path> mounts,
             @Default("6h") @Range(from = "1m", to = "7d") Duration recountEvery,
             @Default("/var/lib/fairwatch-agent/scratch") Path directory) {
+        private static final int MOST_MOUNTS = 64;
+
         Scratch {
+            if (mounts.size() > MOST_MOUNTS) {
+                throw new IllegalArgumentException(
+                        "mounts: " + mounts.size() + " entries (expected: at most " + MOST_MOUNTS + ")");
+            }
             for (Path mount : mounts) {
                 if (!mount.isAbsolute()) {
                     throw new IllegalArgumentException("mounts: " + mount + " (expected: an absolute path)");

@@ -23,6 +23,7 @@ import io.fairwatch.agent.wire.WireCodec;
 import io.vertx.core.Future;
 import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
+import io.vertx.core.WorkerExecutor;
 import io.vertx.core.file.FileSystemOptions;
 import java.io.File;
 import java.io.IOException;
@@ -140,20 +141,20 @@ public final class Main implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, ConfigException, InterruptedException {
-        AgentConfig config;
+        Running running;
         try {
-            config = configFile == null
+            AgentConfig config = configFile == null
                     ? ConfigFile.parse("defaults", "", AgentConfig.class)
                     : ConfigFile.read(configFile, AgentConfig.class);
             if (!once && !rehearse && config.collector().isEmpty()) {
                 throw new ConfigException(List.of(
                         (configFile == null ? "--config" : configFile) + ": collector: missing (expected: its url)"));
             }
+            running = new Running(config);
         } catch (ConfigException e) {
             System.err.println(e.getMessage());
             return WRONG;
         }
-        Running running = new Running(config);
         return once ? running.once() : rehearse ? running.rehearse() : running.forEver();
     }
 
@@ -163,15 +164,20 @@ public final class Main implements Callable<Integer> {
 
         private final AgentConfig config;
         private final InstantSource clock = Clock.systemUTC();
-        private final Vertx vertx = vertx();
+        private final Vertx vertx;
+        /** The disk beneath the spool may hang; on a thread of its own that costs nobody else. */
+        private final WorkerExecutor disk;
+
         private final AgentMetrics metrics;
         private final ThisNode node;
         private final NodeReader reader;
         private final ProcTree processes;
 
-        Running(AgentConfig config) throws IOException {
+        Running(AgentConfig config) throws IOException, ConfigException {
             this.config = config;
             this.node = ThisNode.read(config.node(), clock.instant());
+            this.vertx = vertx();
+            this.disk = disk(vertx);
             this.processes = new ProcTree(
                     Path.of("/proc"), Path.of("/sys/fs/cgroup"), config.jobs().environ());
             JobCgroupProbe jobs = new JobCgroupProbe(processes, System::nanoTime);
@@ -194,9 +200,12 @@ public final class Main implements Callable<Integer> {
         /** The probes, in the order in which they read. A new one is a line here. */
         private static List<Source<?>> sources(
                 AgentConfig config, InstantSource clock, ProcTree processes, JobCgroupProbe jobs) {
-            UserNames names = config.names() ? UserNames.ofSystem(clock) : UserNames.off();
+            UserNames names = config.names() ? UserNames.ofSystem() : UserNames.off();
             List<Source<?>> sources = new ArrayList<>();
-            sources.add(Source.step("processes", processes::refresh));
+            sources.add(Source.step("processes", at -> {
+                processes.refresh(at);
+                processes.requireAll();
+            }));
             sources.add(new Source<>(jobs, SnapshotDraft::jobs));
             Optional<ProportionalMemory> memory = config.users().pss()
                     ? Optional.of(ProportionalMemory.ofSystem(Path.of("/proc")))
@@ -204,7 +213,8 @@ public final class Main implements Callable<Integer> {
             sources.add(new Source<>(new UserProbe(processes, jobs, names, memory), SnapshotDraft::users));
             sources.add(new Source<>(new HostProbe(), SnapshotDraft::host));
             if (config.nvml().enabled()) {
-                sources.add(new Source<>(new NvmlGpuProbe(config.nvml().library(), processes), SnapshotDraft::gpus));
+                sources.add(new Source<>(
+                        new NvmlGpuProbe(config.nvml().library(), processes, deadline(config)), SnapshotDraft::gpus));
             }
             if (!config.scratch().mounts().isEmpty()) {
                 AgentConfig.Scratch scratch = config.scratch();
@@ -268,6 +278,7 @@ public final class Main implements Callable<Integer> {
             AgentConfig.Collector collector = where.collector().orElseThrow();
             Shipper shipper = new Shipper(
                     vertx,
+                    disk,
                     spool,
                     new Connection(vertx, where.connection().orElseThrow()),
                     new Shipper.Settings(collector.batch().bytes(), collector.firstRetry(), collector.lastRetry()),
@@ -284,15 +295,16 @@ public final class Main implements Callable<Integer> {
 
         private Sampler sampler(Spool spool, Shipper shipper) {
             AtomicInteger taken = new AtomicInteger();
-            return new Sampler(vertx, clock, System::nanoTime, reader, spool, node, period(config), metrics, () -> {
-                shipper.wake();
-                if (taken.getAndIncrement() % GIVE_BACK_EVERY == GIVE_BACK_FIRST) {
-                    vertx.executeBlocking(() -> {
-                        CleanPages.giveBack();
-                        return null;
+            return new Sampler(
+                    vertx, disk, clock, System::nanoTime, reader, spool, node, period(config), metrics, () -> {
+                        shipper.wake();
+                        if (taken.getAndIncrement() % GIVE_BACK_EVERY == GIVE_BACK_FIRST) {
+                            vertx.executeBlocking(() -> {
+                                CleanPages.giveBack();
+                                return null;
+                            });
+                        }
                     });
-                }
-            });
         }
 
         int forEver() throws IOException, InterruptedException {
@@ -350,11 +362,15 @@ public final class Main implements Callable<Integer> {
                 log.info("agent ends, ships what it can first waiting={}", spool.waiting());
                 onLoop(() -> Future.join(sampler.stop(), shipper.drain(LAST_SHIPPING)))
                         .await(LAST_SHIPPING.toMillis() + 500, TimeUnit.MILLISECONDS);
-                spool.close();
+                disk.executeBlocking(() -> {
+                            spool.close();
+                            return null;
+                        })
+                        .await(LAST_SHIPPING.toMillis(), TimeUnit.MILLISECONDS);
                 log.info("agent ended waiting={}", spool.waiting());
             } catch (java.util.concurrent.TimeoutException e) {
                 log.info("agent ended before everything came to rest waiting={}", spool.waiting());
-            } catch (IOException | RuntimeException e) {
+            } catch (RuntimeException e) {
                 log.error("agent did not end in order", e);
                 status = FAILURE;
             }
@@ -381,15 +397,20 @@ public final class Main implements Callable<Integer> {
         return half.compareTo(LONGEST_PROBE) < 0 ? half : LONGEST_PROBE;
     }
 
-    /** One event loop, few workers: the node belongs to the job. */
+    /** One event loop, one worker beside the spool's: the node belongs to the job. */
     static Vertx vertx() {
         return Vertx.vertx(new VertxOptions()
                 .setEventLoopPoolSize(1)
-                .setWorkerPoolSize(2)
+                .setWorkerPoolSize(1)
                 .setInternalBlockingPoolSize(2)
                 .setBlockedThreadCheckInterval(TimeUnit.MINUTES.toMillis(5))
                 .setFileSystemOptions(
                         new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false)));
+    }
+
+    /** The one thread that asks the spool. */
+    static WorkerExecutor disk(Vertx vertx) {
+        return vertx.createSharedWorkerExecutor("spool", 1);
     }
 
     /** Threads for the probes: one at work as a rule, another for each that hangs. They never hold up the end. */

@@ -7,6 +7,7 @@ import io.fairwatch.agent.wire.NodeSnapshot;
 import io.fairwatch.agent.wire.WireCodec;
 import io.vertx.core.Future;
 import io.vertx.core.Vertx;
+import io.vertx.core.WorkerExecutor;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -31,6 +32,7 @@ final class Sampler {
     private static final int PERIODS_UNTIL_WEDGED = 10;
 
     private final Vertx vertx;
+    private final WorkerExecutor disk;
     private final InstantSource clock;
     private final LongSupplier nanoTime;
     private final NodeReader reader;
@@ -44,15 +46,20 @@ final class Sampler {
     private @Nullable Long timer;
     private Future<?> current = Future.succeededFuture();
     private boolean failing;
+    /** What is wrong with the clock, in a sentence; null when nothing is. */
+    private @Nullable String unsetClock;
+
     private Instant keptAt;
     private long keptNanos;
     private long begunNanos;
 
     /**
+     * @param disk where the spool is asked
      * @param kept called after each snapshot that is in the spool
      */
     Sampler(
             Vertx vertx,
+            WorkerExecutor disk,
             InstantSource clock,
             LongSupplier nanoTime,
             NodeReader reader,
@@ -62,6 +69,7 @@ final class Sampler {
             AgentMetrics metrics,
             Runnable kept) {
         this.vertx = vertx;
+        this.disk = disk;
         this.clock = clock;
         this.nanoTime = nanoTime;
         this.reader = reader;
@@ -117,6 +125,9 @@ final class Sampler {
 
     /** What keeps snapshots from being taken or kept as they should; empty when nothing does. */
     Optional<String> trouble() {
+        if (unsetClock != null) {
+            return Optional.of(unsetClock);
+        }
         return periodsSince(keptNanos) > PERIODS_UNTIL_UNHEALTHY
                 ? Optional.of("no snapshot was kept since " + keptAt)
                 : spool.trouble();
@@ -155,7 +166,12 @@ final class Sampler {
 
     /** Takes one snapshot now. Fails when it could not be kept. */
     Future<Long> take() {
-        Future<Long> taken = reader.read().compose(draft -> vertx.executeBlocking(() -> keep(draft)));
+        Future<Long> taken = reader.read().compose(draft -> {
+            unsetClock = NodeSnapshot.isPlausible(draft.at())
+                    ? null
+                    : "this node's clock says " + draft.at() + "; until it is set, as by NTP, no snapshot can be taken";
+            return disk.executeBlocking(() -> keep(draft));
+        });
         taken.onComplete(done -> {
             if (done.succeeded()) {
                 if (failing) {
@@ -166,7 +182,9 @@ final class Sampler {
                 kept.run();
             } else {
                 metrics.failed();
-                if (!failing) {
+                if (!failing && unsetClock != null) {
+                    log.error("snapshots are lost why=\"{}\"", unsetClock);
+                } else if (!failing) {
                     log.error("snapshot lost, it could not be kept", done.cause());
                 }
             }

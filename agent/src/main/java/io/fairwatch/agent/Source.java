@@ -29,8 +29,13 @@ record Source<T>(Probe<T> probe, BiConsumer<SnapshotDraft, T> into) {
         }
     }
 
+    /** Work that reads nothing itself. */
+    interface Step {
+        void take(Instant at) throws ProbeException;
+    }
+
     /** Work that the probes after it rest on, and that is timed and bounded like theirs. */
-    static Source<Instant> step(String name, Consumer<Instant> work) {
+    static Source<Instant> step(String name, Step work) {
         return new Source<>(
                 new Probe<>() {
                     @Override
@@ -39,8 +44,8 @@ record Source<T>(Probe<T> probe, BiConsumer<SnapshotDraft, T> into) {
                     }
 
                     @Override
-                    public Instant read(Instant at) {
-                        work.accept(at);
+                    public Instant read(Instant at) throws ProbeException {
+                        work.take(at);
                         return at;
                     }
                 },

@@ -98,6 +98,38 @@ class AgentConfigTest {
     }
 
     @Test
+    @DisplayName("what would lose every snapshot, or would not fit into the agent's memory, is refused at the start")
+    void impossible() {
+        String mounts = "/raid" + ", /raid".repeat(64);
+        ConfigException e = assertThrows(ConfigException.class, () -> parse("""
+                collector: {url: "http://host", batch: 5MiB}
+                scratch: {mounts: [%s]}
+                """.formatted(mounts)));
+        assertEquals(
+                List.of(
+                        "agent.yml:1: collector.batch: 5MiB (expected: from 16KiB to 4MiB)",
+                        "agent.yml:2: scratch.mounts: 65 entries (expected: at most 64)"),
+                e.problems());
+    }
+
+    @Test
+    @DisplayName("a host name that could be no node's is refused, unless node: says another")
+    void hostNames() throws Exception {
+        assertEquals("nv-ai-01", ThisNode.nameOf(Optional.empty(), "nv-ai-01.srv.example.org"));
+        assertEquals("n1", ThisNode.nameOf(Optional.of("n1"), "(none)"));
+        for (String host : List.of("(none)", "", "n\u00f8de", "-n1", ".example.org")) {
+            ConfigException e =
+                    assertThrows(ConfigException.class, () -> ThisNode.nameOf(Optional.empty(), host), host);
+            assertEquals(1, e.problems().size());
+            assertEquals(
+                    "node: missing, and the host is called \"" + host.split("\\.", 2)[0].replace('\u00f8', '?')
+                            + "\" (expected: node: with the NodeName of slurm.conf, or a host name of letters, digits,"
+                            + " '.', '_' and '-')",
+                    e.problems().get(0));
+        }
+    }
+
+    @Test
     @DisplayName("wrong values are told together")
     void problems() {
         ConfigException e = assertThrows(ConfigException.class, () -> parse("""

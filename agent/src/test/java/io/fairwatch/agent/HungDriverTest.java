@@ -65,7 +65,7 @@ class HungDriverTest {
 
     HungDriverTest(@TempDir Path node) throws Exception {
         gpus = new SimulatedGpus(node, "minor=0 model=v100", "minor=1 model=v100");
-        probe = new NvmlGpuProbe(gpus.library(), NOBODY);
+        probe = new NvmlGpuProbe(gpus.library(), NOBODY, Duration.ofSeconds(10));
         lane = new Lane(
                 vertx,
                 workers,

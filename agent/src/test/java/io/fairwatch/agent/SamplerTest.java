@@ -7,9 +7,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.fairwatch.agent.metrics.AgentMetrics;
+import io.fairwatch.agent.metrics.MetricsServer;
 import io.fairwatch.agent.metrics.OwnCost;
 import io.fairwatch.agent.probe.PolledProbe;
 import io.fairwatch.agent.probe.Probe;
+import io.fairwatch.agent.spool.Connection;
+import io.fairwatch.agent.spool.Shipper;
 import io.fairwatch.agent.spool.Spool;
 import io.fairwatch.agent.wire.NodeSnapshot;
 import io.fairwatch.agent.wire.ProbeOutcome;
@@ -18,7 +21,12 @@ import io.fairwatch.agent.wire.WireCodec;
 import io.vertx.core.Future;
 import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
+import io.vertx.core.WorkerExecutor;
 import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -33,6 +41,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
+import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -100,6 +109,7 @@ class SamplerTest {
     private Sampler sampler(NodeReader reader) {
         return new Sampler(
                 vertx,
+                vertx.createSharedWorkerExecutor("spool", 1),
                 InstantSource.fixed(NOW),
                 () -> nanos,
                 reader,
@@ -259,9 +269,85 @@ class SamplerTest {
         NodeReader reader = new NodeReader(vertx, workers, () -> now[0], () -> nanos, List.of(), AGES, metrics);
         Sampler sampler = sampler(reader);
         assertThrows(IllegalArgumentException.class, () -> onLoop(sampler::take));
+        assertEquals(
+                Optional.of(
+                        "this node's clock says 1970-01-01T00:00:07Z; until it is set, as by NTP, no snapshot can be"
+                                + " taken"),
+                sampler.trouble());
         assertTrue(metrics.text().contains("fairwatch_agent_snapshots_failed_total 1.0"), metrics::text);
         now[0] = NOW;
         assertEquals(NOW.toEpochMilli(), take(sampler).sequence());
+        assertEquals(Optional.empty(), sampler.trouble());
+    }
+
+    @Test
+    @DisplayName("a disk that hangs beneath the spool holds up snapshots and delivery, and no page of metrics")
+    void hungDisk() throws Exception {
+        Vertx agents = Main.vertx();
+        CountDownLatch disk = new CountDownLatch(1);
+        CountDownLatch hanging = new CountDownLatch(1);
+        try {
+            WorkerExecutor worker = Main.disk(agents);
+            Sampler sampler = new Sampler(
+                    agents,
+                    worker,
+                    InstantSource.fixed(NOW),
+                    () -> nanos,
+                    new NodeReader(agents, workers, InstantSource.fixed(NOW), () -> nanos, List.of(), AGES, metrics),
+                    spool,
+                    new ThisNode("n1", "boot", "1", NOW),
+                    Duration.ofSeconds(30),
+                    metrics,
+                    () -> {});
+            Shipper shipper = new Shipper(
+                    agents,
+                    worker,
+                    spool,
+                    new Connection(
+                            agents,
+                            new Connection.Settings(
+                                    URI.create("http://127.0.0.1:1"),
+                                    Optional.empty(),
+                                    Optional.empty(),
+                                    Duration.ofSeconds(5),
+                                    false)),
+                    new Shipper.Settings(1000, Duration.ofMillis(10), Duration.ofMillis(20)),
+                    RandomGenerator.getDefault(),
+                    held -> {});
+            int port = new MetricsServer(metrics, sampler::trouble)
+                    .listen(agents, "127.0.0.1", 0)
+                    .await()
+                    .actualPort();
+            Thread holder = new Thread(() -> spool.append(number -> {
+                hanging.countDown();
+                try {
+                    disk.await(); // with all of the spool held, as by a write that does not return
+                } catch (InterruptedException e) {
+                    throw new IllegalStateException(e);
+                }
+                return new byte[1];
+            }));
+            holder.start();
+            hanging.await();
+            agents.runOnContext(run -> {
+                sampler.take();
+                shipper.wake();
+            });
+            for (int i = 0; i < 3; i++) {
+                HttpResponse<String> page = HttpClient.newHttpClient()
+                        .send(
+                                HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + "/metrics"))
+                                        .timeout(Duration.ofSeconds(30))
+                                        .build(),
+                                HttpResponse.BodyHandlers.ofString());
+                assertEquals(200, page.statusCode());
+            }
+            disk.countDown();
+            holder.join();
+        } finally {
+            disk.countDown();
+            agents.close().await();
+        }
     }
 
     @Test

@@ -1,5 +1,6 @@
 package io.fairwatch.agent.probe;
 
+import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.datatype.jdk8.Jdk8Module;
@@ -25,11 +26,13 @@ import org.slf4j.LoggerFactory;
 final class CountFile {
     private static final Logger log = LoggerFactory.getLogger(CountFile.class);
     private static final int VERSION = 1;
-    private static final int LARGEST = 16 << 20;
+    /** More than the largest count takes; much more would not fit into the agent's memory. */
+    static final int LARGEST = 8 << 20;
 
     private final JsonMapper mapper = JsonMapper.builder()
             .addModule(new Jdk8Module())
             .addModule(new JavaTimeModule())
+            .disable(JsonGenerator.Feature.AUTO_CLOSE_TARGET) // it is forced to the disk first
             .build();
     private final Path file;
     private final String mount;
@@ -60,14 +63,13 @@ final class CountFile {
     /** What was kept of this file system. */
     Optional<Kept> read(long totalBytes) {
         try (InputStream in = Files.newInputStream(file)) {
-            byte[] bytes = in.readNBytes(LARGEST + 1);
-            if (bytes.length <= LARGEST) {
-                Content content = mapper.readValue(bytes, Content.class);
-                if (content.version == VERSION
-                        && content.mount.equals(mount)
-                        && content.kept.totalBytes == totalBytes) {
-                    return Optional.of(content.kept);
-                }
+            if (Files.size(file) > LARGEST) {
+                log.warn("scratch count that was kept is too large, counts anew file={} most={}", file, LARGEST);
+                return Optional.empty();
+            }
+            Content content = mapper.readValue(in, Content.class); // never whole in memory beside what is made of it
+            if (content.version == VERSION && content.mount.equals(mount) && content.kept.totalBytes == totalBytes) {
+                return Optional.of(content.kept);
             }
         } catch (NoSuchFileException first) {
             // nothing was counted yet
@@ -88,10 +90,9 @@ final class CountFile {
     void write(Kept kept) {
         Path fresh = file.resolveSibling(file.getFileName() + ".new");
         try {
-            byte[] bytes = mapper.writeValueAsBytes(new Content(VERSION, mount, kept));
             Files.createDirectories(file.getParent());
             try (FileOutputStream out = new FileOutputStream(fresh.toFile())) { // a channel would die of an interrupt
-                out.write(bytes);
+                mapper.writeValue(out, new Content(VERSION, mount, kept));
                 out.getFD().sync();
             }
             Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);

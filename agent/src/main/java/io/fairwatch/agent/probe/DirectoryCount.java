@@ -44,7 +44,9 @@ import java.util.function.Supplier;
  */
 final class DirectoryCount {
     private static final int DEEPEST = 200;
-    private static final int MOST_USERS = 20_000;
+    private static final int MOST_USERS = 10_000;
+    /** So many bytes has the name of a directory on average, at most; users choose names of 255. */
+    private static final int LONGEST_NAMES = 64;
 
     /** The name under which the files right at the top are counted. */
     static final String TOP = ".";
@@ -192,6 +194,8 @@ final class DirectoryCount {
         private long unreadAtTop;
 
         private int leftOut;
+        /** Of all names in {@code found}. */
+        private long nameBytes;
 
         Walk(int top, Round before, Progress progress) throws IOException {
             this.top = top;
@@ -227,7 +231,8 @@ final class DirectoryCount {
                     }
                     Optional<DirectoryUse> use = known != null ? Optional.of(known) : walk(entry);
                     use.ifPresent(counted -> found.add(new Finished(rawName, counted)));
-                    if (found.size() >= 2 * mostTold) {
+                    nameBytes += use.isPresent() ? rawName.length() : 0;
+                    if (found.size() >= mostTold + mostTold / 4 || nameBytes >= 2L * mostTold * LONGEST_NAMES) {
                         keepLargest();
                     }
                     if (known == null && leftOut == 0) { // what is left out would be walked and counted twice
@@ -265,10 +270,13 @@ final class DirectoryCount {
         private void keepLargest() {
             found.sort(Comparator.comparingLong((Finished each) -> each.use().usedBytes())
                     .reversed());
-            if (found.size() > mostTold) {
-                leftOut += found.size() - mostTold;
-                found.subList(mostTold, found.size()).clear();
+            int kept = 0;
+            nameBytes = 0;
+            while (kept < Math.min(mostTold, found.size()) && nameBytes < (long) mostTold * LONGEST_NAMES) {
+                nameBytes += found.get(kept++).rawName().length();
             }
+            leftOut += found.size() - kept;
+            found.subList(kept, found.size()).clear();
         }
 
         /** Counts a directory at the top, with {@code status} about it; empty when it cannot be read or is gone. */

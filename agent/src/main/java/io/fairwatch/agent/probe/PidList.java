@@ -21,15 +21,22 @@ final class PidList {
     private final ByteBuffer buffer = ByteBuffer.allocateDirect(64 * 1024).order(ByteOrder.nativeOrder());
     private int[] pids = new int[256];
     private long[] inodes = new long[256];
+    private final int most;
     private int size;
+    private int total;
 
-    PidList(Path procRoot) {
+    /**
+     * @param most how many are listed; those with the largest pids are left out
+     */
+    PidList(Path procRoot, int most) {
         this.procRoot = procRoot;
+        this.most = most;
     }
 
     /** Lists anew; false when that is not possible. */
     boolean read() {
         size = 0;
+        total = 0;
         boolean listed = Libc.listsDirectories() ? readEntries() : readNames();
         for (int i = 1; i < size; i++) {
             if (pids[i] <= pids[i - 1]) { // the kernel's own list is in order
@@ -42,6 +49,11 @@ final class PidList {
 
     int size() {
         return size;
+    }
+
+    /** How many there are, those that are left out included. */
+    int total() {
+        return total;
     }
 
     int pid(int at) {
@@ -101,6 +113,10 @@ final class PidList {
 
     private void add(int pid, long inode) {
         if (pid == 0) {
+            return;
+        }
+        total++;
+        if (size == most) { // the kernel lists them in order
             return;
         }
         if (size == pids.length) {

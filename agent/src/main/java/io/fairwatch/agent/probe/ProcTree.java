@@ -26,7 +26,8 @@ import java.util.function.ToIntFunction;
  * <p>{@link #refresh} once per snapshot lists them and reads {@code /proc/PID/stat}, less often of those that sleep
  * ({@link Watched}); owner and cgroup are read when a process is new, once more when it is seen again (slurmstepd and sshd
  * fork as root, and move and change user afterwards), when its name changes, and now and then while it has no job. A
- * process is its pid and start time, so a pid that came back is a new process. Kernel threads are left out.
+ * process is its pid and start time, so a pid that came back is a new process. Kernel threads are left out. No more than
+ * {@value #MOST_WATCHED} are watched, and while there are more nothing is said of what users use.
  *
  * <p>Thread-safe: one thread refreshes, others ask. An answer about a pid never rests on the pid alone.
  */
@@ -35,6 +36,11 @@ public final class ProcTree implements ProcessLookup {
     private static final int LOOK_AGAIN_WHEN_OLD_EVERY = 64;
     /** Well below the limit that a service has for open files; further processes are read by opening each time. */
     private static final int MOST_OPEN = 4096;
+    /**
+     * Kernel threads among them. Each takes some 450 bytes, and somebody may start as many as the kernel lets them; those
+     * with the largest pids are left out, which as a rule are the newest.
+     */
+    static final int MOST_WATCHED = 12_000;
 
     private final Path procRoot;
     private final Path cgroupRoot;
@@ -51,6 +57,7 @@ public final class ProcTree implements ProcessLookup {
     private volatile Set<Long> stirred = Set.of();
     private volatile boolean everybody;
     private volatile Listing listing = new Listing(List.of(), OptionalLong.empty(), false, "not listed yet");
+    private volatile int leftOut;
 
     /**
      * A process in the last refresh. Immutable.
@@ -109,7 +116,7 @@ public final class ProcTree implements ProcessLookup {
         this.cgroupRoot = cgroupRoot;
         this.resolver = new JobResolver(procRoot, owners, environ);
         this.pageBytes = Libc.pageBytes();
-        this.pids = new PidList(procRoot);
+        this.pids = new PidList(procRoot, MOST_WATCHED);
         this.uptime = new KernelFile(procRoot + "/uptime");
     }
 
@@ -123,6 +130,19 @@ public final class ProcTree implements ProcessLookup {
         OptionalLong uptimeTicks = readUptimeTicks();
         watched = watch();
         listing = new Listing(tell(previous), uptimeTicks, previous.failure.isEmpty(), "");
+        leftOut = pids.total() - pids.size();
+    }
+
+    /**
+     * Makes sure that the last refresh has listed all processes, so that a sum of them is true.
+     *
+     * @throws ProbeException if it has left some out
+     */
+    public void requireAll() throws ProbeException {
+        if (leftOut > 0) {
+            throw new ProbeException((MOST_WATCHED + leftOut) + " processes (expected: at most " + MOST_WATCHED
+                    + "); the others are left out, and what users use is not told");
+        }
     }
 
     /**

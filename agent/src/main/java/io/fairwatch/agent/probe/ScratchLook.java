@@ -88,6 +88,21 @@ record ScratchLook(
         return new ScratchLook(at, mounted, FileSystem.read(mount), directories, users, why);
     }
 
+    /** This look with the largest directories and users only. */
+    ScratchLook atMost(int most) {
+        return new ScratchLook(
+                at,
+                mounted,
+                fileSystem,
+                directories.map(all -> new Directories(all.method(), all.at(), first(all.list(), most), all.unread())),
+                users.map(all -> new Users(all.method(), all.at(), first(all.list(), most))),
+                why);
+    }
+
+    private static <T> List<T> first(List<T> list, int most) {
+        return list.subList(0, Math.min(most, list.size()));
+    }
+
     static void requireDirectory(Path mount) throws IOException {
         if (!Files.isDirectory(mount)) {
             throw new IOException(mount + " is missing, or no directory");

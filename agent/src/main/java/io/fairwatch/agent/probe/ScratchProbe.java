@@ -26,6 +26,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -40,6 +41,7 @@ import org.slf4j.LoggerFactory;
  *   <li>{@code walk}: a count by a daemon thread of this object, at idle disk priority and a bounded rate.
  * </ol>
  *
+ * All mounts together tell of the {@value TopDirectories#MOST_TOLD} largest directories and users, each of its share.
  * How full: asked at each read, which takes microseconds. Who: asked or counted beside, so the answer has an age, which
  * goes with it. Files right at the top count as the directory {@code .} without owner.
  *
@@ -66,6 +68,9 @@ public final class ScratchProbe implements Probe<List<ScratchUse>>, AutoCloseabl
     private final Duration recountEvery;
     private final UserNames names;
     private final InstantSource clock;
+    private final LongSupplier nanoTime;
+    private final Duration lookEvery;
+    private final int mostTold;
     private final Set<Path> missing = new HashSet<>();
     private final CountDownLatch closed = new CountDownLatch(1);
     private final Semaphore looked = new Semaphore(0);
@@ -76,7 +81,10 @@ public final class ScratchProbe implements Probe<List<ScratchUse>>, AutoCloseabl
         private final Path path;
         private final CountFile file;
         private volatile @Nullable ScratchLook look;
-        private volatile Instant answeredAt = Instant.MIN;
+        private volatile long answeredNanos;
+        /** When {@code look} was asked; used by the looking thread alone. */
+        private long askedNanos;
+
         private volatile @Nullable Last walked;
         /** Used by the walking thread alone. */
         private boolean restored;
@@ -98,10 +106,28 @@ public final class ScratchProbe implements Probe<List<ScratchUse>>, AutoCloseabl
      */
     public ScratchProbe(
             List<Path> mounts, Duration recountEvery, Path directory, UserNames names, InstantSource clock) {
+        this(mounts, recountEvery, directory, names, clock, System::nanoTime, LOOK_EVERY);
+    }
+
+    /**
+     * @param nanoTime tells how old an answer is, because the clock may be set
+     * @param lookEvery how often each mount is looked at
+     */
+    ScratchProbe(
+            List<Path> mounts,
+            Duration recountEvery,
+            Path directory,
+            UserNames names,
+            InstantSource clock,
+            LongSupplier nanoTime,
+            Duration lookEvery) {
         mounts.forEach(mount -> this.mounts.add(new Mount(mount, directory)));
         this.recountEvery = recountEvery;
         this.names = names;
         this.clock = clock;
+        this.nanoTime = nanoTime;
+        this.lookEvery = lookEvery;
+        this.mostTold = TopDirectories.MOST_TOLD / Math.max(1, mounts.size());
         for (Mount mount : this.mounts) {
             threads.add(new Thread(() -> lookForEver(mount), "scratch-look"));
         }
@@ -132,8 +158,8 @@ public final class ScratchProbe implements Probe<List<ScratchUse>>, AutoCloseabl
                 if (missing.remove(mount.path)) {
                     log.info("scratch is back: mount={}", mount.path);
                 }
-            } catch (IOException e) {
-                failure = String.valueOf(e.getMessage());
+            } catch (IOException | RuntimeException e) { // our bug costs this mount, not the others
+                failure = e instanceof IOException ? String.valueOf(e.getMessage()) : mount.path + ": " + e;
                 if (missing.add(mount.path)) {
                     log.warn("scratch is left out: mount={} why={}", mount.path, failure);
                 }
@@ -159,7 +185,7 @@ public final class ScratchProbe implements Probe<List<ScratchUse>>, AutoCloseabl
         if (!remote) {
             ScratchLook.requireDirectory(mount.path);
             fileSystem = FileSystem.read(mount.path);
-        } else if (look.isPresent() && !clock.instant().isAfter(mount.answeredAt.plus(ANSWERS_WITHIN))) {
+        } else if (look.isPresent() && nanoTime.getAsLong() - mount.answeredNanos <= ANSWERS_WITHIN.toNanos()) {
             fileSystem = look.get().fileSystem();
         } else {
             throw new IOException(mount.path + " does not answer");
@@ -226,7 +252,7 @@ public final class ScratchProbe implements Probe<List<ScratchUse>>, AutoCloseabl
                     }
                 }
                 looked.release();
-            } while (!closed.await(LOOK_EVERY.toMillis(), TimeUnit.MILLISECONDS));
+            } while (!closed.await(lookEvery.toMillis(), TimeUnit.MILLISECONDS));
         } catch (InterruptedException expected) {
             // closed
         }
@@ -234,11 +260,15 @@ public final class ScratchProbe implements Probe<List<ScratchUse>>, AutoCloseabl
 
     private void look(Mount mount) throws IOException {
         ScratchLook before = mount.look;
-        ScratchLook now = before == null || isOld(before, mount)
-                ? ScratchLook.now(mount.path, clock.instant())
-                : before.refreshed(mount.path);
+        ScratchLook now;
+        if (before == null || isOld(before, mount)) {
+            mount.askedNanos = nanoTime.getAsLong();
+            now = ScratchLook.now(mount.path, clock.instant()).atMost(mostTold);
+        } else {
+            now = before.refreshed(mount.path);
+        }
+        mount.answeredNanos = nanoTime.getAsLong(); // before the look that it is about
         mount.look = now;
-        mount.answeredAt = clock.instant();
         if (before == null || !before.why().equals(now.why())) {
             log.info(
                     "scratch is told: mount={} type={} directories={} users={} why={}",
@@ -252,7 +282,8 @@ public final class ScratchProbe implements Probe<List<ScratchUse>>, AutoCloseabl
 
     private boolean isOld(ScratchLook look, Mount mount) {
         Duration every = look.mounted().isRemote() ? recountEvery : QUOTAS_EVERY;
-        return clock.instant().isAfter(look.at().plus(every)) || !look.mounted().equals(Mounted.at(mount.path));
+        return nanoTime.getAsLong() - mount.askedNanos > every.toNanos()
+                || !look.mounted().equals(Mounted.at(mount.path));
     }
 
     // ---- walking
@@ -261,7 +292,7 @@ public final class ScratchProbe implements Probe<List<ScratchUse>>, AutoCloseabl
         Set<Path> failed = new HashSet<>();
         try {
             Libc.yieldToOthers();
-            DirectoryCount count = new DirectoryCount(new Rate(LOOKS_PER_SECOND), clock, TopDirectories.MOST_TOLD);
+            DirectoryCount count = new DirectoryCount(new Rate(LOOKS_PER_SECOND), clock, mostTold);
             while (true) {
                 looked.drainPermits();
                 for (Mount mount : mounts) {
@@ -271,7 +302,7 @@ public final class ScratchProbe implements Probe<List<ScratchUse>>, AutoCloseabl
                             count(mount, count);
                         }
                         failed.remove(mount.path);
-                    } catch (IOException e) {
+                    } catch (IOException | RuntimeException | LinkageError e) { // the others are counted all the same
                         if (failed.add(mount.path)) {
                             log.warn("scratch cannot be counted: mount={} why={}", mount.path, String.valueOf(e));
                         }

@@ -5,13 +5,12 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.time.Instant;
-import java.time.InstantSource;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
@@ -19,12 +18,13 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Login names of user ids. Asking never waits: a name that is not known yet is looked up on a thread of its own, one at
  * a time, because a node's directory service (SSSD, LDAP) can take for ever and must not be stormed. Names are kept for
- * hours; that there is none, for minutes, later for hours. Thread-safe.
+ * hours; that there is none, for minutes, later for hours; all by monotonic time, because clocks are set. Thread-safe.
  *
  * <p>That somebody is gone is a grave thing to say, and a directory service that is down, or away from its servers, says
  * "no such user" of everybody (SSSD as Red Hat builds it does). So it is believed only when it is said for a whole day,
@@ -41,15 +41,15 @@ public final class UserNames {
 
     private final Directory directory;
     private final Executor background;
-    private final InstantSource clock;
+    private final LongSupplier nanoTime;
     private final Map<Integer, Answer> answers = new ConcurrentHashMap<>();
     private final Set<Integer> waiting = ConcurrentHashMap.newKeySet();
     /** Used by the looking thread alone, as are those below. */
     private OptionalInt witness = OptionalInt.empty();
 
-    private Instant witnessedAt = Instant.MIN;
+    private long witnessedNanos;
     private Locals locals = new Locals(Set.of(), false);
-    private Instant localsReadAt = Instant.MIN;
+    private OptionalLong localsReadNanos = OptionalLong.empty();
 
     /**
      * What is known of a uid.
@@ -101,21 +101,28 @@ public final class UserNames {
         }
     }
 
-    /** @param missingSince since when it is said that there is no such uid; null: it is not */
-    private record Answer(Login login, @Nullable Instant missingSince, Instant until) {
-        Answer keptUntil(Instant then) {
-            return new Answer(login, missingSince, then);
+    /**
+     * @param missingSince since when, in nanoseconds, it is said that there is no such uid; absent: it is not
+     * @param at when it was given, and is kept from
+     */
+    private record Answer(Login login, OptionalLong missingSince, long at, Duration keep) {
+        Answer keptFrom(long now, Duration time) {
+            return new Answer(login, missingSince, now, time);
+        }
+
+        boolean isOld(long now) {
+            return now - at > keep.toNanos();
         }
     }
 
-    UserNames(Directory directory, Executor background, InstantSource clock) {
+    UserNames(Directory directory, Executor background, LongSupplier nanoTime) {
         this.directory = directory;
         this.background = background;
-        this.clock = clock;
+        this.nanoTime = nanoTime;
     }
 
     /** Names as the node's own name service switch knows them. Its thread ends when idle. */
-    public static UserNames ofSystem(InstantSource clock) {
+    public static UserNames ofSystem() {
         ThreadPoolExecutor background =
                 new ThreadPoolExecutor(1, 1, 10, TimeUnit.SECONDS, new LinkedBlockingQueue<>(MOST_WAITING), work -> {
                     Thread thread = new Thread(work, "user-names");
@@ -123,7 +130,7 @@ public final class UserNames {
                     return thread;
                 });
         background.allowCoreThreadTimeOut(true);
-        return new UserNames(new NameServices(), background, clock);
+        return new UserNames(new NameServices(), background, System::nanoTime);
     }
 
     /** Asks the system now, and waits as long as its directory service takes: for ever, maybe. */
@@ -140,7 +147,7 @@ public final class UserNames {
         Directory silent = uid -> {
             throw new IOException("names are off");
         };
-        return new UserNames(silent, Runnable::run, () -> Instant.EPOCH);
+        return new UserNames(silent, Runnable::run, () -> 0);
     }
 
     /** The login name; empty when there is none, or it is not known yet. */
@@ -151,7 +158,7 @@ public final class UserNames {
     /** What is known of a uid by now. */
     public Login loginOf(int uid) {
         Answer answer = answers.get(uid);
-        if ((answer == null || clock.instant().isAfter(answer.until)) && waiting.add(uid)) {
+        if ((answer == null || answer.isOld(nanoTime.getAsLong())) && waiting.add(uid)) {
             try {
                 background.execute(() -> lookUp(uid));
             } catch (RejectedExecutionException full) {
@@ -175,18 +182,19 @@ public final class UserNames {
     }
 
     private Answer ask(int uid, @Nullable Answer before) {
-        Instant now = clock.instant();
+        long now = nanoTime.getAsLong();
         Answer undecided = before != null
-                ? before.keptUntil(now.plus(KEEP_NO_NAME))
-                : new Answer(new Login(Owner.NOT_ASKED, Optional.empty()), null, now.plus(KEEP_NO_NAME));
+                ? before.keptFrom(now, KEEP_NO_NAME)
+                : new Answer(new Login(Owner.NOT_ASKED, Optional.empty()), OptionalLong.empty(), now, KEEP_NO_NAME);
         try {
             Optional<String> name = directory.nameOf(uid);
             if (name.isPresent()) {
                 if (!locals(now).uids.contains(uid)) {
                     witness = OptionalInt.of(uid);
-                    witnessedAt = now;
+                    witnessedNanos = now;
                 }
-                return new Answer(new Login(Owner.KNOWN, name.filter(UserNames::sendable)), null, now.plus(KEEP_NAME));
+                return new Answer(
+                        new Login(Owner.KNOWN, name.filter(UserNames::sendable)), OptionalLong.empty(), now, KEEP_NAME);
             }
             return directorySpeaks(now) ? missing(undecided, now) : undecided;
         } catch (IOException noAnswer) {
@@ -194,36 +202,36 @@ public final class UserNames {
         }
     }
 
-    private static Answer missing(Answer before, Instant now) {
-        Instant since = before.missingSince;
-        if (since == null) {
-            return new Answer(before.login, now, now.plus(KEEP_NO_NAME));
-        } else if (now.isBefore(since.plus(BELIEVED_AFTER))) {
-            return new Answer(before.login, since, now.plus(KEEP_STILL_NO_NAME));
+    private static Answer missing(Answer before, long now) {
+        OptionalLong since = before.missingSince;
+        if (since.isEmpty()) {
+            return new Answer(before.login, OptionalLong.of(now), now, KEEP_NO_NAME);
+        } else if (now - since.getAsLong() < BELIEVED_AFTER.toNanos()) {
+            return new Answer(before.login, since, now, KEEP_STILL_NO_NAME);
         }
-        return new Answer(new Login(Owner.GONE, Optional.empty()), since, now.plus(KEEP_NAME));
+        return new Answer(new Login(Owner.GONE, Optional.empty()), since, now, KEEP_NAME);
     }
 
     /** Whether "no such user" means anything now. */
-    private boolean directorySpeaks(Instant now) throws IOException {
+    private boolean directorySpeaks(long now) throws IOException {
         if (locals(now).all) {
             return true;
         }
-        if (witness.isPresent() && now.isAfter(witnessedAt.plus(KEEP_NO_NAME))) {
+        if (witness.isPresent() && now - witnessedNanos > KEEP_NO_NAME.toNanos()) {
             int somebody = witness.getAsInt();
             witness = OptionalInt.empty(); // gone as well, or nobody answers: another one must come forward
             if (directory.nameOf(somebody).isPresent()) {
                 witness = OptionalInt.of(somebody);
-                witnessedAt = now;
+                witnessedNanos = now;
             }
         }
         return witness.isPresent();
     }
 
-    private Locals locals(Instant now) {
-        if (localsReadAt.equals(Instant.MIN) || now.isAfter(localsReadAt.plus(KEEP_NO_NAME))) {
+    private Locals locals(long now) {
+        if (localsReadNanos.isEmpty() || now - localsReadNanos.getAsLong() > KEEP_NO_NAME.toNanos()) {
             locals = directory.locals();
-            localsReadAt = now;
+            localsReadNanos = OptionalLong.of(now);
         }
         return locals;
     }

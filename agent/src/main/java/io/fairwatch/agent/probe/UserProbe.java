@@ -48,6 +48,7 @@ public final class UserProbe implements Probe<List<UserUse>> {
     public List<UserUse> read(Instant at) throws ProbeException {
         Map<Integer, Sum> byUid = new TreeMap<>();
         Map<Long, JobCpu> counted = jobs.cpuAt(at);
+        tree.requireAll();
         Collection<Proc> processes = tree.processes();
         for (Proc process : processes) {
             OptionalInt uid = process.identity().uid();

@@ -7,6 +7,7 @@ import io.fairwatch.agent.wire.WireCodec.WireException;
 import io.vertx.core.Future;
 import io.vertx.core.Promise;
 import io.vertx.core.Vertx;
+import io.vertx.core.WorkerExecutor;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
@@ -18,7 +19,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Sends the spool to the collector, oldest first, one batch at a time. Confined to one event loop, except its counter;
- * disk work goes to Vert.x's workers.
+ * disk work goes to a worker that is the spool's alone.
  */
 public final class Shipper {
     /**
@@ -44,6 +45,7 @@ public final class Shipper {
     private static final Duration LONGEST_RETRY_AFTER = Duration.ofMinutes(10);
 
     private final Vertx vertx;
+    private final WorkerExecutor disk;
     private final Spool spool;
     private final Settings settings;
     private final RandomGenerator random;
@@ -63,17 +65,20 @@ public final class Shipper {
     private @Nullable Promise<Void> drained;
 
     /**
+     * @param disk where the spool is asked
      * @param allocations told which job holds which GPU of this node, after each batch that the collector took; never
      *     called unless the connection asks for it
      */
     public Shipper(
             Vertx vertx,
+            WorkerExecutor disk,
             Spool spool,
             Connection connection,
             Settings settings,
             RandomGenerator random,
             Consumer<List<HeldGpu>> allocations) {
         this.vertx = vertx;
+        this.disk = disk;
         this.spool = spool;
         this.connection = connection;
         this.settings = settings;
@@ -112,7 +117,7 @@ public final class Shipper {
     private void ship() {
         busy = true;
         int atMost = most;
-        vertx.executeBlocking(() -> spool.oldest(settings.batchBytes(), atMost)).onComplete(read -> {
+        disk.executeBlocking(() -> spool.oldest(settings.batchBytes(), atMost)).onComplete(read -> {
             if (read.failed()) {
                 later("disk", "spool cannot be read: " + read.cause());
             } else if (read.result().isEmpty()) {
@@ -194,7 +199,7 @@ public final class Shipper {
     }
 
     private void settle(Runnable work, Runnable then) {
-        vertx.executeBlocking(() -> {
+        disk.executeBlocking(() -> {
                     work.run();
                     return null;
                 })

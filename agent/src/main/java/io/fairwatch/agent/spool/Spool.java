@@ -1,33 +1,33 @@
 package io.fairwatch.agent.spool;
 
 import java.io.ByteArrayInputStream;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.Deque;
+import java.util.Arrays;
 import java.util.EnumMap;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.atomic.AtomicLong;
@@ -49,6 +49,12 @@ public final class Spool implements AutoCloseable {
     /** What is kept in memory while the disk takes nothing: some 80 snapshots of a large node. */
     static final long MOST_BYTES_IN_MEMORY = 512 * 1024;
 
+    /** How many snapshots wait at most: a week of them at 5 s, 45 days at 30 s. Each takes 20 bytes of memory. */
+    static final int MOST_WAITING = 1 << 17;
+
+    /** No snapshot is larger, so no file that is larger is one. */
+    private static final long LARGEST_SNAPSHOT = 4 << 20;
+
     /**
      * How much a spool may hold.
      *
@@ -69,6 +75,8 @@ public final class Spool implements AutoCloseable {
     public enum Loss {
         /** More than {@link Limits#maxBytes} waited; this was the oldest. */
         BYTES,
+        /** More than the agent can keep in mind waited; this was the oldest. */
+        COUNT,
         /** It waited for longer than {@link Limits#maxAge}. */
         AGE,
         /** The disk took nothing (full, read-only, broken) and memory was full too; this was the oldest. */
@@ -88,27 +96,8 @@ public final class Spool implements AutoCloseable {
     @SuppressWarnings("ArrayRecordComponent") // nobody compares batches
     public record Batch(long first, long last, int size, byte[] bytes) {}
 
-    /** A snapshot that waits. {@code memory} holds it while the disk does not. */
-    private static final class Entry {
-        private final long sequence;
-        private final long bytes;
-        private Instant keptAt;
-        /** Whether an earlier process wrote it, and this one has not yet seen that it is whole. */
-        private boolean doubtful;
-
-        private byte @Nullable [] memory;
-
-        Entry(long sequence, long bytes, Instant keptAt, boolean doubtful, byte @Nullable [] memory) {
-            this.sequence = sequence;
-            this.bytes = bytes;
-            this.keptAt = keptAt;
-            this.doubtful = doubtful;
-            this.memory = memory;
-        }
-    }
-
     private static final Logger log = LoggerFactory.getLogger(Spool.class);
-    private static final Pattern FILE = Pattern.compile("(\\d{20})\\.json\\.gz");
+    private static final Pattern FILE = Pattern.compile("0(\\d{19})\\.json\\.gz");
     private static final Pattern NUMBERS = Pattern.compile("(\\d{19}) (\\d{19}) ([0-9a-f]{8})\n");
     private static final Pattern ONE_NUMBER = Pattern.compile("([1-9]\\d{0,18})\n");
     private static final String TEMPORARY = ".tmp";
@@ -122,26 +111,31 @@ public final class Spool implements AutoCloseable {
     private final Path rejected;
     private final Limits limits;
     private final InstantSource clock;
+    private final int mostWaiting;
     private volatile Optional<Instant> acknowledgedAt = Optional.empty();
     private final FileChannel lock;
-    private final Deque<Entry> entries = new ArrayDeque<>();
-    /** Files that are done with, but that the disk would not delete. */
-    private final Deque<Path> leftover = new ArrayDeque<>();
+    private final Waiting entries = new Waiting();
+    /** One of the files that are done with, but that the disk would not delete; null: there are none. */
+    private @Nullable Path leftover;
 
     private final Map<Loss, AtomicLong> losses = new EnumMap<>(Loss.class);
     private final AtomicLong waiting = new AtomicLong();
     private final AtomicLong bytes = new AtomicLong();
     private final AtomicLong setAside = new AtomicLong();
-    private long inMemory;
+    /** What an earlier process wrote: from there to there it is not known whether it is whole. */
+    private long doubtfulFrom;
+
+    private long doubtfulTo;
     private long acknowledged;
     private long next;
     private volatile @Nullable String trouble;
 
-    private Spool(Path directory, Limits limits, InstantSource clock, FileChannel lock) {
+    private Spool(Path directory, Limits limits, InstantSource clock, int mostWaiting, FileChannel lock) {
         this.directory = directory;
         this.rejected = directory.resolve(REJECTED);
         this.limits = limits;
         this.clock = clock;
+        this.mostWaiting = mostWaiting;
         this.lock = lock;
         for (Loss loss : Loss.values()) {
             losses.put(loss, new AtomicLong());
@@ -155,6 +149,10 @@ public final class Spool implements AutoCloseable {
      * @throws IOException if the directory cannot be made, read or locked
      */
     public static Spool open(Path directory, Limits limits, InstantSource clock) throws IOException {
+        return open(directory, limits, clock, MOST_WAITING);
+    }
+
+    static Spool open(Path directory, Limits limits, InstantSource clock, int mostWaiting) throws IOException {
         if (!Files.isDirectory(directory)) {
             Files.createDirectories(directory, PRIVATE);
         }
@@ -165,7 +163,7 @@ public final class Spool implements AutoCloseable {
             if (held == null) {
                 throw new IOException(directory + ": another agent uses this spool");
             }
-            Spool spool = new Spool(directory, limits, clock, channel);
+            Spool spool = new Spool(directory, limits, clock, mostWaiting, channel);
             spool.find();
             return spool;
         } catch (OverlappingFileLockException e) {
@@ -178,63 +176,89 @@ public final class Spool implements AutoCloseable {
     }
 
     private synchronized void find() throws IOException {
-        List<String> ignored = new ArrayList<>();
-        List<Path> files;
-        try (Stream<Path> list = Files.list(directory)) {
-            files = list.sorted().toList();
-        } catch (UncheckedIOException e) {
-            throw e.getCause();
-        }
-        for (Path file : files) {
-            String name = file.getFileName().toString();
-            Matcher matcher = FILE.matcher(name);
-            if (name.endsWith(TEMPORARY)) {
-                discard(file); // the agent died while it wrote; nobody was promised this one
-            } else if (matcher.matches() && looksPacked(file)) {
-                add(new Entry(
-                        Long.parseLong(matcher.group(1)),
-                        Files.size(file),
-                        Files.getLastModifiedTime(file).toInstant(),
-                        true,
-                        null));
-            } else if (!List.of(ACKNOWLEDGED, LOCK, REJECTED).contains(name)) {
-                ignored.add(name);
+        long[] found = list();
+        for (long sequence : found) {
+            try {
+                BasicFileAttributes file =
+                        Files.readAttributes(file(sequence), BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
+                add(sequence, file.size(), file.lastModifiedTime().toMillis());
+            } catch (IOException e) { // one bad sector must not keep the agent from starting
+                log.warn("spool file cannot be looked at sequence={}", sequence, e);
             }
         }
-        if (!ignored.isEmpty()) {
-            log.warn(
-                    "spool has files that are none of its own or torn; they are ignored directory={} count={} first={}",
-                    directory,
-                    ignored.size(),
-                    ignored.get(0));
-        }
+        doubtfulTo = entries.isEmpty() ? 0 : entries.sequence(entries.size() - 1);
         OptionalLong known = readNumbers();
         acknowledged = known.orElse(0);
-        while (!entries.isEmpty() && entries.getFirst().sequence <= acknowledged) {
-            done(entries.removeFirst()); // the agent died between writing the number and deleting the files
+        while (!entries.isEmpty() && entries.sequence(0) <= acknowledged) {
+            done(0); // the agent died between writing the number and deleting the files
         }
-        long clear = Math.max(acknowledged, entries.isEmpty() ? 0 : entries.getLast().sequence) + 1;
+        long clear = Math.max(acknowledged, doubtfulTo) + 1;
         next = Math.max(
                 next, known.isEmpty() && entries.isEmpty() ? clock.instant().toEpochMilli() : clear);
         if (known.isEmpty()) {
-            acknowledged = entries.isEmpty() ? next - 1 : entries.getFirst().sequence - 1;
+            acknowledged = entries.isEmpty() ? next - 1 : entries.sequence(0) - 1;
         }
         noteNumbers(); // now, because a full disk lets a file be written over, but not be made
         trim(0);
         log.info("spool opened directory={} waiting={} bytes={} next={}", directory, waiting, bytes, next);
     }
 
-    private static boolean looksPacked(Path file) {
-        if (!Files.isRegularFile(file)) {
-            return false;
+    /** The sequences of the files that may be snapshots, in order; the oldest are dropped when there are too many. */
+    private long[] list() throws IOException {
+        long[] found = new long[256];
+        int size = 0;
+        int ignored = 0;
+        String ignoredName = "";
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(directory)) {
+            for (Path file : files) {
+                String name = file.getFileName().toString();
+                OptionalLong sequence = sequenceOf(name);
+                boolean ours = name.endsWith(TEMPORARY) || sequence.isPresent();
+                if (ours && !Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
+                    ours = false;
+                } else if (name.endsWith(TEMPORARY)) {
+                    discard(file); // the agent died while it wrote; nobody was promised this one
+                } else if (sequence.isPresent()) {
+                    if (size == found.length) {
+                        found = Arrays.copyOf(found, 2 * size);
+                    }
+                    found[size++] = sequence.getAsLong();
+                    size = size > mostWaiting + mostWaiting / 8 ? dropOldest(found, size) : size;
+                }
+                if (!ours && !List.of(ACKNOWLEDGED, LOCK, REJECTED).contains(name)) {
+                    ignored++;
+                    ignoredName = name;
+                }
+            }
+        } catch (DirectoryIteratorException e) {
+            throw e.getCause();
         }
-        try (FileChannel channel = FileChannel.open(file)) {
-            ByteBuffer start = ByteBuffer.allocate(2);
-            return channel.size() > 18 && channel.read(start) == 2 && start.getShort(0) == 0x1f8b;
-        } catch (IOException e) { // one bad sector must not keep the agent from starting
-            log.warn("spool file cannot be read file={}", file, e);
-            return false;
+        if (ignored > 0) {
+            log.warn(
+                    "spool has files that are none of its own; they are ignored directory={} count={} one={}",
+                    directory,
+                    ignored,
+                    ignoredName);
         }
+        return Arrays.copyOf(found, dropOldest(found, size));
+    }
+
+    /** Puts them in order and drops those that are too many; how many are left. */
+    private int dropOldest(long[] found, int size) {
+        Arrays.sort(found, 0, size);
+        int dropped = Math.max(0, size - mostWaiting);
+        for (int i = 0; i < dropped; i++) {
+            discard(file(found[i]));
+            count(Loss.COUNT, found[i]);
+        }
+        System.arraycopy(found, dropped, found, 0, size - dropped);
+        return size - dropped;
+    }
+
+    /** The number that a name says; empty: it is no snapshot's. */
+    private static OptionalLong sequenceOf(String name) {
+        Matcher matcher = FILE.matcher(name);
+        return matcher.matches() ? OptionalLong.of(Long.parseLong(matcher.group(1))) : OptionalLong.empty();
     }
 
     /** Reads both numbers, or the one of earlier versions. */
@@ -302,42 +326,44 @@ public final class Spool implements AutoCloseable {
         byte[] packed = pack.apply(sequence);
         trim(packed.length);
         next = sequence + 1;
-        add(new Entry(sequence, packed.length, clock.instant(), false, packed));
-        inMemory += packed.length;
+        entries.addInMemory(sequence, packed, clock.millis());
+        recount();
         settle();
         return sequence;
     }
 
     /** Drops what is too old, and the oldest until there is room for so many bytes. */
     private void trim(long more) {
-        Instant now = clock.instant();
-        if (!entries.isEmpty() && entries.getLast().keptAt.isAfter(now)) {
-            for (Entry entry : entries) { // the clock was set back; nothing is from the future
-                entry.keptAt = entry.keptAt.isAfter(now) ? now : entry.keptAt;
-            }
+        long now = clock.millis();
+        if (!entries.isEmpty() && entries.keptMillis(entries.size() - 1) > now) {
+            entries.keptNoLaterThan(now); // the clock was set back; nothing is from the future
         }
-        Instant oldest = now.minus(limits.maxAge());
-        while (!entries.isEmpty() && entries.getFirst().keptAt.isBefore(oldest)) {
-            lose(entries.removeFirst(), Loss.AGE);
+        while (!entries.isEmpty()
+                && now - entries.keptMillis(0) > limits.maxAge().toMillis()) {
+            lose(0, Loss.AGE);
         }
-        while (!entries.isEmpty() && bytes.get() + more > limits.maxBytes()) {
-            lose(entries.removeFirst(), Loss.BYTES);
+        while (!entries.isEmpty() && entries.bytes() + more > limits.maxBytes()) {
+            lose(0, Loss.BYTES);
+        }
+        while (more > 0 && entries.size() >= mostWaiting) {
+            lose(0, Loss.COUNT);
         }
     }
 
     /**
      * Writes what is in memory to the disk. While the disk takes nothing and memory is full, the oldest make room: those
-     * on the disk first, because they are older and a full disk has room then.
+     * on the disk first, because they are older and a full disk has room then; unless the disk does not delete either,
+     * for then it is read-only, what is on it can be read and sent, and nothing there would make room.
      */
     private void settle() {
         clearLeftover();
         @Nullable IOException failure = writeMemory();
-        while (failure != null && inMemory > MOST_BYTES_IN_MEMORY) {
-            Entry oldest = entries.removeFirst();
-            boolean onDisk = oldest.memory == null;
-            lose(oldest, Loss.DISK);
-            if (onDisk && leftover.isEmpty()) {
+        while (failure != null && entries.bytesInMemory() > MOST_BYTES_IN_MEMORY) {
+            if (leftover == null && entries.onDisk() > 0 && isDeleted(file(entries.sequence(0)))) {
+                lose(0, Loss.DISK);
                 failure = writeMemory();
+            } else {
+                lose(entries.onDisk(), Loss.DISK);
             }
         }
         if (failure == null) {
@@ -348,18 +374,24 @@ public final class Spool implements AutoCloseable {
         }
     }
 
+    private static boolean isDeleted(Path file) {
+        try {
+            Files.deleteIfExists(file);
+            return true;
+        } catch (IOException expected) { // whoever asks has another way
+            return false;
+        }
+    }
+
     private @Nullable IOException writeMemory() {
-        for (Entry entry : entries) {
-            byte[] packed = entry.memory;
-            if (packed != null) {
-                try {
-                    write(file(entry.sequence), packed);
-                } catch (IOException e) {
-                    return e;
-                }
-                entry.memory = null;
-                inMemory -= packed.length;
+        while (entries.onDisk() < entries.size()) {
+            int oldest = entries.onDisk();
+            try {
+                write(file(entries.sequence(oldest)), Objects.requireNonNull(entries.inMemory(oldest)));
+            } catch (IOException e) {
+                return e;
             }
+            entries.written();
         }
         return null;
     }
@@ -371,39 +403,61 @@ public final class Spool implements AutoCloseable {
      * @param most a batch holds no more
      */
     public synchronized Optional<Batch> oldest(long mostBytes, int most) {
-        ByteArrayOutputStream joined = new ByteArrayOutputStream();
-        long first = 0;
-        long last = 0;
-        int size = 0;
-        for (Iterator<Entry> all = entries.iterator(); all.hasNext(); ) {
-            Entry entry = all.next();
-            if (size == most || (size > 0 && joined.size() + entry.bytes > mostBytes)) {
-                break;
+        while (!entries.isEmpty()) {
+            int size = 0;
+            long total = 0;
+            while (size < Math.min(most, entries.size()) && (size == 0 || total + entries.bytes(size) <= mostBytes)) {
+                total += entries.bytes(size++);
             }
-            try {
-                joined.writeBytes(read(entry));
-            } catch (IOException e) {
-                log.warn("snapshot lost, its file is damaged sequence={} why=\"{}\"", entry.sequence, e.toString());
-                all.remove();
-                lose(entry, Loss.DAMAGED);
-                continue;
+            Optional<byte[]> joined = join(size, total);
+            if (joined.isPresent()) {
+                return Optional.of(new Batch(entries.sequence(0), entries.sequence(size - 1), size, joined.get()));
             }
-            first = size == 0 ? entry.sequence : first;
-            last = entry.sequence;
-            size++;
         }
-        return size == 0 ? Optional.empty() : Optional.of(new Batch(first, last, size, joined.toByteArray()));
+        return Optional.empty();
     }
 
-    private byte[] read(Entry entry) throws IOException {
-        byte[] memory = entry.memory;
+    /** The oldest so many, one after another; empty when one was damaged, which is then no more among them. */
+    private Optional<byte[]> join(int size, long total) {
+        int at = 0;
+        try {
+            if (size == 1) {
+                return Optional.of(read(0));
+            }
+            byte[] joined = new byte[Math.toIntExact(total)];
+            int filled = 0;
+            for (; at < size; at++) {
+                byte[] packed = read(at);
+                System.arraycopy(packed, 0, joined, filled, packed.length);
+                filled += packed.length;
+            }
+            return Optional.of(joined);
+        } catch (IOException e) {
+            log.warn("snapshot lost, its file is damaged sequence={} why=\"{}\"", entries.sequence(at), e.toString());
+            lose(at, Loss.DAMAGED);
+            return Optional.empty();
+        }
+    }
+
+    private byte[] read(int index) throws IOException {
+        byte[] memory = entries.inMemory(index);
         if (memory != null) {
             return memory;
         }
-        byte[] packed = Files.readAllBytes(file(entry.sequence));
-        if (entry.doubtful) {
+        long sequence = entries.sequence(index);
+        if (entries.bytes(index) > LARGEST_SNAPSHOT) {
+            throw new IOException(entries.bytes(index) + " bytes (expected: at most " + LARGEST_SNAPSHOT + ")");
+        }
+        byte[] packed;
+        try (InputStream in = Files.newInputStream(file(sequence))) {
+            packed = in.readNBytes(entries.bytes(index) + 1);
+        }
+        if (packed.length != entries.bytes(index)) {
+            throw new IOException("its file has changed");
+        }
+        if (sequence > doubtfulFrom && sequence <= doubtfulTo) {
             requireWhole(packed);
-            entry.doubtful = false;
+            doubtfulFrom = sequence; // they are read in order
         }
         return packed;
     }
@@ -432,8 +486,8 @@ public final class Spool implements AutoCloseable {
             acknowledged = sequence;
             noteNumbers();
         }
-        while (!entries.isEmpty() && entries.getFirst().sequence <= sequence) {
-            done(entries.removeFirst());
+        while (!entries.isEmpty() && entries.sequence(0) <= sequence) {
+            done(0);
         }
         clearLeftover();
     }
@@ -504,38 +558,45 @@ public final class Spool implements AutoCloseable {
     /** Writes what is in memory if the disk takes it, and lets another agent have the directory. */
     @Override
     public synchronized void close() throws IOException {
-        if (lock.isOpen() && inMemory > 0) {
+        if (lock.isOpen() && entries.bytesInMemory() > 0) {
             settle();
         }
         lock.close();
     }
 
-    private void add(Entry entry) {
-        entries.addLast(entry);
-        waiting.incrementAndGet();
-        bytes.addAndGet(entry.bytes);
+    private void add(long sequence, long bytesOfFile, long millis) {
+        entries.addOnDisk(sequence, bytesOfFile, millis);
+        recount();
     }
 
-    /** To be called with an entry that was just taken out. */
-    private void done(Entry entry) {
-        byte[] memory = entry.memory;
-        waiting.decrementAndGet();
-        bytes.addAndGet(-entry.bytes);
-        if (memory == null) {
-            discard(file(entry.sequence));
-        } else {
-            inMemory -= memory.length;
+    private void recount() {
+        waiting.set(entries.size());
+        bytes.set(entries.bytes());
+    }
+
+    private void done(int index) {
+        boolean onDisk = index < entries.onDisk();
+        Path file = file(entries.sequence(index));
+        entries.remove(index);
+        recount();
+        if (onDisk) {
+            discard(file);
         }
     }
 
-    private void lose(Entry entry, Loss why) {
-        done(entry);
+    private void lose(int index, Loss why) {
+        long sequence = entries.sequence(index);
+        done(index);
+        count(why, sequence);
+    }
+
+    private void count(Loss why, long sequence) {
         AtomicLong count = losses.get(why);
         if (count != null && count.getAndIncrement() == 0) {
             log.warn(
                     "snapshots are dropped, the oldest first reason={} sequence={} directory={} maxBytes={} maxAge={}",
                     why,
-                    entry.sequence,
+                    sequence,
                     directory,
                     limits.maxBytes(),
                     limits.maxAge());
@@ -546,19 +607,30 @@ public final class Spool implements AutoCloseable {
         try {
             Files.deleteIfExists(file);
         } catch (IOException e) { // is sent again after a restart at worst, and known to the collector
-            leftover.add(file);
+            leftover = file;
             troubled("files that are done with cannot be deleted", e);
         }
     }
 
+    /** Once one of them can be deleted, they all are: what has a snapshot's name and does not wait. */
     private void clearLeftover() {
-        for (int i = leftover.size(); i > 0; i--) {
-            try {
-                Files.deleteIfExists(leftover.getFirst());
-            } catch (IOException expected) { // was told when it began
-                return;
+        Path one = leftover;
+        if (one == null || !isDeleted(one)) {
+            return;
+        }
+        leftover = null;
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(directory)) {
+            for (Path file : files) {
+                String name = file.getFileName().toString();
+                OptionalLong sequence = sequenceOf(name);
+                boolean gone =
+                        sequence.isPresent() ? !entries.contains(sequence.getAsLong()) : name.endsWith(TEMPORARY);
+                if (gone && Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
+                    discard(file);
+                }
             }
-            leftover.removeFirst();
+        } catch (IOException | DirectoryIteratorException e) { // they are found after a restart
+            log.warn("spool cannot be searched for what is done with directory={} why=\"{}\"", directory, e.toString());
         }
     }
 
@@ -575,7 +647,7 @@ public final class Spool implements AutoCloseable {
 
     /** After a write that succeeded. */
     private void recovered() {
-        if (trouble != null && leftover.isEmpty() && noteNumbers()) {
+        if (trouble != null && leftover == null && noteNumbers()) {
             log.info("spool can be written again directory={}", directory);
             trouble = null;
         }

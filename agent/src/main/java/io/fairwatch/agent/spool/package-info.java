@@ -13,11 +13,14 @@
  *   <li><b>Sequences never go back.</b> {@code acknowledged} holds the last number that left the spool and the next one
  *       to give; a new number is above both and above every file. A spool that was lost starts at the clock's
  *       milliseconds, which no spool reaches by counting.
- *   <li><b>Bounded</b> by bytes and age. The oldest go first, because the newest say what is going on now; each is
+ *   <li><b>Bounded</b> by bytes and age, and by number: 20 bytes of memory are kept for each ({@code Waiting}), because a
+ *       week of them at 5 s as objects would fill the agent's heap, which it would end of at each start. The oldest go first, because the newest say what is going on now; each is
  *       counted by its {@link io.fairwatch.agent.spool.Spool.Loss}. Age is that of the file; when the clock is set back,
  *       nothing is from the future.
  *   <li><b>A disk that takes nothing</b> (full, read-only, broken) stops neither snapshots nor their delivery. New ones
- *       wait in memory, half a MiB of them; when that is full too, the oldest on the disk make room. As long as the
+ *       wait in memory, half a MiB of them; when that is full too, the oldest on the disk make room, or, where the disk
+ *       does not delete either, the oldest in memory: what is on a read-only disk can still be sent. A disk that hangs
+ *       holds up the one thread that asks the spool, and nothing else. As long as the
  *       collector answers nothing is lost. {@code acknowledged} is written over itself, which works on a full disk; where
  *       not even that works, a batch may be sent twice after a restart, never lost.
  *   <li><b>At least once, in order.</b> A batch is deleted after the collector said that it survives a crash.

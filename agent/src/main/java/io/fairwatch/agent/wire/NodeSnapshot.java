@@ -46,6 +46,11 @@ public record NodeSnapshot(
     private static final Instant EARLIEST = Instant.parse("2020-01-01T00:00:00Z");
     private static final Instant LATEST = Instant.parse("2100-01-01T00:00:00Z");
 
+    /** Whether a clock that says this can be a clock that was set; one without battery says 1970 until NTP answers. */
+    public static boolean isPlausible(Instant at) {
+        return !at.isBefore(EARLIEST) && !at.isAfter(LATEST);
+    }
+
     public NodeSnapshot {
         if (version != VERSION) {
             throw new IllegalArgumentException("version: " + version + " (expected: " + VERSION + ")");
@@ -53,7 +58,7 @@ public record NodeSnapshot(
         Check.name("node", node);
         Check.name("boot_id", bootId);
         Check.positive("sequence", sequence);
-        if (at.isBefore(EARLIEST) || at.isAfter(LATEST)) {
+        if (!isPlausible(at)) {
             throw new IllegalArgumentException(
                     "at: " + at + " (expected: between " + EARLIEST + " and " + LATEST + ")");
         }

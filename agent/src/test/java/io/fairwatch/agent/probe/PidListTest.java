@@ -24,7 +24,7 @@ class PidListTest {
         for (String name : List.of("self", "12x", "-4", "99999999999", "2147483648", "0")) {
             Files.createDirectory(directory.resolve(name));
         }
-        PidList list = new PidList(directory);
+        PidList list = new PidList(directory, 2000);
         for (int round = 0; round < 2; round++) {
             assertTrue(list.read());
             assertEquals(1000, list.size());
@@ -40,7 +40,7 @@ class PidListTest {
     @Test
     @DisplayName("this machine's processes are those that Java lists, each with an inode of its own")
     void real() {
-        PidList list = new PidList(Path.of("/proc"));
+        PidList list = new PidList(Path.of("/proc"), 100_000);
         assertTrue(list.read());
         List<Integer> pids = new ArrayList<>();
         for (int i = 0; i < list.size(); i++) {
@@ -53,8 +53,22 @@ class PidListTest {
     }
 
     @Test
+    @DisplayName("no more are listed than there is room for, but all are counted")
+    void most(@TempDir Path directory) throws IOException {
+        for (int pid = 1; pid <= 10; pid++) {
+            Files.createDirectory(directory.resolve(Integer.toString(pid)));
+        }
+        PidList list = new PidList(directory, 7);
+        for (int round = 0; round < 2; round++) {
+            assertTrue(list.read());
+            assertEquals(7, list.size());
+            assertEquals(10, list.total());
+        }
+    }
+
+    @Test
     @DisplayName("what is not there cannot be listed")
     void nowhere(@TempDir Path directory) {
-        assertFalse(new PidList(directory.resolve("nowhere")).read());
+        assertFalse(new PidList(directory.resolve("nowhere"), 1).read());
     }
 }

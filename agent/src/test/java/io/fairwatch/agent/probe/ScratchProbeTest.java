@@ -14,9 +14,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -175,7 +180,7 @@ class ScratchProbeTest {
         Files.createDirectories(raid.resolve("anna"));
         int uid = (Integer) Files.getAttribute(raid.resolve("anna"), "unix:uid");
         UserNames names = new UserNames(
-                asked -> asked == uid ? Optional.of("anna@uni") : Optional.empty(), Runnable::run, () -> NOON);
+                asked -> asked == uid ? Optional.of("anna@uni") : Optional.empty(), Runnable::run, () -> 0);
         try (ScratchProbe probe =
                 new ScratchProbe(List.of(raid), Duration.ofHours(1), directory.resolve("state"), names, () -> NOON)) {
             ScratchUse use = assertTimeoutPreemptively(Duration.ofSeconds(20), () -> readUntilCounted(probe));
@@ -186,6 +191,88 @@ class ScratchProbeTest {
             assertEquals(
                     ScratchUse.Owner.KNOWN,
                     use.users().orElseThrow().list().get(0).owner());
+        }
+    }
+
+    @Test
+    @DisplayName("a bug that one mount's content brings out costs that mount: the others are read and counted")
+    void oneBadMount() throws Exception {
+        Path bad = Files.createDirectories(directory.resolve("bad"));
+        Path good = Files.createDirectories(directory.resolve("good"));
+        Files.createDirectory(good.resolve("anna"));
+        Files.createDirectory(bad.resolve("otto"));
+        AtomicBoolean broken = new AtomicBoolean(true);
+        UserNames names = new UserNames(
+                uid -> {
+                    if (broken.get()) {
+                        throw new IllegalStateException("a bug");
+                    }
+                    return Optional.of("anna");
+                },
+                Runnable::run,
+                () -> 0);
+        AtomicBoolean first = new AtomicBoolean(true);
+        InstantSource clock = () -> {
+            if (Thread.currentThread().getName().equals("scratch-count") && first.getAndSet(false)) {
+                throw new IllegalStateException("another bug");
+            }
+            return NOON;
+        };
+        try (ScratchProbe probe =
+                new ScratchProbe(List.of(bad, good), Duration.ofHours(1), directory.resolve("state"), names, clock)) {
+            assertTimeoutPreemptively(Duration.ofSeconds(20), () -> {
+                while (probe.read(NOON).size() == 2) { // until one was counted, whose owners cannot be named
+                    Thread.onSpinWait();
+                }
+            });
+            List<ScratchUse> left = probe.read(NOON);
+            assertEquals(
+                    List.of(bad.toString()),
+                    left.stream().map(ScratchUse::mount).toList());
+            broken.set(false);
+            assertEquals(2, probe.read(NOON).size());
+            assertTrue(probe.read(NOON).get(1).directories().isPresent());
+        }
+    }
+
+    @Test
+    @DisplayName("a mount is asked anew though the clock was set back")
+    void clockSetBack() throws Exception {
+        Path raid = Files.createDirectories(directory.resolve("raid"));
+        Files.createDirectory(raid.resolve("anna"));
+        AtomicLong nanos = new AtomicLong(Long.MAX_VALUE - 5);
+        AtomicReference<Instant> now = new AtomicReference<>(NOON);
+        Instant before = NOON.minus(Duration.ofDays(365));
+        AtomicInteger asked = new AtomicInteger();
+        InstantSource clock = () -> {
+            if (Thread.currentThread().getName().equals("scratch-look")) {
+                asked.incrementAndGet(); // once for each time that all is asked anew
+            }
+            return now.get();
+        };
+        try (ScratchProbe probe = new ScratchProbe(
+                List.of(raid),
+                Duration.ofHours(1),
+                directory.resolve("state"),
+                UserNames.off(),
+                clock,
+                nanos::get,
+                Duration.ofMillis(5))) {
+            assertTimeoutPreemptively(Duration.ofSeconds(20), () -> {
+                while (asked.get() == 0) {
+                    Thread.onSpinWait();
+                }
+                now.set(before);
+                nanos.addAndGet(Duration.ofMinutes(6).toNanos());
+                while (asked.get() < 2) {
+                    Thread.onSpinWait();
+                }
+            });
+            assertTimeoutPreemptively(Duration.ofSeconds(20), () -> {
+                while (!readUntilCounted(probe).directories().orElseThrow().at().equals(before)) {
+                    Thread.onSpinWait();
+                }
+            });
         }
     }
 

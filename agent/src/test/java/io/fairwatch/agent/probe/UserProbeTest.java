@@ -1,6 +1,7 @@
 package io.fairwatch.agent.probe;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.fairwatch.agent.wire.UserUse;
@@ -191,6 +192,26 @@ class UserProbeTest {
     void slurmsOwn() throws Exception {
         node.process(30, "slurmstepd").cgroup(IN_JOB.replace("user/task_0", "slurm"));
         assertEquals(0, read().get(0).processesInJobs());
+    }
+
+    @Test
+    @DisplayName(
+            "of more processes than are watched no user's sum is told, and it is said why; those watched are known")
+    void tooMany() throws Exception {
+        for (int pid = 10; pid < 10 + ProcTree.MOST_WATCHED; pid++) {
+            Files.createDirectory(node.proc().resolve(Integer.toString(pid))); // as of processes that just ended
+        }
+        node.process(5, "python").uid(1000);
+        tree.refresh(NOON);
+        String why =
+                assertThrows(Probe.ProbeException.class, () -> probe.read(NOON)).getMessage();
+        assertEquals(
+                "12001 processes (expected: at most 12000); the others are left out, and what users use is not told",
+                why);
+        assertThrows(Probe.ProbeException.class, tree::requireAll);
+        assertEquals(1, tree.processes().size());
+        Files.delete(node.proc().resolve("10"));
+        assertEquals(1, read().size());
     }
 
     @Test

@@ -83,6 +83,7 @@ class ShipperTest {
     private Shipper shipper(String url, Optional<Path> token, boolean wantsAllocations) {
         return new Shipper(
                 vertx,
+                vertx.createSharedWorkerExecutor("spool", 1),
                 spool,
                 new Connection(
                         vertx,

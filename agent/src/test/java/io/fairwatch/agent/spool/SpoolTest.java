@@ -180,17 +180,23 @@ class SpoolTest {
     }
 
     @Test
-    @DisplayName("foreign and torn files are left alone and not sent")
+    @DisplayName("foreign files are left alone; those with a snapshot's name that hold none are counted and deleted")
     void foreign() throws Exception {
         Files.writeString(directory.resolve("notes.txt"), "hello");
         Files.writeString(file(7), "not gzip at all, whatever its name says");
         Files.write(file(8), new byte[0]);
-        try (Spool spool = open()) {
-            assertEquals(0, spool.waiting());
-            assertEquals(FIRST, spool.append(SpoolTest::packed));
+        Files.write(file(9), new byte[5 << 20]);
+        try (Spool spool = open(10 << 20)) {
+            assertEquals((5 << 20) + 39, spool.bytes(), "it counts for the bound meanwhile");
+            assertEquals(Optional.empty(), spool.oldest(1000, 10));
+            assertEquals(3, spool.dropped(Loss.DAMAGED));
+            assertEquals(0, spool.bytes());
+            assertEquals(10, spool.append(SpoolTest::packed));
         }
         assertTrue(Files.exists(directory.resolve("notes.txt")));
-        assertTrue(Files.exists(file(7)));
+        for (int sequence = 7; sequence < 10; sequence++) {
+            assertTrue(Files.notExists(file(sequence)), "file " + sequence);
+        }
     }
 
     @Test
@@ -435,6 +441,60 @@ class SpoolTest {
             assertEquals(FIRST + 2, first(spool));
             assertEquals(Optional.empty(), spool.trouble());
             assertTrue(Files.exists(file(FIRST + 2)) && Files.exists(file(FIRST + 4)));
+        }
+    }
+
+    @Test
+    @DisplayName("a read-only disk keeps what can be read from it: when memory is full, the oldest in memory make room")
+    void readOnlyKeepsBacklog() throws Exception {
+        byte[] large = new byte[(int) Spool.MOST_BYTES_IN_MEMORY / 2];
+        try (Spool spool = open(1 << 30)) {
+            for (int i = 0; i < 5; i++) {
+                spool.append(SpoolTest::packed);
+            }
+            boolean locked = run(List.of("chattr", "+i", directory.toString())) == 0;
+            assumeTrue(locked, "SKIPPED: chattr +i needs root and a file system that knows it; not tried");
+            try {
+                for (int i = 0; i < 7; i++) {
+                    spool.append(sequence -> large);
+                }
+                assertEquals(5, spool.dropped(Loss.DISK), "of the seven in memory, which has room for two");
+                assertEquals(5 + 2, spool.waiting());
+                assertEquals(5, spool.oldest(1000, 10).orElseThrow().size());
+                spool.acknowledge(FIRST + 4);
+                assertEquals(FIRST + 10, first(spool));
+                assertTrue(Files.exists(file(FIRST)));
+            } finally {
+                run(List.of("chattr", "-i", directory.toString()));
+            }
+            assertEquals(FIRST + 12, spool.append(SpoolTest::packed));
+            assertEquals(Optional.empty(), spool.trouble());
+            for (int i = 0; i < 5; i++) {
+                assertTrue(Files.notExists(file(FIRST + i)), "all that is done with is gone at once");
+            }
+            assertEquals(3, spool.waiting());
+        }
+    }
+
+    @Test
+    @DisplayName("more snapshots than can be kept in mind are dropped, the oldest first, at the start and later")
+    void tooMany() throws Exception {
+        int most = 64;
+        byte[] one = packed(FIRST);
+        for (long sequence = FIRST; sequence < FIRST + most + 10; sequence++) {
+            Files.write(file(sequence), one);
+        }
+        try (Spool spool = Spool.open(directory, new Spool.Limits(1 << 20, MAX_AGE, 0), () -> now, most)) {
+            assertEquals(10, spool.dropped(Loss.COUNT));
+            assertEquals(most, spool.waiting());
+            assertEquals(FIRST + 10, first(spool));
+            assertTrue(Files.notExists(file(FIRST + 9)) && Files.exists(file(FIRST + 10)));
+            for (int i = 0; i < 10; i++) {
+                spool.append(SpoolTest::packed);
+            }
+            assertEquals(most, spool.waiting());
+            assertEquals(20, spool.dropped(Loss.COUNT));
+            assertEquals(FIRST + 20, first(spool));
         }
     }
 

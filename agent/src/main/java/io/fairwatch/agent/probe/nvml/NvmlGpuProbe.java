@@ -22,7 +22,7 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
     /** How long until a driver or a GPU that was not there is looked for again. */
     static final Duration LOOK_AGAIN = Duration.ofMinutes(5);
 
-    /** Seldom enough to cost nothing, and short enough for a session to end within a probe's deadline. */
+    /** Seldom enough to cost nothing. */
     private static final Duration XID_WAIT = Duration.ofSeconds(5);
 
     private static final Logger log = LoggerFactory.getLogger(NvmlGpuProbe.class);
@@ -50,9 +50,16 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
      *
      * @param library file name or path of another one; empty: {@code libnvidia-ml.so.1}
      * @param lookup tells whose a process on a GPU is
+     * @param deadline how long a reading may take; a session is ended within it
      */
-    public NvmlGpuProbe(Optional<String> library, ProcessLookup lookup) {
-        this(() -> NvmlLibrary.open(library.orElse(NvmlLibrary.DEFAULT)), lookup, System::nanoTime, XID_WAIT);
+    public NvmlGpuProbe(Optional<String> library, ProcessLookup lookup, Duration deadline) {
+        this(() -> NvmlLibrary.open(library.orElse(NvmlLibrary.DEFAULT)), lookup, System::nanoTime, xidWait(deadline));
+    }
+
+    /** How long one wait for XIDs lasts: the end of a session waits for it, and a quarter longer. */
+    static Duration xidWait(Duration deadline) {
+        Duration half = deadline.dividedBy(2);
+        return half.compareTo(XID_WAIT) < 0 ? half : XID_WAIT;
     }
 
     NvmlGpuProbe(Nvml.Opener opener, ProcessLookup lookup, LongSupplier nanoTime, Duration xidWait) {

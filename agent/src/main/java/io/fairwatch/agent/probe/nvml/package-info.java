@@ -20,7 +20,8 @@
  *   <li><b>MIG.</b> Instances are looked for at each reading, since their handles die when an administrator cuts the GPU
  *       anew; one is the same as long as uuid and handle are. The GPU itself is then not asked for utilisation, memory
  *       or processes, so that nothing is counted twice, and a record that names another instance is not believed.
- *   <li><b>XIDs</b> are told only to those who wait, so one thread waits, two seconds at a time. It ends with the session,
+ *   <li><b>XIDs</b> are told only to those who wait, so one thread waits, five seconds at a time, or half a probe's
+ *       deadline where that is less. It ends with the session,
  *       before the library is unloaded; if it does not come back from the driver, neither is the library unloaded nor
  *       another one opened until it does. A lost GPU is left out, but for its XIDs, which say why.
  *   <li><b>Every function is optional.</b> Drivers from R418 on differ in what they export. Direct mapping binds a whole

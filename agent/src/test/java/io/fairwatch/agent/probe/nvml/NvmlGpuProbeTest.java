@@ -60,6 +60,13 @@ class NvmlGpuProbeTest {
     }
 
     @Test
+    @DisplayName("a session ends within a probe's deadline, however short the period is")
+    void xidWait() {
+        assertEquals(Duration.ofSeconds(5), NvmlGpuProbe.xidWait(Duration.ofSeconds(10)));
+        assertEquals(Duration.ofMillis(1250), NvmlGpuProbe.xidWait(Duration.ofMillis(2500)));
+    }
+
+    @Test
     @DisplayName(
             "utilisation is the mean of every sample of the period, also of those that the ring has forgotten since")
     void trueMean() throws Exception {

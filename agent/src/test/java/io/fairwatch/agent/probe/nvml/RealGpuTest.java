@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -87,7 +88,7 @@ class RealGpuTest {
     @Test
     @DisplayName("readings agree with nvidia-smi")
     void agrees() throws Exception {
-        try (NvmlGpuProbe probe = new NvmlGpuProbe(Optional.empty(), NOBODY)) {
+        try (NvmlGpuProbe probe = new NvmlGpuProbe(Optional.empty(), NOBODY, Duration.ofSeconds(10))) {
             probe.read(Instant.now());
             LockSupport.parkNanos(1_000_000_000L); // counters and rings are over some time
             long began = System.nanoTime();
@@ -133,7 +134,7 @@ class RealGpuTest {
     @Test
     @DisplayName("energy and power tell of the same watts")
     void energy() throws Exception {
-        try (NvmlGpuProbe probe = new NvmlGpuProbe(Optional.empty(), NOBODY)) {
+        try (NvmlGpuProbe probe = new NvmlGpuProbe(Optional.empty(), NOBODY, Duration.ofSeconds(10))) {
             GpuReading before = probe.read(Instant.now()).gpus().get(0);
             long began = System.nanoTime();
             List<Double> watts = new ArrayList<>();

@@ -18,6 +18,7 @@ import io.fairwatch.agent.wire.JobRef;
 import io.fairwatch.agent.wire.MigInstance;
 import io.fairwatch.agent.wire.Utilization.Source;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
@@ -59,7 +60,7 @@ class SimulatedNvmlTest {
                 "minor=0 model=t4 emptyring=1",
                 "minor=2 model=h100",
                 "minor=3 model=h100 mig=1g.10gb,3g.40gb");
-        probe = new NvmlGpuProbe(gpus.library(), NOBODY);
+        probe = new NvmlGpuProbe(gpus.library(), NOBODY, Duration.ofSeconds(10));
     }
 
     @AfterEach
@@ -216,7 +217,7 @@ class SimulatedNvmlTest {
     @Test
     @DisplayName("driver R418 has fewer functions, and what it has works")
     void oldDriver() throws Exception {
-        probe = new NvmlGpuProbe(gpus.oldLibrary(), NOBODY);
+        probe = new NvmlGpuProbe(gpus.oldLibrary(), NOBODY, Duration.ofSeconds(10));
         int pid = (int) gpus.simgpu("--gpus", "1", "--util", "50", "--mem", "1GiB");
         sooner("the program", 0, reading -> pids(reading).contains(pid));
         GpuReading volta = read(0);
