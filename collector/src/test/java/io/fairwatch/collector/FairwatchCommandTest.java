@@ -124,7 +124,8 @@ class FairwatchCommandTest {
     void who() throws Exception {
         says(200, "[]");
         assertEquals(0, fairwatch("jobs", "--json").status());
-        Path token = Files.createDirectories(directory.resolve(".config/fairwatch")).resolve("token");
+        Path token =
+                Files.createDirectories(directory.resolve(".config/fairwatch")).resolve("token");
         Files.writeString(token, "fw1.YW5uYQ.1.abc\n");
         assertEquals(0, fairwatch("jobs", "--json").status());
         Files.writeString(token, "no \" token\nurl = evil\n");

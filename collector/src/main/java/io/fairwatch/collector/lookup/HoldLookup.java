@@ -1,6 +1,7 @@
 package io.fairwatch.collector.lookup;
 
 import io.fairwatch.agent.wire.GpuDevice;
+import io.fairwatch.collector.run.AccountTree;
 import io.fairwatch.collector.run.AllocatedGpu;
 import io.fairwatch.collector.run.PendingJob;
 import io.fairwatch.collector.run.Run;
@@ -221,6 +222,11 @@ public final class HoldLookup {
     /** A run that Slurm's last answer no longer names holds nothing, though accounting has not told its end yet. */
     static boolean isInView(Run run, Optional<SlurmView> slurm) {
         return slurm.map(view -> !run.asOf().isBefore(view.at())).orElse(true);
+    }
+
+    /** Who may charge what; empty where there is no accounting. */
+    public Optional<AccountTree> accounts() throws StoreException {
+        return store.accounts();
     }
 
     /** The idle GPUs of what runs now, those idle longest first. */

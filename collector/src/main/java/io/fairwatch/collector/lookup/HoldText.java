@@ -14,6 +14,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
 
 /** Renders what is held, as text and CSV. Immutable. */
 public final class HoldText {
@@ -112,16 +114,35 @@ public final class HoldText {
     /** What each user or account has. */
     public String holds(String who, Listing<Holds> list) {
         List<String[]> rows = new ArrayList<>();
-        rows.add(new String[] {who, "running", "waiting", "GPUs", "idle", "CPUs"});
-        list.items()
-                .forEach(has -> rows.add(new String[] {
+        boolean joined = list.items().stream().anyMatch(has -> has.standing().isPresent());
+        rows.add(
+                joined
+                        ? new String[] {
+                            who,
+                            "running",
+                            "waiting",
+                            "GPUs",
+                            "idle",
+                            "CPUs",
+                            "at most",
+                            who.equals("user") ? "account" : "within"
+                        }
+                        : new String[] {who, "running", "waiting", "GPUs", "idle", "CPUs"});
+        list.items().forEach(has -> {
+            List<String> row = new ArrayList<>(List.of(
                     name(has.name()),
                     Integer.toString(has.running()),
                     Integer.toString(has.waiting()),
                     Integer.toString(has.gpus()),
                     has.gpusIdle() == 0 ? "-" : Integer.toString(has.gpusIdle()),
-                    Integer.toString(has.cpus())
-                }));
+                    Integer.toString(has.cpus())));
+            if (joined) {
+                OptionalLong most = has.standing().map(Standing::gpusAtMost).orElse(OptionalLong.empty());
+                row.add(most.isPresent() ? Long.toString(most.getAsLong()) : "-");
+                row.add(name(has.standing().flatMap(Standing::account).orElse("-")));
+            }
+            rows.add(row.toArray(String[]::new));
+        });
         return simulated(list.simulated())
                 .append(rows.size() == 1 ? "There is no such job.\n" : Table.render(rows))
                 .append(more(list))
@@ -131,15 +152,45 @@ public final class HoldText {
 
     /** A line for each user or account. */
     public String holdsCsv(List<Holds> list) {
-        Csv csv = new Csv("name", "running", "waiting", "gpus", "gpus_idle", "cpus");
+        Csv csv = new Csv(
+                "name",
+                "running",
+                "waiting",
+                "gpus",
+                "gpus_idle",
+                "cpus",
+                "account",
+                "accounts",
+                "coordinators",
+                "qos",
+                "users",
+                "gpus_at_most");
         list.forEach(has -> csv.row(
                 has.name(),
                 Integer.toString(has.running()),
                 Integer.toString(has.waiting()),
                 Integer.toString(has.gpus()),
                 Integer.toString(has.gpusIdle()),
-                Integer.toString(has.cpus())));
+                Integer.toString(has.cpus()),
+                has.standing().flatMap(Standing::account).orElse(""),
+                words(has.standing().map(Standing::accounts)),
+                words(has.standing().map(Standing::coordinators)),
+                words(has.standing().map(Standing::qos)),
+                has.standing()
+                        .map(Standing::users)
+                        .filter(OptionalInt::isPresent)
+                        .map(users -> Integer.toString(users.getAsInt()))
+                        .orElse(""),
+                has.standing()
+                        .map(Standing::gpusAtMost)
+                        .filter(OptionalLong::isPresent)
+                        .map(most -> Long.toString(most.getAsLong()))
+                        .orElse("")));
         return csv.toString();
+    }
+
+    private static String words(Optional<List<String>> list) {
+        return String.join(" ", list.orElse(List.of()));
     }
 
     // ---- shared

@@ -2,11 +2,13 @@ package io.fairwatch.collector.lookup;
 
 import io.fairwatch.collector.lookup.HoldLookup.Held;
 import io.fairwatch.collector.lookup.HoldLookup.Holdings;
+import io.fairwatch.collector.run.AccountTree;
 import io.fairwatch.collector.run.PendingJob;
 import io.fairwatch.collector.run.Run;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.Function;
 
@@ -19,16 +21,35 @@ import java.util.function.Function;
  * @param gpus GPUs held, by Slurm's word
  * @param gpusIdle how many GPUs of its jobs are idle
  * @param cpus CPUs held
+ * @param standing what accounting says of it; absent where there is no accounting, or it does not know the name
  */
-public record Holds(String name, int running, int waiting, int gpus, int gpusIdle, int cpus) {
-    /** What each user has. */
-    public static List<Holds> byUser(Holdings holdings) {
-        return by(Run.Owner::user, holdings);
+public record Holds(
+        String name, int running, int waiting, int gpus, int gpusIdle, int cpus, Optional<Standing> standing) {
+
+    Holds(String name, int running, int waiting, int gpus, int gpusIdle, int cpus) {
+        this(name, running, waiting, gpus, gpusIdle, cpus, Optional.empty());
     }
 
-    /** What each account has. */
-    public static List<Holds> byAccount(Holdings holdings) {
-        return by(Run.Owner::account, holdings);
+    /**
+     * What each user has.
+     *
+     * @param tree who may charge what; absent where there is no accounting
+     */
+    public static List<Holds> byUser(Holdings holdings, Optional<AccountTree> tree) {
+        return by(Run.Owner::user, holdings).stream()
+                .map(holds -> holds.with(tree.flatMap(known -> Standing.ofUser(known, holds.name()))))
+                .toList();
+    }
+
+    /** What each account has, likewise. */
+    public static List<Holds> byAccount(Holdings holdings, Optional<AccountTree> tree) {
+        return by(Run.Owner::account, holdings).stream()
+                .map(holds -> holds.with(tree.flatMap(known -> Standing.ofAccount(known, holds.name()))))
+                .toList();
+    }
+
+    Holds with(Optional<Standing> standing) {
+        return new Holds(name, running, waiting, gpus, gpusIdle, cpus, standing);
     }
 
     private static List<Holds> by(Function<Run.Owner, String> what, Holdings holdings) {

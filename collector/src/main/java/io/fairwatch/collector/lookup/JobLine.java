@@ -4,6 +4,8 @@ import io.fairwatch.collector.lookup.HoldLookup.Held;
 import io.fairwatch.collector.lookup.HoldLookup.HeldGpu;
 import io.fairwatch.collector.run.PendingJob;
 import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.store.GpuUse;
+import io.fairwatch.collector.store.RunSummary;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -35,7 +37,8 @@ import java.util.OptionalLong;
  * @param gpus GPUs given; absent if not told
  * @param gpusUsed GPUs that it was seen to use without Slurm having given them; absent for ended ones
  * @param gpusIdle how many of its GPUs are idle now; absent for others than running ones
- * @param busyRatio mean utilisation of its GPUs over the last minutes; absent without a reading
+ * @param busyRatio mean utilisation of its GPUs: over the last minutes while it runs, over its whole life once it has ended
+ *     and the hours of its life are sealed; absent without a reading
  * @param reason why it waits; absent for others
  * @param request what it asks for; absent for others than waiting ones
  */
@@ -69,6 +72,23 @@ public record JobLine(
     /** A run as Slurm tells it. */
     static JobLine of(Run run) {
         return of(run, OptionalInt.empty(), OptionalInt.empty(), OptionalDouble.empty());
+    }
+
+    /** An ended run with what its GPUs did; absent: not summed up. */
+    static JobLine of(Run run, Optional<RunSummary> summary) {
+        double covered = 0;
+        double used = 0;
+        for (GpuUse gpu : summary.map(RunSummary::gpus).orElse(List.of())) {
+            if (gpu.allocated().isPresent() && gpu.utilizationMeanRatio().isPresent()) {
+                covered += gpu.coveredSeconds();
+                used += gpu.coveredSeconds() * gpu.utilizationMeanRatio().getAsDouble();
+            }
+        }
+        return of(
+                run,
+                OptionalInt.empty(),
+                OptionalInt.empty(),
+                covered > 0 ? OptionalDouble.of(used / covered) : OptionalDouble.empty());
     }
 
     /** A running job with what its GPUs do now. */

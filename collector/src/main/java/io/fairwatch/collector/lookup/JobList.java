@@ -6,6 +6,7 @@ import io.fairwatch.collector.run.JobState;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.store.RunQuery;
+import io.fairwatch.collector.store.RunSummary;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.collector.text.Plain;
@@ -14,8 +15,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.EnumSet;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -117,8 +120,10 @@ public final class JobList {
                     .forEach(lines::add);
         }
         if (query.asksFor(ENDED)) {
-            for (Run run : store.runs(ended(query, page))) {
-                lines.add(JobLine.of(run));
+            List<Run> runs = store.runs(ended(query, page));
+            Map<RunKey, RunSummary> summaries = summaries(runs);
+            for (Run run : runs) {
+                lines.add(JobLine.of(run, Optional.ofNullable(summaries.get(run.key()))));
             }
         }
         lines.sort(Comparator.comparing(JobLine::key));
@@ -133,12 +138,19 @@ public final class JobList {
     public Listing<JobLine> runsOf(String id) throws StoreException {
         JobId job = JobId.parse(id);
         Holdings now = holds.waiting(Filter.ALL);
-        List<JobLine> lines = store.runsOf(job.number()).stream()
-                .filter(job::isOf)
-                .map(JobLine::of)
+        List<Run> runs = store.runsOf(job.number()).stream().filter(job::isOf).toList();
+        Map<RunKey, RunSummary> summaries = summaries(runs);
+        List<JobLine> lines = runs.stream()
+                .map(run -> JobLine.of(run, Optional.ofNullable(summaries.get(run.key()))))
                 .sorted(Comparator.comparing(JobLine::key))
                 .toList();
         return Listing.of(now.at(), now.slurmAsOf(), now.simulated(), Page.FIRST.of(lines, JobLine::key));
+    }
+
+    private Map<RunKey, RunSummary> summaries(List<Run> runs) throws StoreException {
+        Map<RunKey, RunSummary> summaries = new HashMap<>();
+        store.summaries(runs.stream().map(Run::key).toList()).forEach(summary -> summaries.put(summary.run(), summary));
+        return summaries;
     }
 
     /** One more than fits, so that it is known whether there are more. */

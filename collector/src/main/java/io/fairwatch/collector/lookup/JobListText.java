@@ -112,7 +112,7 @@ public final class JobListText {
 
     private String ended(List<JobLine> jobs) {
         List<String[]> rows = new ArrayList<>();
-        rows.add(new String[] {"ended", "user", "partition", "where", "start", "held", "GPUs", "state"});
+        rows.add(new String[] {"ended", "user", "partition", "where", "start", "held", "GPUs", "busy", "state"});
         for (JobLine job : jobs) {
             Instant start = job.start().orElse(job.submit());
             rows.add(new String[] {
@@ -123,6 +123,7 @@ public final class JobListText {
                 Plain.minute(start, zone),
                 Plain.duration(Duration.between(start, job.end().orElse(start))),
                 gpus(job),
+                job.gpus().orElse(0) > 0 ? Plain.percent(job.busyRatio()) : "-",
                 job.state()
             });
         }

@@ -61,9 +61,12 @@ public final class UserLookup {
                 holdings.at(),
                 holdings.slurmAsOf(),
                 holdings.simulated(),
-                Stream.concat(Holds.byUser(holdings).stream(), Stream.of(new Holds(user, 0, 0, 0, 0, 0)))
+                Stream.concat(
+                                Holds.byUser(holdings, Optional.empty()).stream(),
+                                Stream.of(new Holds(user, 0, 0, 0, 0, 0)))
                         .findFirst()
-                        .orElseThrow(),
+                        .orElseThrow()
+                        .with(store.accounts().flatMap(tree -> Standing.ofUser(tree, user))),
                 jobs,
                 holds.idle(holdings),
                 store.openFindings().stream()

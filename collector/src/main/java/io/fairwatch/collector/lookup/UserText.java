@@ -33,7 +33,9 @@ public final class UserText {
                 .append(" in ")
                 .append(count(holds.running(), "running job"))
                 .append(holds.waiting() == 0 ? "" : "; " + count(holds.waiting(), "job") + " waiting")
-                .append(".\n\n");
+                .append(".\n");
+        holds.standing().ifPresent(standing -> page.append(standing(standing)));
+        page.append('\n');
         page.append(new JobListText(zone)
                 .page(new Listing<>(view.at(), view.slurmAsOf(), Optional.empty(), view.jobs(), Optional.empty())));
         if (!view.idle().isEmpty()) {
@@ -44,6 +46,21 @@ public final class UserText {
                 .forEach(finding ->
                         page.append("\nFinding ").append(finding(finding)).append('\n'));
         return page.toString();
+    }
+
+    private static String standing(Standing standing) {
+        String most = standing.gpusAtMost().isPresent()
+                ? "; at most " + standing.gpusAtMost().getAsLong() + " GPUs at a time"
+                : "";
+        return "May charge " + Plain.line(String.join(", ", standing.accounts()), 200)
+                + standing.account()
+                        .map(account -> " (" + Plain.line(account, LONGEST_NAME) + " if not said)")
+                        .orElse("")
+                + (standing.qos().isEmpty() ? "" : "; QoS " + Plain.line(String.join(", ", standing.qos()), 200)) + most
+                + (standing.coordinators().isEmpty()
+                        ? ""
+                        : "; coordinated by " + Plain.line(String.join(", ", standing.coordinators()), 200))
+                + ".\n";
     }
 
     private static String count(int number, String what) {

@@ -42,6 +42,7 @@ import io.fairwatch.collector.lookup.UserText;
 import io.fairwatch.collector.report.Period;
 import io.fairwatch.collector.report.ReportFiles;
 import io.fairwatch.collector.report.ReportMaker;
+import io.fairwatch.collector.run.AccountTree;
 import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.collector.text.Plain;
 import io.fairwatch.collector.web.Parameter.Kind;
@@ -60,6 +61,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
@@ -229,7 +231,7 @@ public final class Api {
                         .seen(Route.Sight.OWN_LIST),
                 Route.of(
                                 "/api/v1/users",
-                                "What each user holds now, most idle GPUs first.",
+                                "What each user holds now, most idle GPUs first, with the accounts, QoS and limits of each.",
                                 this::users,
                                 Parameter.USER,
                                 Parameter.ACCOUNT,
@@ -244,7 +246,7 @@ public final class Api {
                         .seen(Route.Sight.OWN_USER),
                 Route.of(
                                 "/api/v1/accounts",
-                                "What each charging account holds now, most idle GPUs first.",
+                                "What each charging account holds now, most idle GPUs first, with its place in the tree, QoS and limits.",
                                 this::accounts,
                                 Parameter.USER,
                                 Parameter.ACCOUNT,
@@ -435,10 +437,10 @@ public final class Api {
         return holds(question, "account", Holds::byAccount);
     }
 
-    private Reply holds(Question question, String who, Function<Holdings, List<Holds>> by)
+    private Reply holds(Question question, String who, BiFunction<Holdings, Optional<AccountTree>, List<Holds>> by)
             throws StoreException, JsonProcessingException {
         Holdings holdings = holds.held(filter(question));
-        Listing<Holds> found = holdings.listing(question.page().of(by.apply(holdings), Holds::key));
+        Listing<Holds> found = holdings.listing(question.page().of(by.apply(holdings, holds.accounts()), Holds::key));
         return list(question, found, new HoldText()::holdsCsv, () -> new HoldText().holds(who, found));
     }
 

@@ -195,7 +195,7 @@ class HoldLookupTest {
                 Slurm: as of 5 s ago; GPUs by their nodes' readings of the last 5 min.
                 """, new JobListText(COPENHAGEN).page(live()));
         assertTrue(new HoldText()
-                .holds("user", holdings.listing(Page.FIRST.of(Holds.byUser(holdings), Holds::key)))
+                .holds("user", holdings.listing(Page.FIRST.of(Holds.byUser(holdings, Optional.empty()), Holds::key)))
                 .contains("tlj@its.aau.dk         1         0      1      1     16"));
         NodeSummary summary = new NodeSummary(false, 100);
         NodeLookup nodes = new NodeLookup(store, () -> NOW);
@@ -235,7 +235,10 @@ class HoldLookupTest {
         JobListText text = new JobListText(COPENHAGEN);
         for (String page : List.of(
                 text.page(live()),
-                new HoldText().holds("user", holdings.listing(Page.FIRST.of(Holds.byUser(holdings), Holds::key))),
+                new HoldText()
+                        .holds(
+                                "user",
+                                holdings.listing(Page.FIRST.of(Holds.byUser(holdings, Optional.empty()), Holds::key))),
                 text.csv(live().items()))) {
             assertFalse(page.contains("\033") || page.contains("\u202e"), page);
         }
