@@ -194,10 +194,10 @@ public final class HoldLookup {
                 .toList();
         LiveUse use = live.use();
         Map<Long, List<String>> used = use.usedLately();
-        List<Held> held = new ArrayList<>(runs.size());
-        for (Run run : runs) {
-            held.add(new Held(run, gpus(run, use, used, nodes, now)));
-        }
+        // on all cores: with tens of thousands of runs it is memory that is waited for
+        List<Held> held = runs.parallelStream()
+                .map(run -> new Held(run, gpus(run, use, used, nodes, now)))
+                .toList();
         return new Holdings(now, slurm.map(SlurmView::at), held, pending(slurm, filter), simulated(nodes.values()));
     }
 

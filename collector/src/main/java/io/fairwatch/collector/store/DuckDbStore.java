@@ -168,9 +168,6 @@ public final class DuckDbStore implements Store {
 
     private final AtomicLong changes = new AtomicLong();
 
-    /** Whether the transaction that goes on changes runs otherwise than by a view. Written by whose turn it is. */
-    private boolean runsChanged;
-
     /** Whether the database must be opened anew before it is used again. */
     private volatile boolean broken;
 
@@ -388,19 +385,17 @@ public final class DuckDbStore implements Store {
 
     @Override
     public void saveView(SlurmView view) throws StoreException {
-        Now after = write("saveView", (session, received, inventory) -> {
+        write("saveView", (session, received, inventory) -> {
             Now before = readNow(); // nobody else writes meanwhile
             return new Now(before.change(), RunTables.saveView(session, view, before.live()));
         });
-        renew(after);
     }
 
     @Override
     public void saveRuns(Collection<Run> runs) throws StoreException {
         write("saveRuns", (session, received, inventory) -> {
-            RunTables.saveRuns(session, runs);
-            runsChanged = true;
-            return true;
+            Now before = readNow();
+            return new Now(before.change(), RunTables.saveRuns(session, runs, before.live()));
         });
     }
 
@@ -428,12 +423,12 @@ public final class DuckDbStore implements Store {
         return read("now", (session, where) -> new Now(change, RunTables.live(session)));
     }
 
-    /** Lets those who ask next have what was just written; until then they got what was. */
+    /** Lets those who ask next have what was just written. */
     private synchronized void renew(Now written) {
         if (changes.compareAndSet(written.change(), written.change() + 1)) {
             now = new Now(written.change() + 1, written.live());
         } else {
-            changes.incrementAndGet(); // another write came between: what was is good for nobody any more
+            changes.incrementAndGet(); // the database was opened anew meanwhile: what was is good for nobody any more
         }
     }
 
@@ -444,6 +439,10 @@ public final class DuckDbStore implements Store {
 
     @Override
     public List<Run> runsOf(long jobId) throws StoreException {
+        List<Run> alone = now().live().alone().get(jobId);
+        if (alone != null) {
+            return alone;
+        }
         return readRows("runsOf", session -> {
             session.begin(); // a run and its GPUs as they were at one time
             List<Run> runs = RunTables.runsOf(session, jobId);
@@ -926,15 +925,14 @@ public final class DuckDbStore implements Store {
 
     private <T> T transaction(Database open, Writing<T> writing) throws SQLException, StoreException {
         boolean committed = false;
-        runsChanged = false;
         open.writer().begin();
         try {
             T result = writing.write(open.writer(), open.received(), open.inventory());
             open.writer().commit();
             committed = true;
             open.inventory().committed();
-            if (runsChanged) {
-                changes.incrementAndGet();
+            if (result instanceof Now written) {
+                renew(written); // before anybody else writes
             }
             return result;
         } finally {

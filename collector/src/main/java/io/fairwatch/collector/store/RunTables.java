@@ -21,6 +21,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /** Slurm's answers into tables and back. Immutable; every method works within the given session. */
 final class RunTables {
@@ -39,8 +40,93 @@ final class RunTables {
 
     private RunTables() {}
 
-    /** What lives now. */
-    record Live(Optional<SlurmView> view, List<Run> runs) {}
+    /**
+     * What lives now. Immutable.
+     *
+     * @param view the newest view without its runs
+     * @param runs live runs by start
+     * @param again numbers of live jobs under which ended runs are known, too
+     * @param alone live runs by their job's number, of plain jobs that have no other run: all that {@link #runsOf} finds
+     */
+    record Live(Optional<SlurmView> view, List<Run> runs, Set<Long> again, Map<Long, List<Run>> alone) {
+        static Live of(Optional<SlurmView> view, List<Run> runs, Set<Long> again) {
+            Map<Long, List<Run>> alone = new HashMap<>(2 * runs.size());
+            Set<Long> others = new HashSet<>(again);
+            for (Run run : runs) {
+                long job = run.key().jobId();
+                run.ids().arrayJobId().ifPresent(others::add);
+                run.ids().hetJobId().ifPresent(others::add);
+                if (!run.ids().equals(Run.JobIds.PLAIN) || alone.put(job, List.of(run)) != null) {
+                    others.add(job);
+                }
+            }
+            alone.keySet().removeAll(others);
+            return new Live(view, List.copyOf(runs), Set.copyOf(again), alone);
+        }
+
+        /** After runs were written: those that live are read back, as the tables give them. */
+        Live after(Session session, Optional<SlurmView> now, Map<RunKey, Run> known, Collection<Run> written)
+                throws SQLException {
+            Set<RunKey> concerned = new HashSet<>();
+            Set<Long> numbers = new HashSet<>();
+            for (Run run : written) {
+                RunKey key = stored(run.key());
+                if (known.remove(key) != null || run.end().isEmpty()) {
+                    concerned.add(key);
+                }
+                numbers.add(key.jobId());
+                run.ids().arrayJobId().ifPresent(numbers::add);
+                run.ids().hetJobId().ifPresent(numbers::add);
+            }
+            if (!concerned.isEmpty()) {
+                RunTables.runs(session, concerned).stream()
+                        .filter(run -> run.end().isEmpty())
+                        .forEach(run -> known.put(run.key(), run));
+            }
+            Set<Long> jobs = known.keySet().stream().map(RunKey::jobId).collect(Collectors.toSet());
+            numbers.retainAll(jobs);
+            Set<Long> more = new HashSet<>(again);
+            more.removeAll(numbers);
+            more.retainAll(jobs);
+            more.addAll(RunTables.again(session, numbers));
+            List<Run> live = new ArrayList<>(known.values());
+            live.sort(Comparator.comparing((Run run) -> run.key().start())
+                    .thenComparingLong(run -> run.key().jobId()));
+            return of(now, live, more);
+        }
+
+        private Map<RunKey, Run> byKey() {
+            Map<RunKey, Run> live = new HashMap<>(2 * runs.size());
+            runs.forEach(run -> live.put(run.key(), run));
+            return live;
+        }
+    }
+
+    /** Those of some numbers under which ended runs are known. */
+    private static Set<Long> again(Session session, Collection<Long> numbers) throws SQLException {
+        if (numbers.isEmpty()) {
+            return Set.of();
+        }
+        Asked wanted = Asked.of(
+                session,
+                "wanted_number",
+                List.of(new Asked.Column("n", "BIGINT")),
+                numbers.stream().map(List::of).toList());
+        Sql sql = new Sql().with(List.of(wanted)).add("number AS (");
+        String or = "";
+        for (String column : List.of("job_id", "array_job_id", "het_job_id")) {
+            sql.add(or + "SELECT w.n FROM run r JOIN wanted_number w ON w.n = r." + column
+                    + " WHERE r.end_ms IS NOT NULL");
+            or = " UNION ALL ";
+        }
+        return new HashSet<>(sql.add(") SELECT DISTINCT n FROM number").query(session, Cells::number));
+    }
+
+    /** Runs are written as they are now, and what lives follows from that. */
+    static Live saveRuns(Session session, Collection<Run> saved, Live before) throws SQLException {
+        saveRuns(session, saved);
+        return before.after(session, before.view(), before.byKey(), saved);
+    }
 
     /**
      * Replaces the view. Only what differs from {@code before} is written anew, which is what the tables hold; that the
@@ -51,8 +137,7 @@ final class RunTables {
     static Live saveView(Session session, SlurmView view, Live before) throws SQLException {
         Instant at = Instant.ofEpochMilli(view.at().toEpochMilli());
         Optional<Instant> viewedBefore = before.view().map(SlurmView::at);
-        Map<RunKey, Run> live = new HashMap<>();
-        before.runs().forEach(run -> live.put(run.key(), run));
+        Map<RunKey, Run> live = before.byKey();
         Set<RunKey> vanished = new HashSet<>();
         before.runs().stream()
                 .filter(run -> viewedBefore.equals(Optional.of(run.asOf())))
@@ -75,11 +160,6 @@ final class RunTables {
                     vanished);
         }
         saveRuns(session, changed);
-        List<RunKey> written = changed.stream().map(run -> stored(run.key())).toList();
-        written.forEach(live::remove);
-        if (!written.isEmpty()) {
-            runs(session, written).stream().filter(run -> run.end().isEmpty()).forEach(run -> live.put(run.key(), run));
-        }
         if (!before.view().map(SlurmView::pending).equals(Optional.of(view.pending()))) {
             savePending(session, view.pending());
         }
@@ -89,10 +169,7 @@ final class RunTables {
         }
         saveValue(session, VIEW_AT, Long.toString(at.toEpochMilli()));
         saveValue(session, VIEW_CLUSTER, view.cluster());
-        List<Run> runs = new ArrayList<>(live.values());
-        runs.sort(Comparator.comparing((Run run) -> run.key().start())
-                .thenComparingLong(run -> run.key().jobId()));
-        return new Live(view(session), List.copyOf(runs));
+        return before.after(session, view(session), live, changed);
     }
 
     private static void savePending(Session session, List<PendingJob> pending) throws SQLException {
@@ -267,7 +344,11 @@ final class RunTables {
     }
 
     static Live live(Session session) throws SQLException {
-        return new Live(view(session), List.copyOf(liveRuns(session)));
+        List<Run> runs = liveRuns(session);
+        return Live.of(
+                view(session),
+                runs,
+                again(session, runs.stream().map(run -> run.key().jobId()).collect(Collectors.toSet())));
     }
 
     static List<Run> liveRuns(Session session) throws SQLException {

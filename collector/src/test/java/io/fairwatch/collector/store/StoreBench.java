@@ -33,6 +33,7 @@ import java.util.stream.Stream;
 public final class StoreBench {
     private static final Instant BEGIN = Instant.parse("2026-01-01T00:00:00Z");
     private static final int GPUS = 8;
+    private static final int DENSE_HOURS = 30;
 
     private StoreBench() {}
 
@@ -62,12 +63,14 @@ public final class StoreBench {
         long sequence = 0;
         try (DuckDbStore store = DuckDbStore.open(directory, settings)) {
             for (int hour = 0; hour < hours; hour++) {
-                for (int second = period; second <= 3600; second += period) {
+                // long ago an hour is one reading: it is the number of files that counts
+                int step = hour < hours - DENSE_HOURS ? 3600 : period;
+                for (int second = step; second <= 3600; second += step) {
                     sequence++;
                     List<NodeSnapshot> tick = new ArrayList<>();
                     Instant at = BEGIN.plusSeconds(hour * 3600L + second).plusMillis(137);
                     for (int node = 0; node < nodes; node++) {
-                        tick.add(snapshot(node, sequence, at, Duration.ofSeconds(period), random, energy, level, cpu));
+                        tick.add(snapshot(node, sequence, at, Duration.ofSeconds(step), random, energy, level, cpu));
                         readings += GPUS;
                     }
                     store.append(tick);

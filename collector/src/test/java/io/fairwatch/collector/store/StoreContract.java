@@ -1084,11 +1084,26 @@ abstract class StoreContract {
             }
             Set<Run> live = Set.copyOf(store.liveRuns());
             Optional<SlurmView> view = store.view();
+            List<List<Run>> byJob = new ArrayList<>();
+            for (int job = 1; job <= 12; job++) {
+                long number = job;
+                List<Run> its = store.runsOf(number);
+                assertEquals(
+                        store.runsWithin(Instant.EPOCH, at(1e9)).stream()
+                                .filter(run -> run.key().jobId() == number)
+                                .collect(Collectors.toSet()),
+                        Set.copyOf(its),
+                        "round " + round + ", job " + job);
+                byJob.add(its);
+            }
             assertEquals(live.size(), store.liveRuns().size());
             if (round % 5 == 4) {
                 reopen();
                 assertEquals(Set.copyOf(store.liveRuns()), live, "round " + round);
                 assertEquals(store.view(), view, "round " + round);
+                for (int job = 1; job <= 12; job++) {
+                    assertEquals(store.runsOf(job), byJob.get(job - 1), "round " + round + ", job " + job);
+                }
             }
         }
     }
