@@ -80,9 +80,7 @@ public final class StaffNotices {
         List<Notice> found = (job.isPresent() ? store.noticesOf(job.get()) : store.noticesIn(states, since))
                 .stream()
                         .filter(notice -> states.contains(notice.state()))
-                        .filter(notice -> job.isPresent()
-                                || user.isEmpty()
-                                || notice.user().equals(user.get()))
+                        .filter(notice -> user.map(notice.user()::equals).orElse(true))
                         .sorted(Comparator.comparing(Notice::changedAt).reversed())
                         .limit(asked.limit(100, MOST))
                         .toList();

@@ -1,5 +1,6 @@
 /**
- * What people say about findings: owners by the link in a mail, staff by the API. All of it is in the audit trail.
+ * What comes back about findings: from owners by the link in a mail, from staff by the API, from mail servers by an alias. What
+ * people say is in the audit trail.
  *
  * <p>{@code mail -> AnswerLinks -> AnswerPages -> Exemption, Notice, AuditEntry (store)}. {@code Main} mounts the routes.
  *
@@ -11,6 +12,8 @@
  *   <li><b>GET changes nothing.</b> Mail scanners follow links; only the button of the page posts.
  *   <li><b>No JavaScript, no cookies, nothing from elsewhere</b>: the page is one form, and its policy says so.
  *   <li><b>An answer pauses the ladder and changes no verdict</b>: everybody still sees what the job does.
+ *   <li><b>The switch of staff is an exemption</b> of every job from what is done to jobs: it begins, ends by itself or by hand,
+ *       has a reason, and is in the trail as the others are. The switch file stays for whom only a shell is left.
  *   <li><b>Staff show one token</b> from a file and say who they are; names of people who log in are for whatever stands in
  *       front of the collector.
  * </ul>

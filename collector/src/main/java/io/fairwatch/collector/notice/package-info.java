@@ -2,8 +2,9 @@
  * Tells people of findings: owners, coordinators, staff, and a program of the site. Only this package talks SMTP and LDAP.
  *
  * <p>{@code rules -> FindingRow, Notice PLANNED (store) -> Notifier -> MatterSource, LetterWriter -> Outbox (SMTP) -> Notice
- * DELIVERED, FindingRow one step further (store)}. {@code Main} builds a {@link io.fairwatch.collector.notice.Notifier} and
- * calls it from a timer on a worker thread.
+ * DELIVERED, FindingRow one step further (store)}. {@code NoticePlanner} makes the notices, {@code DueNotices} says which of
+ * them go out, {@code Returned} takes back what came back. {@code Main} builds a {@link
+ * io.fairwatch.collector.notice.Notifier} and calls it from a timer on a worker thread.
  *
  * <p>Decisions:
  *
@@ -34,6 +35,13 @@
  *   <li><b>Late is worse than never.</b> When the run has ended or the condition with it, nothing is sent. While the
  *       condition is seen not to hold, but the episode is not over, the mail waits. So a mail server that is away for a
  *       night does not send a hundred stale mails in the morning, and retries need no other end.
+ *   <li><b>Taken is not read.</b> A mail that comes back was not delivered: its notice is BOUNCED, the finding is untold, and
+ *       staff hear of it. Reports come by an alias of the mail server, since what reads a mailbox needs a password and finds
+ *       out late; which mail it was is told by its Message-ID, which only those know who got or carried it. A forged report
+ *       can spare its own recipient, and staff see it; it can name nobody else. An address from which several mails came back
+ *       gets no more, until staff say that it is good again or a month has passed.
+ *   <li><b>What a mail said will be done is kept with its notice</b>, as it was told and to whom it was shown; whoever does it
+ *       later has to find it there.
  *   <li><b>A rehearsal tells nobody.</b> With {@code redirectAllTo} mails are really sent, but to that address; the finding
  *       is then not marked as told, because a later step may only follow a warning that its owner got.
  *   <li><b>Refused for good</b> is only what the mail server says of this recipient or this letter. A refused password or

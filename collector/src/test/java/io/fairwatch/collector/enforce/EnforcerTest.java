@@ -37,6 +37,7 @@ import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -564,6 +565,40 @@ class EnforcerTest {
                         .map(AuditEntry::outcome)
                         .sorted()
                         .toList());
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "cancel, scancel 84000",
+        "hold, scontrol hold 84000",
+        "shorten, scontrol update JobId=84000 TimeLimit=61",
+        "lower_qos, scontrol update JobId=84000 QOS=low"
+    })
+    @DisplayName("where staff decide, they are given the command of each deed, which needs no announcement")
+    void commands(String word, String command) throws Exception {
+        FindingRow row = finding(new Subject.Waiting("lab", 84000, SINCE), "bob");
+        store.saveFindings(List.of(), List.of(deed().with(Notice.State.WITHHELD, 0, "", now)));
+        due(row, "nothing that was said");
+        store.saveFindings(List.of(), List.of(notice(row, deed(word), Notice.State.PLANNED, "")));
+        waits(WAITS);
+        round(Enforcer.Mode.PROPOSE);
+        assertEquals(List.of(), taken);
+        assertTrue(
+                store.noticesIn(List.of(Notice.State.PLANNED)).stream()
+                        .anyMatch(told -> told.aim().topic() == Notice.Topic.PROPOSED
+                                && told.detail().equals(command)),
+                store.noticesOf(84000).toString());
+    }
+
+    @Test
+    @DisplayName("staff's switch stops everything at once, what owners asked for too, until it is switched on")
+    void switchOfStaff() throws Exception {
+        Exemption off = new Exemption(
+                "off", Exemption.Scope.DEEDS, "", Optional.empty(), now, Optional.empty(), "staff eva", "maintenance");
+        store.saveDecisions(new Store.Decisions(List.of(), List.of(), List.of(off), List.of()));
+        waitsBecause("switched off by staff eva");
+        store.saveDecisions(new Store.Decisions(List.of(), List.of(), List.of(off.endedAt(now)), List.of()));
+        assertEquals(1, round(Enforcer.Mode.ACT));
     }
 
     @Test
