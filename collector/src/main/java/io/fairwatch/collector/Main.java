@@ -585,7 +585,8 @@ public final class Main implements Callable<Integer> {
                 vertx, answers, new StaffNotices(store, remember, zone, clock), setup.staffToken(), zone, clock);
         staff.mount(router);
         new BounceRoute(vertx, store, setup.bounceToken(), remember, clock).mount(router);
-        return Stream.concat(staff.described().stream(), Stream.of(BounceRoute.described()))
+        return Stream.of(staff.described(), List.of(BounceRoute.described()), ReportPages.described())
+                .flatMap(List::stream)
                 .toList();
     }
 

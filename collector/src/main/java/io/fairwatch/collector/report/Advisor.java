@@ -92,7 +92,10 @@ final class Advisor {
                 Say.of(
                         "advice.idle",
                         Cell.hours(use.idleMs()),
-                        Cell.count(Math.min(MOST_PEOPLE, people.size())),
+                        Cell.count(people.stream()
+                                .limit(MOST_PEOPLE)
+                                .filter(idleMs -> idleMs > 0)
+                                .count()),
                         Cell.count(people.size()),
                         Cell.ratio(most, use.idleMs())),
                 basis.people().shown() ? "wasters" : "by-department"));

@@ -19,6 +19,8 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.InstantSource;
 import java.time.ZoneId;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
@@ -68,6 +70,52 @@ public final class ReportPages {
                         Buffer.buffer(Plain.line(desk.progress().orElse(""), 200))));
         router.get("/api/v1/report/check").handler(this::check);
         router.get("/api/v1/report/:file").handler(this::file);
+    }
+
+    /** What is served here, for the description of the API. */
+    public static List<Described> described() {
+        List<Described.Field> period = List.of(
+                new Described.Field("semester", false, "A semester by name, e.g. 2026-autumn; or from and to."),
+                new Described.Field("from", false, "First day, e.g. 2026-09-01, in the site's zone."),
+                new Described.Field("to", false, "First day that is not counted; without it: until now."));
+        List<Described.Field> all = new ArrayList<>(period);
+        all.add(new Described.Field("user", false, "Only this person's runs: my semester."));
+        all.add(new Described.Field("account", false, "Only this account's and those below it."));
+        all.add(new Described.Field("language", false, "en or da; without it en."));
+        all.add(new Described.Field("people", false, "names, pseudonyms or none; without it as the site decided."));
+        return List.of(
+                new Described(
+                        "get",
+                        "/api/v1/report/{file}",
+                        "The report of a period as a file: report.html, report.pdf, report.json, report.txt, all.zip,"
+                                + " all.csv, runs.parquet, NAME.csv for a table, inactive-users.sh, old-scratch.sh."
+                                + " One is made at a time.",
+                        all,
+                        List.of(),
+                        false,
+                        Map.of(
+                                400, "The period, person or language is not one.",
+                                404, "There is no such file.",
+                                503, "The store could not answer.")),
+                new Described(
+                        "get",
+                        "/api/v1/report/progress",
+                        "What is being added up now, a few words; empty while nothing is.",
+                        List.of(),
+                        List.of(),
+                        false,
+                        Map.of()),
+                new Described(
+                        "get",
+                        "/api/v1/report/check",
+                        "Compares what is counted as allocated with sreport, and tells each difference with its cause.",
+                        period,
+                        List.of(),
+                        false,
+                        Map.of(
+                                400, "The period is not one, or no whole hour of it has passed.",
+                                409, "There is no Slurm to compare with.",
+                                503, "sreport or the store could not answer.")));
     }
 
     private void file(RoutingContext context) {
