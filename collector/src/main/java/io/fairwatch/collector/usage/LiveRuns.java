@@ -510,8 +510,9 @@ public final class LiveRuns {
         return due.size();
     }
 
+    @SuppressWarnings("ReferenceEquality") // the store gives the same list as long as nothing has changed
     private synchronized List<Followed> due(List<Run> runs, Instant now) {
-        if (runs != last) { // the store gives the same list as long as nothing has changed
+        if (runs != last) {
             last = runs;
             Set<RunKey> keys = runs.stream().map(Run::key).collect(Collectors.toSet());
             followed.values().stream()

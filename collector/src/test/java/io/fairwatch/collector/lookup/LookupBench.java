@@ -25,7 +25,7 @@ import java.util.stream.IntStream;
 
 /**
  * Measures what people ask for on this machine: a running job, and all idle GPUs, of a cluster in its last minutes.
- * Arguments: an empty directory, nodes of 8 GPUs, minutes. Started by {@code deploy/bench/store --lookup}. Time is CPU time
+ * Arguments: an empty directory, nodes of 8 GPUs, minutes, and {@code memory} to keep readings in memory alone. Started by {@code deploy/bench/store --lookup}. Time is CPU time
  * of the asking thread, which is all there is but for the list of idle GPUs: the database has no thread of its own here.
  */
 public final class LookupBench {
@@ -43,6 +43,7 @@ public final class LookupBench {
         int nodes = Integer.parseInt(arguments[1]);
         int ticks = Integer.parseInt(arguments[2]) * 2;
         DuckDbStore.Settings settings = new DuckDbStore.Settings(1, 512, 128, Duration.ofSeconds(60));
+        boolean stored = arguments.length < 4 || !arguments[3].equals("memory");
         Random random = new Random(4711);
         try (DuckDbStore store = DuckDbStore.open(Path.of(arguments[0]), settings)) {
             LiveUse use = new LiveUse(BUSY);
@@ -58,7 +59,9 @@ public final class LookupBench {
                 for (int node = 0; node < nodes; node++) {
                     sent.add(snapshot(node, tick, random));
                 }
-                store.append(sent);
+                if (stored) {
+                    store.append(sent);
+                }
                 use.take(sent);
                 live.take(sent);
             }
@@ -68,7 +71,9 @@ public final class LookupBench {
                     nodes, GPUS, ticks / 2);
             JobLookup.Settings looks = new JobLookup.Settings(BUSY, Duration.ofMinutes(5));
             ask(store, "from memory", new JobLookup(store, () -> now, looks, live), runs.size());
-            ask(store, "from the store", new JobLookup(store, () -> now, looks), runs.size());
+            if (stored) {
+                ask(store, "from the store", new JobLookup(store, () -> now, looks), runs.size());
+            }
             HoldLookup holds = new HoldLookup(store, () -> now, use);
             measure("list of all idle GPUs", 20, time -> {
                 Holdings held = holds.held(Filter.ALL);
@@ -86,8 +91,10 @@ public final class LookupBench {
                 store.saveView(view(now.plusSeconds(15L * (time + 30)), others));
                 return 0;
             });
-            measure("running jobs taken up after a start", 1, time -> new LiveRuns(BUSY)
-                    .follow(store, store.liveRuns().subList(0, Math.min(4_000, runs.size())), now));
+            if (stored) {
+                measure("running jobs taken up after a start, at most 4,000", 1, time -> new LiveRuns(BUSY)
+                        .follow(store, store.liveRuns().subList(0, Math.min(4_000, runs.size())), now));
+            }
             Runtime runtime = Runtime.getRuntime();
             System.gc();
             System.out.printf("heap in use %d MiB%n", (runtime.totalMemory() - runtime.freeMemory()) >> 20);
