@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.fairwatch.agent.wire.NodeSnapshot;
+import io.fairwatch.agent.wire.ProbeOutcome;
 import io.fairwatch.agent.wire.WireCodec;
 import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
@@ -200,6 +202,39 @@ class MainTest {
         } finally {
             vertx.close().await();
         }
+    }
+
+    @Test
+    @DisplayName("--once prints one snapshot of this machine as JSON, sends and keeps nothing, and ends with 0")
+    void once() throws Exception {
+        Path spool = directory.resolve("spool");
+        Path config = Files.writeString(
+                directory.resolve("agent.yml"),
+                "node: n1\nnvml: {enabled: false}\nspool: {directory: " + spool + "}\n");
+        Process once = agent(List.of(), CLASS_PATH, "--once", "--config", config.toString());
+        String said = new String(once.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertEquals(0, once.waitFor(), said);
+        NodeSnapshot snapshot = new WireCodec().parse(said.substring(said.indexOf("{\n"), said.lastIndexOf('}') + 1));
+        assertEquals("n1", snapshot.node());
+        assertTrue(snapshot.period().toMillis() >= 2000, said);
+        assertTrue(snapshot.host().isPresent(), said);
+        int uid = (Integer) Files.getAttribute(Path.of("/proc/self"), "unix:uid");
+        assertTrue(
+                snapshot.users().stream()
+                        .anyMatch(use -> use.uid() == uid && use.cpuSeconds().isPresent()),
+                said);
+        assertTrue(snapshot.probes().get("users") instanceof ProbeOutcome.Read, said);
+        assertTrue(Files.notExists(spool), "nothing is kept");
+    }
+
+    @Test
+    @DisplayName("a configuration that could only lose snapshots ends the start with 2")
+    void tooManyMounts() throws Exception {
+        Path file = Files.writeString(
+                directory.resolve("agent.yml"),
+                "collector: {url: 'http://host'}\nscratch: {mounts: [" + "/raid, ".repeat(64) + "/raid]}\n");
+        String complaint = complaint(2, "--config", file.toString());
+        assertTrue(complaint.contains("scratch.mounts: 65 entries (expected: at most 64)"), complaint);
     }
 
     @Test

@@ -25,10 +25,12 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.opentest4j.TestAbortedException;
 
 /**
- * On real hardware, where there is some: {@code mvn -pl agent test -Dgroups=gpu}. Prints what the driver offers and what
- * a reading costs.
+ * On real hardware, where there is some: {@code mvn -pl agent test -Dgroups=gpu}. Prints what the driver offers, what each
+ * call costs, and what NVML and {@code nvidia-smi} say side by side over a minute of a known load. What cannot be tried
+ * is skipped with a sentence, never passed.
  */
 @Tag("gpu")
 class RealGpuTest {
@@ -57,14 +59,19 @@ class RealGpuTest {
         assumeTrue(there, why);
     }
 
-    /** One line per GPU, its columns as asked for; empty where there is no nvidia-smi. */
+    /** One line per GPU, its columns as asked for; skips where there is no nvidia-smi. */
     private static List<List<String>> nvidiaSmi() throws Exception {
+        return nvidiaSmi(ASKED);
+    }
+
+    private static List<List<String>> nvidiaSmi(String asked) throws Exception {
         Process process;
         try {
-            process = new ProcessBuilder("nvidia-smi", "--query-gpu=" + ASKED, "--format=csv,noheader,nounits").start();
+            process = new ProcessBuilder("nvidia-smi", "--query-gpu=" + asked, "--format=csv,noheader,nounits").start();
         } catch (IOException e) {
-            System.out.println("no nvidia-smi to compare with: " + e.getMessage());
-            return List.of();
+            String why = "SKIPPED: no nvidia-smi to compare with, so no reading is proved: " + e.getMessage();
+            System.out.println(why);
+            throw new TestAbortedException(why, e);
         }
         String answer = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertEquals(0, process.waitFor(), answer);
@@ -99,9 +106,6 @@ class RealGpuTest {
                     .filter(reading -> reading.device().mig().isEmpty())
                     .toList();
             List<List<String>> rows = nvidiaSmi();
-            if (rows.isEmpty()) {
-                return;
-            }
             assertEquals(rows.size(), whole.size());
             for (int i = 0; i < rows.size(); i++) {
                 List<String> row = rows.get(i);
@@ -158,7 +162,115 @@ class RealGpuTest {
     }
 
     @Test
-    @DisplayName("the inspection answers for every GPU; what a call costs is printed")
+    @DisplayName("what each call costs is measured over twenty readings, each of every device, and printed")
+    void costPerCall() throws Exception {
+        int readings = 20;
+        TimedNvml timed = new TimedNvml();
+        try (NvmlGpuProbe probe = new NvmlGpuProbe(
+                timed.opener(() -> NvmlLibrary.open(NvmlLibrary.DEFAULT)),
+                NOBODY,
+                System::nanoTime,
+                Duration.ofSeconds(1))) {
+            int devices = probe.read(Instant.now()).gpus().size();
+            long began = System.nanoTime();
+            for (int i = 0; i < readings; i++) {
+                LockSupport.parkNanos(200_000_000L);
+                assertEquals(devices, probe.read(Instant.now()).gpus().size());
+            }
+            double millis = (System.nanoTime() - began) / 1e6 / readings - 200;
+            System.out.printf("%d devices, a reading %.2f ms%n%s", devices, millis, timed.table());
+        }
+        assertTrue(timed.calls("quantity") >= readings, timed.table());
+    }
+
+    @Test
+    @DisplayName(
+            "over one minute, busy for half of each two seconds, readings are beside nvidia-smi and the known load")
+    void knownLoad() throws Exception {
+        int seconds = 60;
+        try (NvmlGpuProbe probe = new NvmlGpuProbe(Optional.empty(), NOBODY, Duration.ofSeconds(10))) {
+            GpuReading first = probe.read(Instant.now()).gpus().stream()
+                    .filter(reading -> reading.device().mig().isEmpty()
+                            && reading.utilization().isPresent())
+                    .findFirst()
+                    .orElseThrow(() -> skipped("no GPU that is not cut into MIG instances"));
+            String uuid = first.device().uuid();
+            KnownLoad load;
+            try {
+                load = new KnownLoad(first.device().pciBusId().orElseThrow());
+            } catch (UnsatisfiedLinkError | IllegalStateException e) {
+                throw skipped("no load can be made here: " + e.getMessage());
+            }
+            String asked = "uuid,utilization.gpu,power.draw,memory.used";
+            nvidiaSmi(asked); // skips without
+            load.busy(Duration.ofSeconds(1));
+            probe.read(Instant.now()); // the minute begins
+            List<List<String>> theirs = new ArrayList<>();
+            List<GpuReading> ours = new ArrayList<>();
+            Thread smi = new Thread(() -> {
+                for (long i = 0, began = System.nanoTime(); i < 2L * seconds; i++) {
+                    LockSupport.parkNanos(began + i * 500_000_000L - System.nanoTime());
+                    try {
+                        nvidiaSmi(asked).stream()
+                                .filter(row -> row.get(0).equals(uuid))
+                                .forEach(theirs::add);
+                    } catch (Exception e) {
+                        return; // too few rows are told below
+                    }
+                }
+            });
+            smi.start();
+            for (long i = 0, began = System.nanoTime(); i < seconds / 2; i++) {
+                LockSupport.parkNanos(began + i * 2_000_000_000L - System.nanoTime());
+                load.busy(Duration.ofSeconds(1));
+                if (i % 5 == 4) {
+                    ours.add(of(uuid, probe.read(Instant.now()).gpus()));
+                }
+            }
+            smi.join();
+            assertTrue(theirs.size() > seconds, "rows of nvidia-smi: " + theirs.size());
+            double ourMean = ours.stream()
+                    .mapToDouble(reading -> reading.utilization().orElseThrow().meanRatio())
+                    .average()
+                    .orElseThrow();
+            double theirMean = mean(theirs, 1) / 100;
+            double ourWatts = ours.stream()
+                    .mapToDouble(reading -> reading.powerWatts().orElse(Double.NaN))
+                    .average()
+                    .orElseThrow();
+            System.out.printf(
+                    "busy for half of a minute: utilisation %.3f, nvidia-smi %.3f (source %s); power %.1f W, nvidia-smi"
+                            + " %.1f W%n",
+                    ourMean, theirMean, ours.get(0).utilization().orElseThrow().source(), ourWatts, mean(theirs, 2));
+            assertEquals(0.5, ourMean, 0.1, "of what was known");
+            assertEquals(theirMean, ourMean, 0.15, "nvidia-smi, which looks now and then");
+            assertEquals(
+                    1.0, ours.get(0).utilization().orElseThrow().maxRatio(), 0.05, "while it is busy it is wholly so");
+        }
+    }
+
+    private static TestAbortedException skipped(String why) {
+        System.out.println("SKIPPED: " + why);
+        return new TestAbortedException("SKIPPED: " + why);
+    }
+
+    private static GpuReading of(String uuid, List<GpuReading> readings) {
+        return readings.stream()
+                .filter(reading -> reading.device().uuid().equals(uuid))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    private static double mean(List<List<String>> rows, int column) {
+        return rows.stream()
+                .flatMap(row -> number(row.get(column)).stream())
+                .mapToDouble(Double::doubleValue)
+                .average()
+                .orElse(Double.NaN);
+    }
+
+    @Test
+    @DisplayName("the inspection answers for every GPU")
     void inspection() throws Exception {
         NvmlInspection inspection = NvmlInspection.of(Optional.empty());
         System.out.println("driver " + inspection.driverVersion() + " CUDA " + inspection.cudaVersion());

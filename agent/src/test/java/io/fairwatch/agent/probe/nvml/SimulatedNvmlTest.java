@@ -12,6 +12,7 @@ import io.fairwatch.agent.probe.ProcessLookup;
 import io.fairwatch.agent.probe.nvml.NvmlInspection.Outcome;
 import io.fairwatch.agent.wire.GpuDetail;
 import io.fairwatch.agent.wire.GpuDetail.Health;
+import io.fairwatch.agent.wire.GpuDevice;
 import io.fairwatch.agent.wire.GpuProcess;
 import io.fairwatch.agent.wire.GpuReading;
 import io.fairwatch.agent.wire.JobRef;
@@ -68,6 +69,28 @@ class SimulatedNvmlTest {
         gpus.faults("* * unloaded"); // ends the wait for XIDs
         probe.close();
         gpus.close();
+    }
+
+    @Test
+    @DisplayName("the stop-watch for real GPUs sees every call, and changes no answer")
+    void timed() throws Exception {
+        List<GpuDevice> devices = read().stream().map(GpuReading::device).toList();
+        gpus.faults("* * unloaded"); // ends the wait for XIDs
+        probe.close();
+        gpus.faults("");
+        TimedNvml timed = new TimedNvml();
+        try (NvmlGpuProbe other = new NvmlGpuProbe(
+                timed.opener(() -> NvmlLibrary.open(gpus.library().orElseThrow())),
+                NOBODY,
+                System::nanoTime,
+                Duration.ofMillis(50))) {
+            assertEquals(
+                    devices,
+                    other.read(NOW).gpus().stream().map(GpuReading::device).toList());
+            gpus.faults("* * unloaded");
+        }
+        assertTrue(timed.calls("quantity") > 4, timed.table());
+        assertEquals(1, timed.calls("deviceCount"), timed.table());
     }
 
     private List<GpuReading> read() throws ProbeException {
