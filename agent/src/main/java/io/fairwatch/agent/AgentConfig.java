@@ -65,7 +65,7 @@ record AgentConfig(
             Optional<Path> tokenFile,
             Optional<Path> caFile,
 
-            @Default("1MiB") @Range(from = "16KiB", to = "4MiB")
+            @Default("1MiB") @Range(from = "16KiB", to = "2MiB")
             Size batch,
 
             @Default("1s") @Range(from = "10ms", to = "1m") Duration firstRetry,

@@ -107,7 +107,7 @@ class AgentConfigTest {
                 """.formatted(mounts)));
         assertEquals(
                 List.of(
-                        "agent.yml:1: collector.batch: 5MiB (expected: from 16KiB to 4MiB)",
+                        "agent.yml:1: collector.batch: 5MiB (expected: from 16KiB to 2MiB)",
                         "agent.yml:2: scratch.mounts: 65 entries (expected: at most 64)"),
                 e.problems());
     }

@@ -27,7 +27,7 @@ final class CountFile {
     private static final Logger log = LoggerFactory.getLogger(CountFile.class);
     private static final int VERSION = 1;
     /** More than the largest count takes; much more would not fit into the agent's memory. */
-    static final int LARGEST = 8 << 20;
+    static final int LARGEST = 4 << 20;
 
     private final JsonMapper mapper = JsonMapper.builder()
             .addModule(new Jdk8Module())

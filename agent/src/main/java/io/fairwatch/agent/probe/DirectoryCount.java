@@ -44,9 +44,9 @@ import java.util.function.Supplier;
  */
 final class DirectoryCount {
     private static final int DEEPEST = 200;
-    private static final int MOST_USERS = 10_000;
+    private static final int MOST_USERS = 5_000;
     /** So many bytes has the name of a directory on average, at most; users choose names of 255. */
-    private static final int LONGEST_NAMES = 64;
+    private static final int LONGEST_NAMES = 48;
 
     /** The name under which the files right at the top are counted. */
     static final String TOP = ".";

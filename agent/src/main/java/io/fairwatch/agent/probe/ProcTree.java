@@ -40,7 +40,7 @@ public final class ProcTree implements ProcessLookup {
      * Kernel threads among them. Each takes some 450 bytes, and somebody may start as many as the kernel lets them; those
      * with the largest pids are left out, which as a rule are the newest.
      */
-    static final int MOST_WATCHED = 12_000;
+    static final int MOST_WATCHED = 8_000;
 
     private final Path procRoot;
     private final Path cgroupRoot;

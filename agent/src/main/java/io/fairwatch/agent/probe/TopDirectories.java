@@ -13,7 +13,7 @@ import java.util.OptionalInt;
 /** The directories at the top of a mount, which is how people share one out. Confined to one thread. */
 final class TopDirectories implements AutoCloseable {
     /** How many of them, and how many users, all mounts together tell of: as many as fit into the agent's memory. */
-    static final int MOST_TOLD = 5_000;
+    static final int MOST_TOLD = 2_500;
 
     private final int top;
     private final Entries entries = new Entries();
