@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -40,9 +41,8 @@ class VocabularyTest {
     void bytes(long bytes, String text) {
         assertEquals(
                 text,
-                new TextFunctions(Language.ENGLISH)
-                        .byName()
-                        .get("bytes_text")
+                Objects.requireNonNull(
+                                new TextFunctions(Language.ENGLISH).byName().get("bytes_text"))
                         .body()
                         .of(new Object[] {bytes}));
     }

@@ -98,7 +98,7 @@ public final class BounceRoute {
                 .onSuccess(said -> send(context, 200, said))
                 .onFailure(failure -> {
                     if (failure instanceof IOException wrong) {
-                        send(context, 400, wrong.getMessage());
+                        send(context, 400, String.valueOf(wrong.getMessage()));
                     } else {
                         LOG.error("a mail that came back could not be kept", failure);
                         send(context, 503, "it cannot be kept now: " + failure.getMessage());

@@ -104,7 +104,6 @@ final class FactSource {
     /** Facts of one moment. Confined to one thread while it asks. */
     final class Round {
         private final List<Run> running;
-        private final Map<String, NodeState> nodes;
         private final Cluster cluster;
         private final Instant now;
         private final Map<Duration, Window> windows = new HashMap<>();
@@ -115,7 +114,6 @@ final class FactSource {
 
         private Round(List<Run> running, Map<String, NodeState> nodes, Cluster cluster, Instant now) {
             this.running = running;
-            this.nodes = nodes;
             this.cluster = cluster;
             this.now = now;
             this.periods = periods(nodes);

@@ -348,11 +348,11 @@ public final class LiveRuns {
             long part = partOf(came.atMs());
             advance(part);
             if (!isNew) {
-                before.replace(reading, run.cutMs - Math.max(beginMs, run.startMs));
+                before.replace(reading, (double) (run.cutMs - Math.max(beginMs, run.startMs)));
             }
             for (long its = partOf(fromMs + 1); its <= part; its++) {
                 long ms = Math.min(came.atMs(), (its + 1) * PART_MS) - Math.max(fromMs, its * PART_MS);
-                at(its).over(reading, ms, busyAboveRatio);
+                at(its).over(reading, (double) ms, busyAboveRatio);
             }
             at(part).at(came.atMs(), reading, isNew, run.processes(reading), step(reading), busyAboveRatio);
             if (course != null && reading.utilization().isPresent()) {
