@@ -108,6 +108,37 @@ class BacktestTest {
     }
 
     @Test
+    @DisplayName("what was sealed into files, and is known by its five minutes only, says the same")
+    void sealed() throws Exception {
+        Outcome before = rehearse(Map.of());
+        store.maintain(at(36 * 3600));
+        store.maintain(at(37 * 3600));
+        Outcome after = rehearse(Map.of());
+        assertEquals(before.judgements(), after.judgements());
+        assertEquals(before.episodes(), after.episodes());
+        assertEquals(before.gpuHoursSaved(), after.gpuHoursSaved());
+    }
+
+    @Test
+    @DisplayName("a run that began before the time that is looked at is not judged before a whole window was seen")
+    void beganBefore() throws Exception {
+        Outcome outcome = backtest.rehearse(
+                new Plan("idle-gpu", at(7200), at(25_200), Map.of(), Duration.ofHours(1)), progress::add, () -> false);
+        assertEquals(at(7200 + 3600), outcome.episodes().get(0).toldAt());
+    }
+
+    @Test
+    @DisplayName("it stops when nobody waits for it any more")
+    void stops() throws Exception {
+        Outcome outcome = backtest.rehearse(
+                new Plan("idle-gpu", at(-10 * 86_400), at(25_200), Map.of(), Duration.ofHours(1)),
+                progress::add,
+                () -> !progress.isEmpty());
+        assertEquals(1, progress.size());
+        assertEquals(0, outcome.told());
+    }
+
+    @Test
     @DisplayName("a longer window by --set tells later, and a warm-up longer than the runs tells nobody")
     void otherSettings() throws Exception {
         Outcome later = rehearse(Map.of("window", "2h", "warm_up", "2h"));
