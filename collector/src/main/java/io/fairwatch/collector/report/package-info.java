@@ -18,6 +18,9 @@
  *       matters; everything is sorted to the end; no date of today is in it.
  *   <li><b>Charts are rectangles and texts</b>, written as SVG for browsers and as boxes for the PDF: no script, no
  *       network, no library that draws. Each stands above its table.
+ *   <li><b>Time lost after a warning</b> is told by roll-ups; of five minutes in which two runs held a GPU nothing is told of
+ *       either, so it is a little less than it was, never more.
+ *   <li><b>Mails are {@link io.fairwatch.collector.notice.Post}'s</b>: this package says only what is due and what it says.
  *   <li><b>Scripts are for people</b>: they only print until called with {@code --run}, and leave out names that a command
  *       could misread. Nothing here runs them.
  * </ul>

@@ -423,7 +423,7 @@ public final class GivenSemester {
                         int end = (int) ((endMs - fromMs) / 1000);
                         if (end < 300
                                 || end > seconds
-                                || gpu / GPUS_OF_NODE == BROKEN && end > seconds / 2
+                                || (gpu / GPUS_OF_NODE == BROKEN && end > seconds / 2)
                                 || random.nextInt(40) == 0) {
                             continue;
                         }
