@@ -96,7 +96,8 @@ public final class BounceReader {
             }
         } catch (MimeException odd) {
             if (status.isEmpty()) {
-                throw new IOException("not a mail that can be read: " + Plain.line(String.valueOf(odd.getMessage()), 200), odd);
+                throw new IOException(
+                        "not a mail that can be read: " + Plain.line(String.valueOf(odd.getMessage()), 200), odd);
             }
             // cut off behind what matters
         }
