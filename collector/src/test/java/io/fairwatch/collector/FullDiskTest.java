@@ -172,7 +172,7 @@ class FullDiskTest {
                 List.of(Given.gpu(
                         "GPU-a",
                         0.5,
-                        sequence,
+                        (double) sequence,
                         IntStream.range(1, 2000)
                                 .mapToObj(pid -> Given.process(pid, sequence * 7919 + pid * 104_729L))
                                 .toArray(io.fairwatch.agent.wire.GpuProcess[]::new))),

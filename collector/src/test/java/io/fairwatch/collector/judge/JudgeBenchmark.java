@@ -27,6 +27,7 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
@@ -161,7 +162,7 @@ public final class JudgeBenchmark {
     }
 
     private List<GpuUse> gpuUse(Run run, Instant from, Instant to) {
-        Kind kind = kinds.get(run.key());
+        Kind kind = Objects.requireNonNull(kinds.get(run.key()));
         List<GpuUse> made = new ArrayList<>();
         double seconds = Duration.between(from, to).toSeconds() * (kind.seen() ? 1 : 0.5);
         double use = kind.idle() ? 0 : kind.use();
@@ -239,6 +240,7 @@ public final class JudgeBenchmark {
         return answer;
     }
 
+    @SuppressWarnings("StatementSwitchToExpressionSwitch") // several cases take more than one statement
     private Store store() {
         MemoryStore memory = new MemoryStore();
         Map<Integer, List<JobUse>> jobs = new HashMap<>();

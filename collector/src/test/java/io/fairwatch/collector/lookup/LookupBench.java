@@ -70,9 +70,9 @@ public final class LookupBench {
                     "%d nodes x %d GPUs, a job each, %d minutes every 30 s; CPU time, median and 90 of 100%n",
                     nodes, GPUS, ticks / 2);
             JobLookup.Settings looks = new JobLookup.Settings(BUSY, Duration.ofMinutes(5));
-            ask(store, "from memory", new JobLookup(store, () -> now, looks, live), runs.size());
+            ask("from memory", new JobLookup(store, () -> now, looks, live), runs.size());
             if (stored) {
-                ask(store, "from the store", new JobLookup(store, () -> now, looks), runs.size());
+                ask("from the store", new JobLookup(store, () -> now, looks), runs.size());
             }
             HoldLookup holds = new HoldLookup(store, () -> now, use);
             measure("list of all idle GPUs", 20, time -> {
@@ -104,7 +104,7 @@ public final class LookupBench {
         }
     }
 
-    private static void ask(DuckDbStore store, String from, JobLookup jobs, int many) throws Exception {
+    private static void ask(String from, JobLookup jobs, int many) throws Exception {
         JobText text = new JobText(ZoneOffset.UTC);
         Strip strip = new Strip(80, true, BUSY);
         measure(

@@ -154,8 +154,8 @@ class BounceReaderTest {
                     .append('\n');
         }
         harmless(nested.toString().getBytes(StandardCharsets.UTF_8));
-        harmless(("Content-Type: message/rfc822\n\n".repeat(5000)).getBytes(StandardCharsets.UTF_8));
-        harmless(("X: y\n".repeat(200_000)).getBytes(StandardCharsets.UTF_8));
+        harmless("Content-Type: message/rfc822\n\n".repeat(5000).getBytes(StandardCharsets.UTF_8));
+        harmless("X: y\n".repeat(200_000).getBytes(StandardCharsets.UTF_8));
         harmless(("References: " + ("<" + OURS + "@x> ").repeat(20_000)).getBytes(StandardCharsets.UTF_8));
     }
 

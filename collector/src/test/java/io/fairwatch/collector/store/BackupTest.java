@@ -34,6 +34,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Copies of a store that is in use, stores made of them, and tables for other programs. */
+@SuppressWarnings("NullAway.Init") // JUnit gives the directory
 class BackupTest {
     private static final Run LIVE = run(1, at(100), Optional.empty(), allocated("node-a", 0, SealingTest.A));
     private static final Run ENDED = run(2, at(200), Optional.of(at(3000)), allocated("node-a", 1, SealingTest.B));
@@ -266,10 +267,10 @@ class BackupTest {
         try (Stream<Path> left = Files.list(directory.resolve("csv"))) {
             assertEquals(5, left.count());
         }
-        assertTrue(assertThrows(
-                        IllegalArgumentException.class,
-                        () -> new Export(List.of("passwd"), Format.CSV, Optional.empty(), Optional.empty()))
-                .getMessage()
+        assertTrue(String.valueOf(assertThrows(
+                                IllegalArgumentException.class,
+                                () -> new Export(List.of("passwd"), Format.CSV, Optional.empty(), Optional.empty()))
+                        .getMessage())
                 .startsWith("tables: passwd (expected: some of run, "));
     }
 

@@ -100,6 +100,6 @@ public final class SealingMain {
                 List.of(
                         Given.gpu("GPU-a", 0.5, 100.0 * sequence, Given.process(1, 1)),
                         Given.gpu("GPU-b", 0, 100.0 * sequence, Given.process(2, 1))),
-                List.of(Given.cgroup(1, sequence, 1000 + sequence, 1)));
+                List.of(Given.cgroup(1, (double) sequence, 1000 + sequence, 1)));
     }
 }

@@ -285,7 +285,7 @@ class LiveRunsTest {
                 && expected instanceof OptionalLong one
                 && actual instanceof OptionalLong other) {
             assertEquals(one.isPresent(), other.isPresent(), what);
-            assertEquals(one.orElse(0), other.orElse(0), one.orElse(0) * 1e-4, what);
+            assertEquals((double) one.orElse(0), (double) other.orElse(0), one.orElse(0) * 1e-4, what);
         } else if (what.matches("CPU of .*\\] (memoryUsedMaxBytes|processesMax)")) {
             assertTrue(most(actual) <= most(expected) && most(actual) > 0.7 * most(expected), what + actual + expected);
         } else if (expected instanceof List<?> one && actual instanceof List<?> other) {
