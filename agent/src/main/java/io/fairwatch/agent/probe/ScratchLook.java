@@ -43,6 +43,11 @@ record ScratchLook(
         return !mounted.isRemote() && (directories.isEmpty() || users.isEmpty());
     }
 
+    /** Whether only a walk tells when somebody wrote last: quotas do not, CephFS does. */
+    boolean wantsLastWrites() {
+        return !mounted.isRemote() && directories.isPresent();
+    }
+
     /** The file system of a mount that can be accounted for; nothing touches another one. */
     static Mounted mounted(Path mount) throws IOException {
         Mounted mounted = Mounted.at(mount);

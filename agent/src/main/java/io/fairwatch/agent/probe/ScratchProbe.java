@@ -18,8 +18,10 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
@@ -45,6 +47,10 @@ import org.slf4j.LoggerFactory;
  * How full: asked at each read, which takes microseconds. Who: asked or counted beside, so the answer has an age, which
  * goes with it. Files right at the top count as the directory {@code .} without owner.
  *
+ * Quotas do not tell when somebody wrote last, so a mount that they account for is walked once a week all the same, for
+ * that alone. A directory whose use has moved since was written to at the time of that walk or later, and the time of the
+ * walk is told.
+ *
  * <p>A walk outlives the agent ({@link CountFile}), and is not begun anew while the file system's use has moved by less
  * than a hundredth, for a week at most; the age says so.
  *
@@ -62,6 +68,7 @@ public final class ScratchProbe implements Probe<List<ScratchUse>>, AutoCloseabl
     private static final Duration ANSWERS_WITHIN = Duration.ofMinutes(2);
     private static final Duration UNMOVED_AT_MOST = Duration.ofDays(7);
     private static final Duration ROUND_AT_MOST = Duration.ofDays(2);
+    private static final Duration CLOSES_WITHIN = Duration.ofMillis(300);
     private static final Duration KEEP_EVERY = Duration.ofSeconds(30);
 
     private final List<Mount> mounts = new ArrayList<>();
@@ -86,6 +93,8 @@ public final class ScratchProbe implements Probe<List<ScratchUse>>, AutoCloseabl
         private long askedNanos;
 
         private volatile @Nullable Last walked;
+        /** What quotas said of directories when the last walk began, by name; empty: not since the agent started. */
+        private volatile Map<String, Long> usedAtWalk = Map.of();
         /** Used by the walking thread alone. */
         private boolean restored;
 
@@ -171,11 +180,18 @@ public final class ScratchProbe implements Probe<List<ScratchUse>>, AutoCloseabl
         return List.copyOf(uses);
     }
 
-    /** Ends looking and counting, at the next file, without waiting for it. */
+    /** Ends looking and counting, at the next file; waits for that only shortly, because a mount may hang. */
     @Override
     public void close() {
         closed.countDown();
         threads.forEach(Thread::interrupt);
+        try {
+            for (Thread thread : threads) {
+                thread.join(CLOSES_WITHIN.toMillis());
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     private ScratchUse read(Mount mount) throws IOException {
@@ -199,11 +215,41 @@ public final class ScratchProbe implements Probe<List<ScratchUse>>, AutoCloseabl
                 fileSystem.inodesTotal(),
                 fileSystem.inodesUsed(),
                 look.flatMap(ScratchLook::directories)
+                        .map(told -> walked.map(Counted::directories)
+                                .map(seen -> withLastWrites(told, seen, mount.usedAtWalk))
+                                .orElse(told))
                         .or(() -> walked.map(Counted::directories))
                         .map(this::named),
                 look.flatMap(ScratchLook::users)
                         .or(() -> walked.map(Counted::users))
                         .map(this::namedUsers));
+    }
+
+    /**
+     * What quotas tell, with the last writes that a walk saw; where the use has moved since then, or may have, the walk's
+     * own time, for it was written to no earlier.
+     */
+    static Directories withLastWrites(Directories told, Directories seen, Map<String, Long> usedAtWalk) {
+        Map<String, DirectoryUse> byName = new HashMap<>();
+        seen.list().forEach(use -> byName.put(use.name(), use));
+        List<DirectoryUse> dated = new ArrayList<>(told.list().size());
+        for (DirectoryUse use : told.list()) {
+            DirectoryUse walked = byName.get(use.name());
+            boolean unmoved = Long.valueOf(use.usedBytes()).equals(usedAtWalk.get(use.name()));
+            dated.add(
+                    walked == null || use.lastWrite().isPresent()
+                            ? use
+                            : new DirectoryUse(
+                                    use.name(),
+                                    use.uid(),
+                                    use.owner(),
+                                    use.ownerIs(),
+                                    use.usedBytes(),
+                                    use.files(),
+                                    unmoved ? walked.lastWrite() : Optional.of(seen.at()),
+                                    use.limit()));
+        }
+        return new Directories(told.method(), told.at(), dated, told.unread());
     }
 
     private Directories named(Directories counted) {
@@ -298,8 +344,10 @@ public final class ScratchProbe implements Probe<List<ScratchUse>>, AutoCloseabl
                 for (Mount mount : mounts) {
                     ScratchLook look = mount.look;
                     try {
-                        if (look != null && look.wantsWalk() && isDue(mount)) {
+                        if (look != null && (look.wantsWalk() || look.wantsLastWrites()) && isDue(mount, look)) {
+                            Map<String, Long> used = used(look);
                             count(mount, count);
+                            mount.usedAtWalk = used;
                         }
                         failed.remove(mount.path);
                     } catch (IOException | RuntimeException | LinkageError e) { // the others are counted all the same
@@ -317,7 +365,13 @@ public final class ScratchProbe implements Probe<List<ScratchUse>>, AutoCloseabl
         }
     }
 
-    private boolean isDue(Mount mount) throws IOException {
+    private static Map<String, Long> used(ScratchLook look) {
+        Map<String, Long> used = new HashMap<>();
+        look.directories().ifPresent(told -> told.list().forEach(use -> used.put(use.name(), use.usedBytes())));
+        return Map.copyOf(used);
+    }
+
+    private boolean isDue(Mount mount, ScratchLook look) throws IOException {
         FileSystem now = FileSystem.read(mount.path);
         if (!mount.restored) {
             mount.restored = true;
@@ -333,7 +387,7 @@ public final class ScratchProbe implements Probe<List<ScratchUse>>, AutoCloseabl
         if (age.isNegative() || age.compareTo(UNMOVED_AT_MOST) >= 0) {
             return true;
         }
-        return age.compareTo(recountEvery) >= 0 && (mount.running.isPresent() || moved(last, now));
+        return look.wantsWalk() && age.compareTo(recountEvery) >= 0 && (mount.running.isPresent() || moved(last, now));
     }
 
     /** Whether a file system's use has moved by a hundredth since it was counted. */

@@ -133,7 +133,8 @@ public record ScratchUse(
      * @param ownerIs whether the directory service knows the uid
      * @param usedBytes space taken on disk, hard links counted once
      * @param files files, directories and whatever else has an inode below it
-     * @param lastWrite newest modification time below it; absent when empty, or if the method does not tell
+     * @param lastWrite newest modification time below it, or, where quotas show that it was written to since a walk saw
+     *     that, the time of the walk; absent when empty, or while not known
      * @param limit the directory's quota; absent: none
      */
     public record DirectoryUse(

@@ -9,6 +9,9 @@ import io.fairwatch.agent.probe.DirectoryCount.Counted;
 import io.fairwatch.agent.probe.Probe.NothingToReadException;
 import io.fairwatch.agent.probe.Probe.ProbeException;
 import io.fairwatch.agent.wire.ScratchUse;
+import io.fairwatch.agent.wire.ScratchUse.Directories;
+import io.fairwatch.agent.wire.ScratchUse.DirectoryUse;
+import io.fairwatch.agent.wire.ScratchUse.Owner;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,7 +19,9 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -324,5 +329,38 @@ class ScratchProbeTest {
 
     private ScratchProbe probe(List<Path> mounts, Instant now) {
         return new ScratchProbe(mounts, Duration.ofHours(1), directory.resolve("state"), UserNames.off(), () -> now);
+    }
+
+    @Test
+    @DisplayName("quotas tell no last write: a walk does, and its own time where the use has moved since")
+    void lastWritesBesideQuotas() {
+        Instant walk = Instant.parse("2026-11-20T12:00:00Z");
+        Instant written = Instant.parse("2026-07-01T00:00:00Z");
+        Directories seen = new Directories(
+                "walk", walk, List.of(use("quiet", 7, Optional.of(written)), use("busy", 7, Optional.of(written))), 0);
+        Directories told = new Directories(
+                "quota",
+                walk.plusSeconds(600),
+                List.of(
+                        use("quiet", 10, Optional.empty()),
+                        use("busy", 11, Optional.empty()),
+                        use("new", 1, Optional.empty())),
+                0);
+        Map<String, Long> usedAtWalk = Map.of("quiet", 10L, "busy", 10L);
+        assertEquals(
+                List.of(Optional.of(written), Optional.of(walk), Optional.empty()), lastWrites(told, seen, usedAtWalk));
+        // after a restart of the agent nobody knows whether it moved
+        assertEquals(List.of(Optional.of(walk), Optional.of(walk), Optional.empty()), lastWrites(told, seen, Map.of()));
+    }
+
+    private static DirectoryUse use(String name, long bytes, Optional<Instant> lastWrite) {
+        return new DirectoryUse(
+                name, OptionalInt.empty(), Optional.empty(), Owner.NOT_ASKED, bytes, 1, lastWrite, Optional.empty());
+    }
+
+    private static List<Optional<Instant>> lastWrites(Directories told, Directories seen, Map<String, Long> used) {
+        return ScratchProbe.withLastWrites(told, seen, used).list().stream()
+                .map(DirectoryUse::lastWrite)
+                .toList();
     }
 }
