@@ -103,7 +103,7 @@ class JudgingRoundTest {
             store.close();
             assertThrows(StoreException.class, round::run);
             assertEquals(
-                    List.of("Nobody is judged: the last round failed: store: nodes: the store is closed."),
+                    List.of("Nobody is judged: the last round failed: store: gpus: the store is closed."),
                     round.troubles());
         } finally {
             store.close();

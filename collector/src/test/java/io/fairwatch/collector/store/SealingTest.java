@@ -175,7 +175,7 @@ class SealingTest {
     void pastAcrossTheBorder(@TempDir Path directory) throws Exception {
         try (DuckDbStore store = DuckDbStore.open(directory, SETTINGS)) {
             store.append(hours(5));
-            List<GpuPast> past = sorted(store.gpuPast(at(0), at(5 * 3600 + 60), 0.01));
+            List<GpuPast> past = sorted(store.gpuPast(at(0), at(5 * 3600 + 300), 0.01));
             List<GpuMoment> moments = moments(store, at(3590), at(3 * 3600 + 500));
             List<PastReading> readings = readings(store, at(1000), at(4 * 3600 + 100));
             List<PastCgroup> cgroups = cgroups(store, at(1000), at(4 * 3600 + 100));
@@ -184,12 +184,12 @@ class SealingTest {
             assertEquals(readings.size() / 2, cgroups.size());
             store.seal(at(2 * 3600)); // the hours from there on stay where they are
             assertFalse(files(directory, "gpu_reading").isEmpty());
-            assertEquals(past, sorted(store.gpuPast(at(0), at(5 * 3600 + 60), 0.01)));
+            assertEquals(past, sorted(store.gpuPast(at(0), at(5 * 3600 + 300), 0.01)));
             assertEquals(moments, moments(store, at(3590), at(3 * 3600 + 500)));
             assertEquals(readings, readings(store, at(1000), at(4 * 3600 + 100)));
             assertEquals(cgroups, cgroups(store, at(1000), at(4 * 3600 + 100)));
             store.seal(at(5 * 3600 + 3600)); // all of it
-            assertEquals(past, sorted(store.gpuPast(at(0), at(5 * 3600 + 60), 0.01)));
+            assertEquals(past, sorted(store.gpuPast(at(0), at(5 * 3600 + 300), 0.01)));
             assertEquals(moments, moments(store, at(3590), at(3 * 3600 + 500)));
             assertEquals(readings, readings(store, at(1000), at(4 * 3600 + 100)));
             assertEquals(cgroups, cgroups(store, at(1000), at(4 * 3600 + 100)));
