@@ -76,7 +76,26 @@ final class Conditions {
         if (due.job().asOf().isBefore(due.asOf())) {
             return new Answer.Wait("Slurm's newest answer does not name the job");
         }
+        if (isNeededAfterAll(due)) {
+            return new Answer.Never("its owner said later that it is needed");
+        }
         return switchedOff().orElse(new Answer.Yes(Enforcer.inputs(due)));
+    }
+
+    /** Whether somebody excused the job after its owner asked for its end, which may have had to wait. */
+    private boolean isNeededAfterAll(Due due) throws StoreException {
+        Job job = due.job();
+        Instant asked = due.notice().createdAt();
+        List<Exemption> later = store.exemptions(clock.instant()).stream()
+                .filter(one -> one.from().isAfter(asked))
+                .toList();
+        return new Exemptions(later)
+                .of(
+                        job.subject(),
+                        job.owner().user(),
+                        job.owner().account(),
+                        due.notice().rule())
+                .isPresent();
     }
 
     /** What speaks for and against a deed that a ladder came to. */
@@ -131,6 +150,10 @@ final class Conditions {
     private Optional<Answer> never(Due due, Optional<Notice> warning) {
         FindingRow finding = due.finding();
         int step = due.notice().aim().step();
+        if (due.job() instanceof Job.Waiting waits
+                && waits.job().displayId().startsWith(waits.job().jobId() + "_")) {
+            return Optional.of(new Answer.Never("its number means the tasks of its array that run, too"));
+        }
         if (settings.modeOf(due.notice().rule()) == Mode.OFF) {
             return Optional.of(new Answer.Never("enforcement is off for this rule"));
         }
@@ -264,9 +287,13 @@ final class Conditions {
         String owner = due.job().owner().user();
         List<AuditEntry> intended = store
                 .audit(new Store.AuditFilter(
-                        Optional.empty(), Optional.empty(), Optional.of(now.minus(Duration.ofDays(1))), MOST_AUDIT))
+                        Optional.empty(),
+                        Optional.empty(),
+                        Optional.of(now.minus(Duration.ofDays(1))),
+                        Optional.of(AuditEntry.Outcome.INTENDED),
+                        MOST_AUDIT))
                 .stream()
-                .filter(entry -> entry.outcome() == AuditEntry.Outcome.INTENDED)
+                .filter(entry -> entry.job().isPresent()) // reports by mail are intended, too
                 .toList();
         long hour = intended.stream()
                 .filter(entry -> entry.at().isAfter(now.minus(Duration.ofHours(1))))

@@ -199,7 +199,10 @@ public final class Enforcer {
         String why = notice.subject() instanceof Subject.Waiting
                 ? "the job does not wait any more"
                 : "its run or its finding is not in the store";
-        keep(List.of(), List.of(changed(notice, State.WITHHELD, why)), List.of());
+        Notice ended = notice.state() == State.SENDING
+                ? changed(notice, State.UNCONFIRMED, "the collector stopped while doing it, and " + why)
+                : changed(notice, State.WITHHELD, why);
+        keep(List.of(), List.of(ended), List.of());
         return Optional.empty();
     }
 

@@ -51,7 +51,7 @@ public interface SlurmActions {
                     Optional.of(run.key().start()));
         }
 
-        /** A job that waits; for the waiting rest of an array, all of that rest. */
+        /** A job that waits; its number must not be that of an array, for that means the tasks that run, too. */
         public static Target of(PendingJob job) {
             return new Target(
                     job.cluster(),

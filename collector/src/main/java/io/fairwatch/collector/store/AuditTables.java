@@ -99,6 +99,7 @@ final class AuditTables {
         filter.jobId().ifPresent(job -> and(where, "job_id = ?", values, job));
         filter.user().ifPresent(user -> and(where, "user_name = ?", values, user));
         filter.from().ifPresent(from -> and(where, "at_ms >= ?", values, from.toEpochMilli()));
+        filter.outcome().ifPresent(outcome -> and(where, "outcome = ?", values, outcome.name()));
         values.add(filter.most());
         return session.query(
                 "SELECT id, at_ms, actor, what, outcome, cluster, job_id, start_ms, rule, user_name, reason, inputs"

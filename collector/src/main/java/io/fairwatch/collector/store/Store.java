@@ -292,9 +292,20 @@ public interface Store extends AutoCloseable {
      * @param jobId about this job alone; absent: about all and none
      * @param user about this user alone; absent: about everybody
      * @param from not before this; absent: from the beginning
+     * @param outcome what became of it; absent: whatever
      * @param most most entries
      */
-    record AuditFilter(Optional<Long> jobId, Optional<String> user, Optional<Instant> from, int most) {}
+    record AuditFilter(
+            Optional<Long> jobId,
+            Optional<String> user,
+            Optional<Instant> from,
+            Optional<AuditEntry.Outcome> outcome,
+            int most) {
+        /** Whatever became of it. */
+        public AuditFilter(Optional<Long> jobId, Optional<String> user, Optional<Instant> from, int most) {
+            this(jobId, user, from, Optional.empty(), most);
+        }
+    }
 
     /** A part of a run. */
     record RunSpan(Run run, Instant from, Instant to) {}

@@ -568,6 +568,19 @@ class EnforcerTest {
     }
 
     @ParameterizedTest
+    @ValueSource(strings = {"84000_[10-99%4]", "84000_99"})
+    @DisplayName(
+            "what waits under the number of its array is left alone, for that number means the tasks that run, too")
+    void restOfAnArray(String displayId) throws Exception {
+        store.saveFindings(List.of(), List.of(deed().with(Notice.State.WITHHELD, 0, "", now)));
+        due(finding(new Subject.Waiting("lab", 84000, SINCE), "bob"), "cancel");
+        waits(new PendingJob("lab", 84000, displayId, WAITS.owner(), "waits", SINCE, "Resources", WAITS.request()));
+        assertEquals(0, round(Enforcer.Mode.ACT));
+        assertEquals(List.of(), taken);
+        assertEquals(Notice.State.WITHHELD, deedToWaiting().state());
+    }
+
+    @ParameterizedTest
     @CsvSource({
         "cancel, scancel 84000",
         "hold, scontrol hold 84000",
@@ -713,6 +726,30 @@ class EnforcerTest {
         assertEquals(1, enforcer(settings(Enforcer.Mode.OFF, 10, 3)).round(now));
         assertEquals(List.of("cancel 83549"), taken);
         assertTrue(audit().contains("cancel INTENDED: its owner said that it may be ended"), audit().toString());
+    }
+
+    @Test
+    @DisplayName("who says later that the job is needed keeps it, though its end was asked for and only had to wait")
+    void neededAfterAll() throws Exception {
+        FindingRow row = finding(run);
+        Notice asked = notice(
+                row,
+                new Notice.Aim(2, Notice.Channel.SLURM, Notice.Topic.ANSWERED, "cancel"),
+                Notice.State.PLANNED,
+                "");
+        store.saveFindings(List.of(row), List.of(asked, deed().with(Notice.State.WITHHELD, 0, "", now)));
+        Exemption needed = new Exemption(
+                "needed",
+                Exemption.Scope.RUN,
+                Exemption.valueOf(run.key()),
+                Optional.empty(),
+                asked.createdAt().plusSeconds(1),
+                Optional.empty(),
+                "owner anna",
+                "needed until tomorrow");
+        store.saveDecisions(new Store.Decisions(List.of(), List.of(), List.of(needed), List.of()));
+        assertEquals(0, enforcer(settings(Enforcer.Mode.OFF, 10, 3)).round(now));
+        assertEquals(List.of(), taken);
     }
 
     /** What a kill looks like from inside. */

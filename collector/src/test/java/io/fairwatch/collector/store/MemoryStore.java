@@ -322,6 +322,8 @@ public final class MemoryStore implements Store {
                         || entry.user().equals(filter.user().get()))
                 .filter(entry -> filter.from().isEmpty()
                         || !entry.at().isBefore(filter.from().get()))
+                .filter(entry -> filter.outcome().isEmpty()
+                        || entry.outcome() == filter.outcome().get())
                 .sorted(Comparator.comparing(AuditEntry::at).reversed())
                 .limit(filter.most())
                 .toList();

@@ -48,6 +48,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -1667,6 +1668,15 @@ abstract class StoreContract {
         assertEquals(
                 List.of(other),
                 store.audit(new Store.AuditFilter(Optional.empty(), Optional.empty(), Optional.empty(), 1)));
+        for (AuditEntry one : List.of(first, other)) {
+            assertEquals(
+                    List.of(first, other).stream()
+                            .filter(entry -> entry.outcome() == one.outcome())
+                            .sorted(Comparator.comparing(AuditEntry::at).reversed())
+                            .toList(),
+                    store.audit(new Store.AuditFilter(
+                            Optional.empty(), Optional.empty(), Optional.empty(), Optional.of(one.outcome()), 100)));
+        }
     }
 
     private static Store.AuditFilter filter(Optional<Long> job, Optional<String> user, Optional<Instant> from) {
