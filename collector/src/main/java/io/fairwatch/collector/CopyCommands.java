@@ -179,8 +179,8 @@ final class CopyCommands {
             mixinStandardHelpOptions = true,
             description = {
                 "Makes the store of a backup, in store.directory of the configuration or where --to says. No collector may use"
-                        + " that directory, and no store may lie there yet. Every file is checked before, every row counted"
-                        + " after; a backup of an older version is upgraded on the way. The backup stays as it is."
+                        + " that directory, and no store may lie there yet. Every file is checked before, and every row counted"
+                        + " after, but for a backup of an older version, which is upgraded on the way. The backup stays as it is."
             },
             exitCodeListHeading = "%nExit codes:%n",
             exitCodeList = {

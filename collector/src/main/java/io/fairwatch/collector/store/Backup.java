@@ -106,6 +106,20 @@ final class Backup {
         } catch (NoSuchFileException e) {
             throw new StoreException("backup: " + target.getParent() + " is not there (expected: a directory)", e);
         }
+        try {
+            return fill(session, sealed, partial, target, now, told);
+        } catch (SQLException | IOException | StoreException | RuntimeException e) {
+            try {
+                removeTree(partial); // half a copy must not keep the disk full
+            } catch (IOException also) {
+                e.addSuppressed(also);
+            }
+            throw e;
+        }
+    }
+
+    private static Copies fill(Session session, Path sealed, Path partial, Path target, Instant now, Told told)
+            throws SQLException, IOException, StoreException {
         Path database = partial.resolve(DATABASE);
         told.now("the database file", 0, 1);
         Contents contents = copyDatabase(session, database, now);
@@ -273,14 +287,20 @@ final class Backup {
      */
     static Copies restore(Path backup, Path store, Told told) throws StoreException, IOException {
         Contents contents = contents(backup);
-        if (Files.exists(store.resolve(DATABASE))) {
-            throw new StoreException("restore: " + store
-                    + " holds a store (expected: none there; move it away, or name another directory)");
-        }
         Path restoring = store.resolve(RESTORING);
-        Files.deleteIfExists(restoring);
-        if (Files.exists(store.resolve(SEALED))) {
-            removeTree(store.resolve(SEALED)); // of a restore that did not come to its end
+        boolean again = Files.exists(restoring); // one did not come to its end
+        for (String part : List.of(DATABASE, DATABASE + ".wal", SEALED)) {
+            if (Files.exists(store.resolve(part)) && !(again && part.equals(SEALED))) {
+                throw new StoreException("restore: " + store + " holds "
+                        + (part.equals(DATABASE) ? "a store" : part + " of a store")
+                        + " (expected: none there; move all of it away, or name another directory)");
+            }
+        }
+        if (again) {
+            if (Files.exists(store.resolve(SEALED))) {
+                removeTree(store.resolve(SEALED));
+            }
+            Files.delete(restoring);
         }
         Files.createFile(restoring, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
         long all = contents.bytes();

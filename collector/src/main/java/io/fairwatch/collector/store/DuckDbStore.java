@@ -29,7 +29,6 @@ import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Consumer;
@@ -154,7 +153,7 @@ public final class DuckDbStore implements Store {
     /** Whether what came late before this process began was sealed. Held by {@code upkeep}. */
     private boolean sealedSinceOpened;
 
-    private final ReadWriteLock life = new ReentrantReadWriteLock();
+    private final ReentrantReadWriteLock life = new ReentrantReadWriteLock();
     private final ReentrantLock turn = new ReentrantLock(true);
 
     /** Held by whoever uses more threads of the database than usual. */
@@ -705,7 +704,7 @@ public final class DuckDbStore implements Store {
                 sealedSinceOpened = true;
                 write("maintain", (writer, received, inventory) -> {
                     inventory.flush(writer);
-                    RunTables.saveValue(writer, Sources.SEALED_UNTIL, Long.toString(untilMs));
+                    RunTables.saveValue(writer, Sources.SEALED_UNTIL, Long.toString(Math.max(untilMs, sealedUntilMs)));
                     Sealer.nextGeneration(writer);
                     return true;
                 });
@@ -952,7 +951,7 @@ public final class DuckDbStore implements Store {
     }
 
     private <T> T use(String what, Use<T> use) throws StoreException {
-        if (broken) {
+        if (broken && life.getReadHoldCount() == 0) { // within another use, reopening would wait for ourselves
             reopen(what);
         }
         life.readLock().lock();

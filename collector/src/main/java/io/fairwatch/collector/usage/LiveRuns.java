@@ -116,7 +116,7 @@ public final class LiveRuns {
 
     // ---- what comes in
 
-    /** Takes what was just committed; what comes again changes nothing. */
+    /** Takes what was just committed; the newest that comes again changes nothing, older ones send their runs to the store. */
     public synchronized void take(Collection<NodeSnapshot> snapshots) {
         for (NodeSnapshot snapshot : snapshots) {
             long atMs = snapshot.at().toEpochMilli();
@@ -263,7 +263,9 @@ public final class LiveRuns {
                     state = State.BROKEN;
                 } else {
                     sums.add(atMs, cgroup);
-                    together.add(node, atMs, periodMs, cgroup);
+                    if (!together.add(node, atMs, periodMs, cgroup)) {
+                        state = State.BROKEN; // what the other nodes had at that time is not kept any more
+                    }
                 }
             }
         }
@@ -443,6 +445,9 @@ public final class LiveRuns {
 
         private final TreeMap<Long, Map<String, Most>> times = new TreeMap<>();
         private long widthMs;
+        /** Begin of the newest time that was counted and forgotten. */
+        private long countedMs = Long.MIN_VALUE;
+
         private long memory = -1;
         private int processes = -1;
 
@@ -451,13 +456,19 @@ public final class LiveRuns {
             processes = Math.max(processes, before.processesMax().orElse(-1));
         }
 
-        void add(String node, long atMs, long periodMs, JobCgroup cgroup) {
+        /** Whether the other nodes' figures of that time were still there to be added to. */
+        boolean add(String node, long atMs, long periodMs, JobCgroup cgroup) {
             if (periodMs > widthMs) {
-                times.values().forEach(this::count);
-                times.clear();
+                while (!times.isEmpty()) {
+                    countOldest();
+                }
                 widthMs = periodMs;
             }
-            times.computeIfAbsent(atMs - atMs % widthMs, first -> new HashMap<>(2))
+            long fromMs = atMs - atMs % widthMs;
+            if (fromMs <= countedMs) {
+                return false;
+            }
+            times.computeIfAbsent(fromMs, first -> new HashMap<>(2))
                     .merge(
                             node,
                             new Most(
@@ -467,8 +478,15 @@ public final class LiveRuns {
                                     Math.max(one.memory(), other.memory()),
                                     Math.max(one.processes(), other.processes())));
             while (times.size() > TOGETHER) {
-                count(times.pollFirstEntry().getValue());
+                countOldest();
             }
+            return true;
+        }
+
+        private void countOldest() {
+            Map.Entry<Long, Map<String, Most>> oldest = times.pollFirstEntry();
+            countedMs = Math.max(countedMs, oldest.getKey());
+            count(oldest.getValue());
         }
 
         private void count(Map<String, Most> nodes) {

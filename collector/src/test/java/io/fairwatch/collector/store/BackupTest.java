@@ -196,6 +196,21 @@ class BackupTest {
     }
 
     @Test
+    @DisplayName(
+            "what is left of a store whose database file was moved away is neither deleted nor mixed with the backup")
+    void leftOfAStore(@TempDir Path directory) throws Exception {
+        Path backup = copy(directory);
+        Path sealed = directory.resolve("to/sealed/gpu_reading");
+        Files.createDirectories(sealed);
+        assertTrue(refusal(backup, directory.resolve("to")).contains("holds sealed of a store (expected: none there"));
+        assertTrue(Files.exists(sealed));
+        Path log = Files.createDirectories(directory.resolve("log")).resolve("fairwatch.duckdb.wal");
+        Files.writeString(log, "another database's");
+        assertTrue(refusal(backup, directory.resolve("log")).contains("holds fairwatch.duckdb.wal of a store"));
+        assertTrue(Files.exists(log));
+    }
+
+    @Test
     @DisplayName("a backup overwrites nothing but what a killed one left")
     void overwrites(@TempDir Path directory) throws Exception {
         Path partial = Files.createDirectories(directory.resolve("backup.partial/sealed/run"));

@@ -369,6 +369,20 @@ class LiveRunsTest {
     }
 
     @Test
+    @DisplayName("when one node lags behind the others, what a run had on all of them is left to the store")
+    void lagging() throws Exception {
+        List<NodeSnapshot> all = new Cluster(11).snapshots(-7200, 7200);
+        send(all.subList(0, 380));
+        live.follow(store, RUNS, at(0));
+        List<NodeSnapshot> rest = all.subList(380, all.size());
+        send(rest.stream().filter(one -> one.node().equals("node-a")).toList());
+        send(rest.stream().filter(one -> !one.node().equals("node-a")).toList());
+        assertEquals(3, compared(at(7200)), "all but the run on both nodes");
+        live.follow(store, RUNS, at(7210));
+        assertEquals(4, compared(at(7210)));
+    }
+
+    @Test
     @DisplayName("snapshots that come while the store is asked count once, whether it knew them or not")
     void meanwhile() throws Exception {
         Cluster cluster = new Cluster(8);
