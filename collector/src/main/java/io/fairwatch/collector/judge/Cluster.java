@@ -123,6 +123,11 @@ final class Cluster {
         return kinds;
     }
 
+    /** Whether a node has GPUs that Slurm does not manage. */
+    boolean isUnmanaged(String node) {
+        return unmanaged.contains(node);
+    }
+
     /** Whether a run is on nodes with GPUs that Slurm does not manage: everybody there uses which they choose. */
     boolean choosesGpus(Run run) {
         return run.allocation().gpus().orElse(0) == 0

@@ -156,11 +156,14 @@ final class FactSource {
                             running.stream().anyMatch(cluster::choosesGpus) ? gpusSeen(length) : Map.of()));
         }
 
-        /** How many GPUs each node has, where all of them were watched well and their processes told. */
+        /** How many GPUs each node has that Slurm does not manage, where all were watched well and their processes told. */
         private Map<String, Integer> gpusSeen(Duration length) throws StoreException {
             Map<String, Integer> seen = new HashMap<>();
             Set<String> doubtful = new HashSet<>();
             for (GpuOutside gpu : store.gpusOutsideJobs(now.minus(length), now)) {
+                if (!cluster.isUnmanaged(gpu.node())) {
+                    continue;
+                }
                 seen.merge(gpu.node(), 1, Integer::sum);
                 if (gpu.processesMax().isEmpty() || gpu.coveredMs() < SEEN_WELL * length.toMillis()) {
                     doubtful.add(gpu.node());

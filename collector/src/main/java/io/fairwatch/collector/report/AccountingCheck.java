@@ -137,9 +137,16 @@ public final class AccountingCheck {
             long theirs = slurms.getOrDefault(who, 0L);
             List<String> causes = List.of();
             if (mine != theirs) {
-                List<Run> runs = store.runsWithin(from, to, who.account(), who.user(), MOST_RUNS);
                 causes = explained++ < MOST_EXPLAINED
-                        ? causes(who, mine, theirs, runs, from, to, until, utilization)
+                        ? causes(
+                                who,
+                                mine,
+                                theirs,
+                                store.runsWithin(from, to, who.account(), who.user(), MOST_RUNS),
+                                from,
+                                to,
+                                until,
+                                utilization)
                         : List.of("not looked into: " + MOST_EXPLAINED + " differences above were");
             }
             lines.add(new Line(who.account(), who.user(), who.resource(), mine, theirs, causes));

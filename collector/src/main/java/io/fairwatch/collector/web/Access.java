@@ -300,6 +300,6 @@ public final class Access {
                 .putHeader("Content-Type", Format.TEXT.type)
                 .putHeader("X-Content-Type-Options", "nosniff")
                 .putHeader("Cache-Control", "no-store")
-                .end(Plain.line(String.valueOf(failure.getMessage()), 500));
+                .end(Plain.line(String.valueOf(failure.getMessage()), 500) + "\n");
     }
 }

@@ -103,7 +103,7 @@ public final class BacktestRoute {
                         response.end(done.result());
                     } else {
                         LOG.warn("rule={} could not be rehearsed", plan.rule(), done.cause());
-                        response.end((asJson ? "" : "fairwatch: ")
+                        response.end("fairwatch: "
                                 + Plain.line("not rehearsed: " + done.cause().getMessage(), 1000) + "\n");
                     }
                 });

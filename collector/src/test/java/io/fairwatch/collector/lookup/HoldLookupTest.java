@@ -125,22 +125,7 @@ class HoldLookupTest {
     }
 
     private static Run asOf(Instant at) {
-        Run run = running(83549, allocated(NODE, 3));
-        return new Run(
-                run.key(),
-                run.ids(),
-                run.owner(),
-                run.name(),
-                run.interactive(),
-                run.submit(),
-                run.end(),
-                run.timeLimit(),
-                run.suspended(),
-                run.state(),
-                run.stateText(),
-                run.allocation(),
-                run.gpus(),
-                at);
+        return running(83549, allocated(NODE, 3)).asOf(at);
     }
 
     @Test

@@ -127,29 +127,7 @@ public final class LookupBench {
     }
 
     private static SlurmView view(Instant at, List<Run> runs) {
-        return new SlurmView(
-                at,
-                "lab",
-                runs.stream()
-                        .map(run -> new Run(
-                                run.key(),
-                                run.ids(),
-                                run.owner(),
-                                run.name(),
-                                run.interactive(),
-                                run.submit(),
-                                run.end(),
-                                run.timeLimit(),
-                                run.suspended(),
-                                run.state(),
-                                run.stateText(),
-                                run.allocation(),
-                                run.gpus(),
-                                at,
-                                run.also()))
-                        .toList(),
-                List.of(),
-                List.of());
+        return new SlurmView(at, "lab", runs.stream().map(run -> run.asOf(at)).toList(), List.of(), List.of());
     }
 
     private static String uuid(int gpu) {
