@@ -4,6 +4,7 @@ import dev.cel.bundle.Cel;
 import dev.cel.bundle.CelBuilder;
 import dev.cel.bundle.CelFactory;
 import dev.cel.common.CelAbstractSyntaxTree;
+import dev.cel.common.CelErrorCode;
 import dev.cel.common.CelIssue;
 import dev.cel.common.CelOptions;
 import dev.cel.common.CelValidationException;
@@ -177,8 +178,16 @@ final class Expression {
             }
             return new Answer.Value(value);
         } catch (CelEvaluationException | RuntimeException e) {
-            return new Answer.Failed(String.valueOf(e.getMessage()));
+            return new Answer.Failed(reason(e));
         }
+    }
+
+    /** CEL's sentence; whole also where the JIT throws its ready-made exception without words for a division by zero. */
+    private static String reason(Exception failure) {
+        String said = String.valueOf(failure.getMessage()).strip();
+        boolean division =
+                failure instanceof CelEvaluationException cel && cel.getErrorCode() == CelErrorCode.DIVIDE_BY_ZERO;
+        return division && !said.endsWith("zero") ? said + " / by zero" : said;
     }
 
     /** What it says without CEL's runtime, to be held against what CEL says; empty: nothing. */

@@ -167,6 +167,21 @@ class ShortcutTest {
     }
 
     @Test
+    @DisplayName(
+            "a division by zero is told in the same words the hundred thousandth time, when the JIT has compiled it")
+    void wordsStay() throws Exception {
+        RuleSet rules =
+                Given.rules(Given.with("condition: size(selected) > 0", "condition: '1 / (job.nodes - 1) > 0'"));
+        Loaded loaded = rules.loaded().iterator().next();
+        Scene scene = new Scene(loaded.compiled().words(), loaded.rule(), Views.of(Given.job(Given.gpu("GPU-1", 0))));
+        Answer first = loaded.compiled().condition().answerByCel(scene);
+        assertTrue(first instanceof Answer.Failed failed && failed.why().endsWith("/ by zero"), first::toString);
+        for (int i = 0; i < 100_000; i++) {
+            assertEquals(first, loaded.compiled().condition().answerByCel(scene));
+        }
+    }
+
+    @Test
     @DisplayName("loops that CEL stops for their length are left to CEL")
     void longLoops() throws Exception {
         RuleSet rules = Given.rules(Given.with(
