@@ -32,5 +32,7 @@ public record GpuDevice(
         pciBusId.ifPresent(id -> Check.uuid("gpus.device.pci_bus_id", id));
         Check.text("gpus.device.name", name, 96);
         Check.notNegative("gpus.device.memory_total_bytes", memoryTotalBytes);
+        uuid = uuid.intern(); // whoever takes snapshots of a large cluster has the same few texts again and again
+        name = name.intern();
     }
 }

@@ -38,6 +38,7 @@ public record StoredAnswer(long stored, long duplicates, Optional<List<HeldGpu>>
             Check.uuid("allocations.uuid", uuid);
             Check.positive("allocations.job_id", jobId);
             Check.notNegative("allocations.uid", uid);
+            uuid = uuid.intern();
         }
     }
 }

@@ -30,6 +30,9 @@ public record AllocatedGpu(
     }
 
     public AllocatedGpu {
+        node = node.intern();
+        type = type.map(String::intern);
+        uuid = uuid.map(String::intern);
         if (gresIndex < 0) {
             throw new IllegalArgumentException("gresIndex: " + gresIndex + " (expected: 0 or more)");
         }

@@ -45,6 +45,7 @@ public record Run(
         Instant asOf,
         Also also) {
     public Run {
+        stateText = stateText.intern();
         gpus = List.copyOf(gpus);
         if (end.isPresent() && end.get().isBefore(key.start())) {
             throw new IllegalArgumentException(
@@ -128,7 +129,14 @@ public record Run(
      * @param partition where it runs
      * @param qos quality of service; empty without one
      */
-    public record Owner(String user, OptionalInt uid, String account, String partition, String qos) {}
+    public record Owner(String user, OptionalInt uid, String account, String partition, String qos) {
+        public Owner {
+            user = user.intern(); // a hundred thousand runs share their texts
+            account = account.intern();
+            partition = partition.intern();
+            qos = qos.intern();
+        }
+    }
 
     /**
      * What Slurm gave a run in all.
@@ -142,7 +150,8 @@ public record Run(
     public record Allocation(
             List<String> nodes, OptionalInt cpus, OptionalLong memoryBytes, OptionalInt gpus, String tres) {
         public Allocation {
-            nodes = List.copyOf(nodes);
+            nodes = nodes.stream().map(String::intern).toList();
+            tres = tres.intern();
         }
     }
 

@@ -11,6 +11,7 @@ import java.time.Instant;
  */
 public record RunKey(String cluster, long jobId, Instant start) implements Subject {
     public RunKey {
+        cluster = cluster.intern(); // a hundred thousand runs share their texts
         if (jobId <= 0) {
             throw new IllegalArgumentException("jobId: " + jobId + " (expected: 1 or more)");
         }

@@ -17,6 +17,8 @@ import org.jspecify.annotations.Nullable;
  * instant in the part of that instant. Confined to whoever holds the lock of {@link LiveRuns}.
  */
 final class GpuSums {
+    private static final int ACTIVITIES = 5;
+
     private int samples;
     private int told;
     private int processesMax = -1;
@@ -41,8 +43,11 @@ final class GpuSums {
     private double memoryUtilizationMs;
     private double memory;
     private double memoryMs;
-    /** Graphics, multiprocessors, occupancy, tensor cores, device memory; most GPUs tell none of it. */
-    private Mean @Nullable [] activity;
+    /**
+     * Graphics, multiprocessors, occupancy, tensor cores, device memory, each as a sum and its time; most GPUs tell none of
+     * it.
+     */
+    private double @Nullable [] activity;
 
     /** Differences of the counter to the reading before, and how many; idle ones apart. */
     private double joules;
@@ -66,31 +71,6 @@ final class GpuSums {
      * @param idle whether nothing ran in the period of the later reading; absent: not told
      */
     record Step(double joules, Optional<Boolean> idle) {}
-
-    private static final class Mean {
-        private double sum;
-        private double weightMs;
-
-        void add(double value, double ms) {
-            sum += value * ms;
-            weightMs += ms;
-        }
-
-        void add(OptionalDouble value, double ms) {
-            if (value.isPresent()) {
-                add(value.getAsDouble(), ms);
-            }
-        }
-
-        void add(Mean other) {
-            sum += other.sum;
-            weightMs += other.weightMs;
-        }
-
-        OptionalDouble value() {
-            return mean(sum, weightMs);
-        }
-    }
 
     // ---- what comes in
 
@@ -123,22 +103,25 @@ final class GpuSums {
             memoryMs += ms;
         }
         reading.detail().flatMap(GpuDetail::activity).ifPresent(known -> {
-            Mean[] means = activity();
-            means[0].add(known.graphicsRatio(), ms);
-            means[1].add(known.smRatio(), ms);
-            means[2].add(known.occupancyRatio(), ms);
-            means[3].add(known.tensorRatio(), ms);
-            means[4].add(known.dramRatio(), ms);
+            activity(0, known.graphicsRatio(), ms);
+            activity(1, known.smRatio(), ms);
+            activity(2, known.occupancyRatio(), ms);
+            activity(3, known.tensorRatio(), ms);
+            activity(4, known.dramRatio(), ms);
         });
     }
 
-    private Mean[] activity() {
-        Mean[] means = activity;
-        if (means == null) {
-            means = new Mean[] {new Mean(), new Mean(), new Mean(), new Mean(), new Mean()};
-            activity = means;
+    private void activity(int which, OptionalDouble ratio, double ms) {
+        if (ratio.isPresent()) {
+            double[] sums = activity == null ? new double[2 * ACTIVITIES] : activity;
+            sums[2 * which] += ratio.getAsDouble() * ms;
+            sums[2 * which + 1] += ms;
+            activity = sums;
         }
-        return means;
+    }
+
+    private static OptionalDouble activity(double[] sums, int which) {
+        return mean(sums[2 * which], sums[2 * which + 1]);
     }
 
     /**
@@ -235,12 +218,11 @@ final class GpuSums {
         }
         GpuUse.Activity known = work.activity();
         if (!known.equals(GpuUse.Activity.NOT_KNOWN)) {
-            Mean[] means = activity();
-            means[0].add(known.graphicsMeanRatio(), ms);
-            means[1].add(known.smMeanRatio(), ms);
-            means[2].add(known.occupancyMeanRatio(), ms);
-            means[3].add(known.tensorMeanRatio(), ms);
-            means[4].add(known.dramMeanRatio(), ms);
+            activity(0, known.graphicsMeanRatio(), ms);
+            activity(1, known.smMeanRatio(), ms);
+            activity(2, known.occupancyMeanRatio(), ms);
+            activity(3, known.tensorMeanRatio(), ms);
+            activity(4, known.dramMeanRatio(), ms);
         }
         work.xids().ifPresent(count -> xids = Math.max(0, xids) + count);
         if (before.energyJoules().isPresent()) {
@@ -302,10 +284,11 @@ final class GpuSums {
         memory += after.memory;
         memoryMs += after.memoryMs;
         if (after.activity != null) {
-            Mean[] means = activity();
-            for (int i = 0; i < means.length; i++) {
-                means[i].add(after.activity[i]);
+            double[] sums = activity == null ? new double[2 * ACTIVITIES] : activity;
+            for (int i = 0; i < sums.length; i++) {
+                sums[i] += after.activity[i];
             }
+            activity = sums;
         }
         if (after.counted && !counted) {
             counted = true;
@@ -362,11 +345,11 @@ final class GpuSums {
                         activity == null
                                 ? GpuUse.Activity.NOT_KNOWN
                                 : new GpuUse.Activity(
-                                        activity[0].value(),
-                                        activity[1].value(),
-                                        activity[2].value(),
-                                        activity[3].value(),
-                                        activity[4].value()),
+                                        activity(activity, 0),
+                                        activity(activity, 1),
+                                        activity(activity, 2),
+                                        activity(activity, 3),
+                                        activity(activity, 4)),
                         xids < 0 ? OptionalInt.empty() : OptionalInt.of(xids)));
     }
 

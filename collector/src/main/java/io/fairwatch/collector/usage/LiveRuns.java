@@ -50,8 +50,8 @@ import org.jspecify.annotations.Nullable;
  * Slurm names otherwise than before, processes on a GPU that Slurm did not give. Such a run is taken up anew later.
  */
 public final class LiveRuns {
-    /** Sums of the last hour begin at whole multiples of this. */
-    public static final Duration PART = Duration.ofMinutes(5);
+    /** Sums of the last hour begin at whole multiples of this: the shorter, the more of them are kept for each GPU. */
+    public static final Duration PART = Duration.ofMinutes(10);
 
     private static final long PART_MS = PART.toMillis();
     private static final Duration HOUR = Duration.ofHours(1);
@@ -96,7 +96,7 @@ public final class LiveRuns {
         }
     }
 
-    /** Where the last hour before an instant begins: at full five minutes, so that it is up to five minutes longer. */
+    /** Where the last hour before an instant begins: at full ten minutes, so that it is up to ten minutes longer. */
     public static Instant hourBefore(Instant to) {
         return Instant.ofEpochMilli(Math.floorDiv(to.minus(HOUR).toEpochMilli(), PART_MS) * PART_MS);
     }
@@ -197,9 +197,12 @@ public final class LiveRuns {
     private final class Followed {
         private final Run run;
         private final long startMs;
-        private final Map<String, OnGpu> its = new HashMap<>();
+        private final Map<String, OnGpu> its;
         private Map<String, CgroupSums> nodes = new TreeMap<>();
-        private Together together = new Together();
+        /** Absent for a run on one node, whose own sums say it: of those there are many. */
+        private @Nullable Together together;
+
+        private boolean several;
         private State state = State.NEW;
         private boolean usesOthers;
         private Instant loadedAt = Instant.MIN;
@@ -212,7 +215,15 @@ public final class LiveRuns {
             this.run = run;
             this.startMs = run.key().start().toEpochMilli();
             this.cutMs = startMs;
-            uuids(run).forEach(uuid -> its.put(uuid, new OnGpu(this, uuid)));
+            this.several = run.allocation().nodes().size() > 1;
+            Map<String, OnGpu> given = new HashMap<>();
+            uuids(run).forEach(uuid -> given.put(uuid, new OnGpu(this, uuid)));
+            this.its = Map.copyOf(given);
+        }
+
+        /** Whether a node reports it that Slurm did not name, so that its nodes must be added up after all. */
+        private boolean isOnMore() {
+            return together == null && nodes.size() > 1;
         }
 
         boolean isOf(GpuProcess process) {
@@ -263,8 +274,9 @@ public final class LiveRuns {
                     state = State.BROKEN;
                 } else {
                     sums.add(atMs, cgroup);
-                    if (!together.add(node, atMs, periodMs, cgroup)) {
-                        state = State.BROKEN; // what the other nodes had at that time is not kept any more
+                    boolean added = together == null || together.add(node, atMs, periodMs, cgroup);
+                    if (isOnMore() || !added) {
+                        state = State.BROKEN; // what the other nodes had at that time is not kept
                     }
                 }
             }
@@ -277,15 +289,17 @@ public final class LiveRuns {
             cutMs = untilMs;
             waiting = new ArrayList<>();
             read = new HashSet<>();
+            several |= nodes.size() > 1;
             nodes = new TreeMap<>();
-            together = new Together();
+            together = several ? new Together() : null;
             its.values().forEach(OnGpu::clear);
         }
 
         /** All that the store knows is in; now what came meanwhile and it did not know. */
         void end(Instant now) {
             loadedAt = now;
-            boolean lost = its.values().stream().anyMatch(OnGpu::hasLostCount)
+            boolean lost = isOnMore()
+                    || its.values().stream().anyMatch(OnGpu::hasLostCount)
                     || nodes.values().stream().anyMatch(CgroupSums::hasLostCount);
             state = lost ? State.BROKEN : State.WHOLE;
             List<Waiting> came = waiting;
@@ -658,7 +672,9 @@ public final class LiveRuns {
             for (JobUse use : jobs) {
                 Followed run = followed.get(use.run());
                 if (run != null) {
-                    run.together.add(use);
+                    if (run.together != null) {
+                        run.together.add(use);
+                    }
                     use.nodes().forEach(node -> run.nodes
                             .computeIfAbsent(node.node(), first -> new CgroupSums())
                             .add(node));
@@ -713,7 +729,9 @@ public final class LiveRuns {
             if (atMs > run.cutMs && atMs > sums.atMs) {
                 sums.add(atMs, past.cgroup());
                 run.read.add(new Moment(new OfNode(past.node()), atMs));
-                run.together.add(past.node(), atMs, past.period().toMillis(), past.cgroup());
+                if (run.together != null) {
+                    run.together.add(past.node(), atMs, past.period().toMillis(), past.cgroup());
+                }
             } else if (atMs > run.startMs && atMs <= run.cutMs) {
                 sums.goOnFrom(past.cgroup());
             }
@@ -871,6 +889,7 @@ public final class LiveRuns {
         if (on.isEmpty()) {
             return Optional.empty();
         }
+        Together together = known.together;
         boolean one = on.size() == 1;
         return Optional.of(new JobUse(
                 known.run.key(),
@@ -880,8 +899,12 @@ public final class LiveRuns {
                                 .mapToDouble(node -> node.cpuSeconds().orElse(0))
                                 .sum())
                         : OptionalDouble.empty(),
-                one ? on.get(0).memoryUsedMaxBytes() : known.together.memory(),
-                one ? on.get(0).processesMax() : known.together.processes(),
+                one
+                        ? on.get(0).memoryUsedMaxBytes()
+                        : Objects.requireNonNull(together).memory(),
+                one
+                        ? on.get(0).processesMax()
+                        : Objects.requireNonNull(together).processes(),
                 on));
     }
 }

@@ -235,7 +235,12 @@ public final class LiveUse {
             add(period);
         }
 
-        private void add(Period period) {
+        private void add(Period came) {
+            Period last = periods.peekLast();
+            // what is the same from period to period is kept once
+            Period period = last != null && last.sights().equals(came.sights())
+                    ? new Period(came.atMs(), came.lengthMs(), came.mean(), came.max(), last.sights())
+                    : came;
             periods.addLast(period);
             while (periods.getFirst().atMs() < period.atMs() - KEPT_MS) {
                 periods.removeFirst();

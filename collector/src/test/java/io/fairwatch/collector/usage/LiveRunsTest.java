@@ -383,6 +383,31 @@ class LiveRunsTest {
     }
 
     @Test
+    @DisplayName("when a second node reports a run of one, its nodes are added up once the store was asked again")
+    void onMore() throws Exception {
+        List<NodeSnapshot> all = new Cluster(12).snapshots(0, 1200);
+        send(all.subList(0, 40));
+        live.follow(store, RUNS, at(600));
+        assertEquals(4, compared(at(600)));
+        List<NodeSnapshot> rest = new ArrayList<>(all.subList(40, all.size()));
+        for (int second = 605; second < 1200; second += 30) {
+            rest.add(Given.snapshot(
+                    "node-c",
+                    Given.BOOT,
+                    50_000 + second,
+                    at(second),
+                    List.of(),
+                    List.of(cgroup(1, second, 1 << 28, 3))));
+        }
+        rest.sort(java.util.Comparator.comparing(NodeSnapshot::at));
+        send(rest);
+        assertEquals(3, compared(at(1200)), "all but the run that is on a node which Slurm did not name");
+        live.follow(store, RUNS, at(1210));
+        live.follow(store, RUNS, at(1520));
+        assertEquals(4, compared(at(1520)));
+    }
+
+    @Test
     @DisplayName("snapshots that come while the store is asked count once, whether it knew them or not")
     void meanwhile() throws Exception {
         Cluster cluster = new Cluster(8);
@@ -510,10 +535,10 @@ class LiveRunsTest {
     }
 
     @Test
-    @DisplayName("the last hour begins at full five minutes")
+    @DisplayName("the last hour begins at full ten minutes")
     void hour() {
         assertEquals(at(0), LiveRuns.hourBefore(at(3600)));
-        assertEquals(at(0), LiveRuns.hourBefore(at(3899)));
-        assertEquals(at(300), LiveRuns.hourBefore(at(3900)));
+        assertEquals(at(0), LiveRuns.hourBefore(at(4199)));
+        assertEquals(at(600), LiveRuns.hourBefore(at(4200)));
     }
 }
