@@ -10,7 +10,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Repeats something that blocks, on a worker thread of its own, never twice at a time: the next round begins a period
- * after the last one began, or at once when that took longer. What a round throws is logged, and the next one comes.
+ * after the last one began, or later when that took long, so that a cluster too large for the period costs others no more
+ * than its share. What a round throws is logged, and the next one comes.
  */
 final class Every {
     private static final Logger LOG = LoggerFactory.getLogger(Every.class);
@@ -19,6 +20,7 @@ final class Every {
     private final WorkerExecutor worker;
     private final String name;
     private final Duration period;
+    private final int share;
     private final Round round;
     private volatile boolean stopped;
     private volatile Optional<String> failure = Optional.empty();
@@ -29,11 +31,18 @@ final class Every {
         void run() throws Exception;
     }
 
+    /** Rounds that may follow each other at once. */
     Every(Vertx vertx, String name, Duration period, Round round) {
+        this(vertx, name, period, 1, round);
+    }
+
+    /** @param share rounds run for at most one part in so many of the time */
+    Every(Vertx vertx, String name, Duration period, int share, Round round) {
         this.vertx = vertx;
         this.worker = vertx.createSharedWorkerExecutor(name, 1, 1, TimeUnit.HOURS);
         this.name = name;
         this.period = period;
+        this.share = share;
         this.round = round;
     }
 
@@ -55,7 +64,8 @@ final class Every {
                         LOG.error("a round of {} failed; the next one comes in {}", name, period, done.cause());
                     }
                     long took = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - began);
-                    vertx.setTimer(Math.max(1, period.toMillis() - took), timer -> start());
+                    long rest = Math.max(period.toMillis(), share * took) - took;
+                    vertx.setTimer(Math.max(1, rest), timer -> start());
                 });
     }
 

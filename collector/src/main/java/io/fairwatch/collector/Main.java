@@ -383,7 +383,7 @@ public final class Main implements Callable<Integer> {
                             .end(page))
                     .onFailure(context::fail));
 
-            Every sync = new Every(vertx, "slurm", config.slurm().every(), metrics.slurmRound(slurm));
+            Every sync = new Every(vertx, "slurm", config.slurm().every(), 2, metrics.slurmRound(slurm));
             HistoryRound past = new HistoryRound(
                     new HistoryImport(config.slurm().settings(), store, clock),
                     store,
@@ -391,7 +391,7 @@ public final class Main implements Callable<Integer> {
                     config.slurm().history(),
                     clock);
             Every history = new Every(vertx, "history", Duration.ofSeconds(2), past::run);
-            Every judging = new Every(vertx, "judge", config.rules().every(), () -> {
+            Every judging = new Every(vertx, "judge", config.rules().every(), 5, () -> {
                 rules.look();
                 round.run();
             });

@@ -10,10 +10,13 @@ import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
 import io.vertx.core.Vertx;
 import java.time.Duration;
+import java.util.Deque;
+import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
@@ -70,6 +73,31 @@ class EveryTest {
         await(rounds);
         every.stop();
         assertFalse(together.get());
+    }
+
+    @Test
+    @DisplayName("a round that may have a fifth of the time is followed by four times as long without one")
+    void share() throws Exception {
+        Deque<Long> rests = new ConcurrentLinkedDeque<>();
+        AtomicLong ended = new AtomicLong();
+        AtomicLong took = new AtomicLong();
+        CountDownLatch rounds = new CountDownLatch(4);
+        Every every = new Every(vertx, "large", SHORT, 5, () -> {
+            long began = System.nanoTime();
+            if (ended.get() != 0) {
+                rests.add(began - ended.get() - 4 * took.get());
+            }
+            Thread.sleep(15);
+            rounds.countDown();
+            ended.set(System.nanoTime());
+            took.set(ended.get() - began);
+        });
+        every.start();
+        await(rounds);
+        every.stop();
+        // whole milliseconds are counted
+        rests.forEach(rest -> assertTrue(rest > -5_000_000, () -> "rested for " + rest + " ns too few"));
+        assertTrue(rests.size() >= 3);
     }
 
     @Test

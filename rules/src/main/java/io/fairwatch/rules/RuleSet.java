@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -24,11 +25,15 @@ public final class RuleSet {
     private final Map<String, Rule> enabled;
 
     private final Map<Rule.Scope, List<Rule>> inOrder;
+    /** Of each rule among all of them, covering ones first. */
+    private final Map<String, Integer> places = new HashMap<>();
 
     private RuleSet(Map<String, Loaded> byName, Map<String, Rule> enabled) {
         this.byName = Collections.unmodifiableMap(byName);
         this.enabled = Collections.unmodifiableMap(enabled);
-        this.inOrder = coveringFirst(enabled).stream().collect(Collectors.groupingBy(Rule::scope));
+        List<Rule> ordered = coveringFirst(enabled);
+        ordered.forEach(rule -> places.put(rule.name(), places.size()));
+        this.inOrder = ordered.stream().collect(Collectors.groupingBy(Rule::scope));
     }
 
     /** One rule file.
@@ -230,9 +235,14 @@ public final class RuleSet {
      *
      * @param due which rules are asked */
     public List<Judgement> judge(Rule.Scope scope, Predicate<Rule> due, Source source) {
+        return withoutCovered(ask(scope, due, source));
+    }
+
+    /** The same, where findings stay that another rule covers: to ask some rules now and others later about the same
+     * subject, and then {@link #withoutCovered} once. */
+    public List<Judgement> ask(Rule.Scope scope, Predicate<Rule> due, Source source) {
         Map<Duration, Views> views = new HashMap<>();
         List<Judgement> judgements = new ArrayList<>();
-        Set<String> found = new HashSet<>();
         for (Rule rule : inOrder.getOrDefault(scope, List.of())) {
             if (!due.test(rule)) {
                 continue;
@@ -253,21 +263,40 @@ public final class RuleSet {
                         new Verdict.Unknown("what is known makes no sense: " + odd.getMessage()),
                         Optional.of(odd));
             }
-            if (judgement.verdict() instanceof Verdict.Finding) {
-                Optional<String> covering =
-                        rule.coveredBy().stream().filter(found::contains).findFirst();
-                if (covering.isPresent()) {
-                    judgement = new Judgement(
-                            judgement.rule(),
-                            new Verdict.Clear("the rule " + covering.get() + " says so already"),
-                            Optional.empty());
-                } else {
-                    found.add(rule.name());
-                }
-            }
             judgements.add(judgement);
         }
         return judgements;
+    }
+
+    /** Makes clear what is found of a subject by a rule that another one covers which found something, too.
+     *
+     * @param judgements of one subject by rules of one scope, each once, in any order; those that are clear may be left
+     *     out */
+    public List<Judgement> withoutCovered(List<Judgement> judgements) {
+        if (judgements.stream().noneMatch(judgement -> judgement.verdict() instanceof Verdict.Finding)) {
+            return judgements;
+        }
+        List<Judgement> ordered = new ArrayList<>(judgements);
+        ordered.sort(Comparator.comparingInt(
+                judgement -> places.getOrDefault(judgement.rule().name(), 0)));
+        Set<String> found = new HashSet<>();
+        ordered.replaceAll(judgement -> {
+            if (!(judgement.verdict() instanceof Verdict.Finding)) {
+                return judgement;
+            }
+            Optional<String> covering = judgement.rule().coveredBy().stream()
+                    .filter(found::contains)
+                    .findFirst();
+            if (covering.isEmpty()) {
+                found.add(judgement.rule().name());
+                return judgement;
+            }
+            return new Judgement(
+                    judgement.rule(),
+                    new Verdict.Clear("the rule " + covering.get() + " says so already"),
+                    Optional.empty());
+        });
+        return ordered;
     }
 
     /** What one rule says, and what it looked at.

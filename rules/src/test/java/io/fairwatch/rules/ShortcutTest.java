@@ -6,12 +6,15 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.fairwatch.rules.Expression.Answer;
 import io.fairwatch.rules.RuleReader.Loaded;
 import io.fairwatch.rules.Vocabulary.View;
+import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -179,6 +182,37 @@ class ShortcutTest {
         for (int i = 0; i < 100_000; i++) {
             assertEquals(first, loaded.compiled().condition().answerByCel(scene));
         }
+    }
+
+    @Test
+    @DisplayName("rules asked one window after the other say what they say asked at once, covered findings included")
+    void oneWindowAfterTheOther() throws Exception {
+        RuleSet rules = RuleSet.read(Shipped.files());
+        RandomFacts made = new RandomFacts(new Random(seed), 20);
+        int covered = 0;
+        for (int i = 0; i < 2_000; i++) {
+            Map<Duration, SubjectFacts> facts = new HashMap<>();
+            RuleSet.Source source =
+                    window -> facts.computeIfAbsent(window, length -> made.of(Rule.Scope.RUNNING_JOB, length));
+            List<RuleSet.Judgement> atOnce = rules.judge(Rule.Scope.RUNNING_JOB, rule -> true, source);
+            List<RuleSet.Judgement> apart = new ArrayList<>();
+            for (Duration window : new TreeSet<>(rules.windows(Rule.Scope.RUNNING_JOB, rule -> true)).descendingSet()) {
+                rules.ask(Rule.Scope.RUNNING_JOB, rule -> rule.timing().window().equals(window), source).stream()
+                        .filter(judgement -> !(judgement.verdict() instanceof Verdict.Clear))
+                        .forEach(apart::add);
+            }
+            assertEquals(found(atOnce), found(rules.withoutCovered(apart)), "seed " + seed);
+            covered += apart.size() - found(rules.withoutCovered(apart)).size();
+        }
+        assertTrue(covered > 0, "some finding is covered by another");
+    }
+
+    private static Map<String, Verdict> found(List<RuleSet.Judgement> judgements) {
+        Map<String, Verdict> found = new TreeMap<>();
+        judgements.stream()
+                .filter(judgement -> !(judgement.verdict() instanceof Verdict.Clear))
+                .forEach(judgement -> found.put(judgement.rule().name(), judgement.verdict()));
+        return found;
     }
 
     @Test

@@ -13,7 +13,6 @@ import io.fairwatch.rules.JobFacts;
 import io.fairwatch.rules.Rule;
 import io.fairwatch.rules.RuleSet;
 import io.fairwatch.rules.Verdict;
-import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
@@ -204,9 +203,7 @@ public final class Explainer {
                 .filter(node -> run.allocation().nodes().contains(node.node()))
                 .collect(Collectors.toMap(NodeState::node, Function.identity()));
         FactSource.Round round = source.round(List.of(run), nodes, cluster, now);
-        for (Duration window : set.windows(Rule.Scope.RUNNING_JOB, rule -> true)) {
-            round.over(window, set);
-        }
+        round.over(set.windows(Rule.Scope.RUNNING_JOB, rule -> true), set);
         List<FindingRow> rows = store.findingsOf(run.key().jobId()).stream()
                 .filter(row -> row.run().equals(run.key()))
                 .toList();

@@ -125,11 +125,18 @@ final class FactSource {
             return new RunFacts(this, run, Objects.requireNonNull(horizons.get(run.key())));
         }
 
-        /** Asks for what is known of the last {@code length} of each run, as far as one of the rules wants to know. */
-        void over(Duration length, RuleSet rules) throws StoreException {
-            if (windows.containsKey(length)) {
-                return;
+        /**
+         * Asks for what is known of the last time of each run, as far as one of the rules wants to know; what was asked for
+         * before is forgotten.
+         */
+        void over(Set<Duration> lengths, RuleSet rules) throws StoreException {
+            windows.clear();
+            for (Duration length : lengths) {
+                over(length, rules);
             }
+        }
+
+        private void over(Duration length, RuleSet rules) throws StoreException {
             Map<RunKey, List<GpuUse>> gpus = gpuUse(running, Optional.of(length));
             Map<RunKey, JobUse> jobs = store.jobUse(spans(running, Optional.of(length))).stream()
                     .collect(Collectors.toMap(JobUse::run, Function.identity()));

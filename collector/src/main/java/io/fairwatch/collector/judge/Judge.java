@@ -23,8 +23,10 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -34,6 +36,7 @@ import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -293,21 +296,43 @@ public final class Judge {
             throws StoreException {
         boolean all = due(lastLong, LONG_EVERY, gathering.now);
         Predicate<Rule> due = rule -> all || rule.timing().window().compareTo(SHORT) <= 0;
+        // what a large cluster did in one window fills much memory: one after the other
+        Map<Set<Duration>, Set<String>> byWindows = new LinkedHashMap<>();
+        rules.rules().stream()
+                .filter(rule -> rule.scope() == Rule.Scope.RUNNING_JOB && due.test(rule))
+                .forEach(rule -> byWindows
+                        .computeIfAbsent(
+                                rules.windows(Rule.Scope.RUNNING_JOB, rule::equals), windows -> new HashSet<>())
+                        .add(rule.name()));
         FactSource.Round facts = source.round(running, nodes, cluster, gathering.now);
-        for (Duration window : rules.windows(Rule.Scope.RUNNING_JOB, due)) {
-            facts.over(window, rules);
+        List<FactSource.RunFacts> ofRuns = running.stream().map(facts::of).toList();
+        List<List<RuleSet.Judgement>> judged = new ArrayList<>(Collections.nCopies(running.size(), List.of()));
+        for (Map.Entry<Set<Duration>, Set<String>> group : byWindows.entrySet()) {
+            facts.over(group.getKey(), rules);
+            // runs are judged each by itself, on all cores; what comes of it is decided in their order
+            IntStream.range(0, running.size()).parallel().forEach(i -> {
+                List<RuleSet.Judgement> some = gathering.remarkable(
+                        running.get(i).key(),
+                        rules.ask(
+                                Rule.Scope.RUNNING_JOB, rule -> group.getValue().contains(rule.name()), ofRuns.get(i)));
+                if (!some.isEmpty()) {
+                    judged.set(i, plus(judged.get(i), some));
+                }
+            });
         }
-        // runs are judged each by itself, on all cores; what comes of it is decided in their order
-        List<List<RuleSet.Judgement>> judged = running.parallelStream()
-                .map(run -> gathering.remarkable(run.key(), rules.judge(Rule.Scope.RUNNING_JOB, due, facts.of(run))))
-                .toList();
         for (int i = 0; i < running.size(); i++) {
             Run run = running.get(i);
-            for (RuleSet.Judgement judgement : judged.get(i)) {
+            for (RuleSet.Judgement judgement : rules.withoutCovered(judged.get(i))) {
                 gathering.take(run.key(), run.owner().user(), run.owner().account(), Optional.of(run), judgement);
             }
         }
         lastLong = all ? gathering.now : lastLong;
+    }
+
+    private static <T> List<T> plus(List<T> some, List<T> more) {
+        List<T> all = new ArrayList<>(some);
+        all.addAll(more);
+        return all;
     }
 
     private void judgePending(RuleSet rules, List<PendingJob> pending, Cluster cluster, Gathering gathering)

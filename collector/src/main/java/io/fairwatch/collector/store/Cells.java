@@ -23,6 +23,11 @@ final class Cells {
         return result.getString(++column);
     }
 
+    /** A text that many rows and answers have, such as a node or a UUID: kept once. */
+    String sharedText() throws SQLException {
+        return text().intern();
+    }
+
     Optional<String> maybeText() throws SQLException {
         return Optional.ofNullable(result.getString(++column));
     }

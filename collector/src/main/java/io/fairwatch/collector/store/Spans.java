@@ -116,7 +116,7 @@ final class Spans {
             for (AllocatedGpu gpu : span.run().gpus()) {
                 gpu.uuid().map(Rows::clean).ifPresent(uuids::add);
             }
-            given.add(uuids);
+            given.add(uuids.size() < 2 ? Set.copyOf(uuids) : uuids);
         }
         return given;
     }

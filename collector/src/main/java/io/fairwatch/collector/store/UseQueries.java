@@ -9,6 +9,7 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -183,6 +184,10 @@ final class UseQueries {
         List<Set<String>> given = spans.given();
         List<Set<String>> others = new ArrayList<>();
         for (int no = 0; no < list.size(); no++) {
+            if (given.get(no).containsAll(seen.get(no).keySet())) {
+                others.add(Set.of()); // nearly always, and a large cluster has a hundred thousand runs
+                continue;
+            }
             Set<String> rest = new LinkedHashSet<>(seen.get(no).keySet());
             rest.removeAll(given.get(no));
             others.add(rest);
@@ -191,8 +196,12 @@ final class UseQueries {
         used.putAll(used(session, sources, spans, asked, list, others, false, busyAboveRatio));
         List<Set<String>> all = new ArrayList<>();
         for (int no = 0; no < list.size(); no++) {
-            all.add(new LinkedHashSet<>(given.get(no)));
-            all.get(no).addAll(others.get(no));
+            Set<String> both = given.get(no);
+            if (!others.get(no).isEmpty()) {
+                both = new LinkedHashSet<>(both);
+                both.addAll(others.get(no));
+            }
+            all.add(both);
         }
         Map<Pair, Energy> energy = energy(session, sources, spans, asked, all, busyAboveRatio);
         Map<String, GpuDevice> devices = SnapshotTables.devices(
@@ -279,16 +288,26 @@ final class UseQueries {
 
     private static List<Map<String, Seen>> seen(
             Session session, Sources sources, Spans spans, Asked asked, List<RunSpan> list) throws SQLException {
-        List<Map<String, Seen>> seen = new ArrayList<>();
-        list.forEach(span -> seen.add(new HashMap<>()));
+        List<Map<String, Seen>> seen = new ArrayList<>(Collections.nCopies(list.size(), Map.of()));
         Sql sql = new Sql().with(List.of(asked)).add("snapshot AS (").add(snapshots(sources, spans, jobs(list)));
         if (spans.isRolled()) {
             sql.add(" UNION ALL ").add(rolledSnapshots(sources, spans, jobs(list)));
         }
         sql.add(") SELECT no, uuid, min(node), CAST(max(processes) AS INTEGER) FROM snapshot GROUP BY no, uuid");
-        sql.query(
-                session,
-                cells -> seen.get(cells.integer()).put(cells.text(), new Seen(cells.text(), cells.integer())) == null);
+        sql.query(session, cells -> {
+            int no = cells.integer();
+            String uuid = cells.sharedText();
+            Seen where = new Seen(cells.sharedText(), cells.integer());
+            Map<String, Seen> before = seen.get(no);
+            if (before.isEmpty()) {
+                seen.set(no, Map.of(uuid, where));
+            } else {
+                Map<String, Seen> more = new HashMap<>(before);
+                more.put(uuid, where);
+                seen.set(no, more);
+            }
+            return true;
+        });
         return seen;
     }
 
@@ -394,7 +413,7 @@ final class UseQueries {
             sql.add(" WHERE TRUE").among("r.uuid", uuids);
         }
         sql.add(")\n" + GPU_SUMS);
-        sql.query(session, cells -> used.put(new Pair(cells.integer(), cells.text()), used(cells)) == null);
+        sql.query(session, cells -> used.put(new Pair(cells.integer(), cells.sharedText()), used(cells)) == null);
         return used;
     }
 
@@ -491,7 +510,7 @@ final class UseQueries {
         sql.query(
                 session,
                 cells -> energy.put(
-                                new Pair(cells.integer(), cells.text()),
+                                new Pair(cells.integer(), cells.sharedText()),
                                 new Energy(
                                         sum(cells.maybeReal(), cells.maybeReal()),
                                         sum(cells.maybeReal(), cells.maybeReal())))
