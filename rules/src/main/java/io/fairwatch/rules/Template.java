@@ -13,9 +13,6 @@ import java.util.regex.Pattern;
 final class Template {
     private static final List<CelType> PRINTABLE = List.of(SimpleType.STRING, SimpleType.INT, SimpleType.DOUBLE);
 
-    private static final Pattern SPACES_WITHIN = Pattern.compile("(?<=\\S) {2,}");
-    private static final Pattern SPACES_AT_END = Pattern.compile(" +(?=\\n|$)");
-    private static final Pattern EMPTY_LINES = Pattern.compile("\\n{3,}");
     private static final Pattern WHITE_SPACE = Pattern.compile("\\s+");
 
     private final Language language;
@@ -124,12 +121,33 @@ final class Template {
         return WHITE_SPACE.matcher(text).replaceAll(" ").strip();
     }
 
-    /** An insert may come out empty; nobody should see where it was. */
-    private static String tidy(String text) {
-        String single = SPACES_WITHIN.matcher(text).replaceAll(" ");
-        return EMPTY_LINES
-                .matcher(SPACES_AT_END.matcher(single).replaceAll(""))
-                .replaceAll("\n\n")
-                .strip();
+    /**
+     * An insert may come out empty; nobody should see where it was: several spaces within a line become one, those at its
+     * end none, and several empty lines one. By hand, because it is done for every finding of every round.
+     */
+    static String tidy(String text) {
+        StringBuilder out = new StringBuilder(text.length());
+        int newlines = 0;
+        for (int at = 0; at < text.length(); at++) {
+            char next = text.charAt(at);
+            if (next == ' ') {
+                int end = at;
+                while (end < text.length() && text.charAt(end) == ' ') {
+                    end++;
+                }
+                if (end < text.length() && text.charAt(end) != '\n') {
+                    boolean begins = at == 0 || Character.isWhitespace(text.charAt(at - 1));
+                    out.append(text, at, begins ? end : at + 1);
+                    newlines = 0;
+                }
+                at = end - 1;
+            } else if (next != '\n') {
+                out.append(next);
+                newlines = 0;
+            } else if (++newlines <= 2) {
+                out.append(next);
+            }
+        }
+        return out.toString().strip();
     }
 }

@@ -209,7 +209,7 @@ final class FactSource {
 
         /** The last {@code window} of each run, or all of it. */
         private List<RunSpan> spans(List<Run> runs, Optional<Duration> window) {
-            return runs.stream()
+            return runs.parallelStream()
                     .map(run -> {
                         Instant to = Objects.requireNonNull(horizons.get(run.key()));
                         Instant from = window.map(to::minus)

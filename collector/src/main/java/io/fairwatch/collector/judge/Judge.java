@@ -26,6 +26,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -230,13 +231,18 @@ public final class Judge {
         for (Duration window : rules.windows(Rule.Scope.NODE, rule -> true)) {
             facts.put(window, wider.ofNodes(window, nodes, running, cluster, gathering.now));
         }
-        for (String node : nodes.keySet()) {
-            for (RuleSet.Judgement judgement : rules.judge(
-                    Rule.Scope.NODE,
-                    rule -> true,
-                    window -> Objects.requireNonNull(
-                            Objects.requireNonNull(facts.get(window)).get(node)))) {
-                gathering.take(new Subject.OnNode(gathering.cluster, node), "", "", Optional.empty(), judgement);
+        List<String> names = List.copyOf(nodes.keySet());
+        List<List<RuleSet.Judgement>> judged = names.parallelStream()
+                .map(node -> rules.judge(
+                        Rule.Scope.NODE,
+                        rule -> true,
+                        window -> Objects.requireNonNull(
+                                Objects.requireNonNull(facts.get(window)).get(node))))
+                .toList();
+        for (int i = 0; i < names.size(); i++) {
+            for (RuleSet.Judgement judgement : judged.get(i)) {
+                gathering.take(
+                        new Subject.OnNode(gathering.cluster, names.get(i)), "", "", Optional.empty(), judgement);
             }
         }
         lastNodes = gathering.now;
@@ -297,24 +303,24 @@ public final class Judge {
         boolean all = due(lastLong, LONG_EVERY, gathering.now);
         Predicate<Rule> due = rule -> all || rule.timing().window().compareTo(SHORT) <= 0;
         // what a large cluster did in one window fills much memory: one after the other
-        Map<Set<Duration>, Set<String>> byWindows = new LinkedHashMap<>();
+        Map<Set<Duration>, Set<Rule>> byWindows = new LinkedHashMap<>();
         rules.rules().stream()
                 .filter(rule -> rule.scope() == Rule.Scope.RUNNING_JOB && due.test(rule))
                 .forEach(rule -> byWindows
                         .computeIfAbsent(
-                                rules.windows(Rule.Scope.RUNNING_JOB, rule::equals), windows -> new HashSet<>())
-                        .add(rule.name()));
+                                rules.windows(Rule.Scope.RUNNING_JOB, rule::equals),
+                                windows -> Collections.newSetFromMap(new IdentityHashMap<>()))
+                        .add(rule));
         FactSource.Round facts = source.round(running, nodes, cluster, gathering.now);
         List<FactSource.RunFacts> ofRuns = running.stream().map(facts::of).toList();
         List<List<RuleSet.Judgement>> judged = new ArrayList<>(Collections.nCopies(running.size(), List.of()));
-        for (Map.Entry<Set<Duration>, Set<String>> group : byWindows.entrySet()) {
+        for (Map.Entry<Set<Duration>, Set<Rule>> group : byWindows.entrySet()) {
             facts.over(group.getKey(), rules);
             // runs are judged each by itself, on all cores; what comes of it is decided in their order
             IntStream.range(0, running.size()).parallel().forEach(i -> {
                 List<RuleSet.Judgement> some = gathering.remarkable(
                         running.get(i).key(),
-                        rules.ask(
-                                Rule.Scope.RUNNING_JOB, rule -> group.getValue().contains(rule.name()), ofRuns.get(i)));
+                        rules.ask(Rule.Scope.RUNNING_JOB, group.getValue()::contains, ofRuns.get(i)));
                 if (!some.isEmpty()) {
                     judged.set(i, plus(judged.get(i), some));
                 }

@@ -16,4 +16,10 @@ public record RunKey(String cluster, long jobId, Instant start) implements Subje
             throw new IllegalArgumentException("jobId: " + jobId + " (expected: 1 or more)");
         }
     }
+
+    /** Without the cluster, of which there is one: runs are looked up by the hundred thousand. */
+    @Override
+    public int hashCode() {
+        return 31 * Long.hashCode(jobId) + start.hashCode();
+    }
 }

@@ -63,7 +63,7 @@ public final class LiveRuns {
     private static final Duration COUNTERS = Duration.ofMinutes(15);
 
     private static final Duration AGAIN_AFTER = Duration.ofMinutes(5);
-    private static final int RUNS_AT_ONCE = 500;
+    private static final int RUNS_AT_ONCE = 4_000;
     /** Parts of nodes' time that are compared until all nodes have told theirs. */
     private static final int TOGETHER = 4;
 
