@@ -210,7 +210,8 @@ public final class Explainer {
         List<Notice> notices = store.noticesOf(run.key().jobId()).stream()
                 .filter(notice -> notice.subject().equals(run.key()))
                 .toList();
-        List<RuleSet.Explanation> explanations = new ArrayList<>(set.explain(Rule.Scope.RUNNING_JOB, round.of(run)));
+        List<RuleSet.Explanation> explanations = new ArrayList<>(
+                set.explain(Rule.Scope.RUNNING_JOB, round.ofRuns().get(0)));
         if (run.end().isPresent()) {
             Map<RunKey, Supplier<JobFacts>> facts = source.ofFinished(List.of(run), nodes, cluster);
             Supplier<JobFacts> whole = facts.get(run.key());

@@ -103,26 +103,26 @@ final class FactSource {
 
     /** Facts of one moment. Confined to one thread while it asks. */
     final class Round {
-        private final List<Run> running;
+        private final List<RunFacts> running;
         private final Cluster cluster;
         private final Instant now;
         private final Map<Duration, Window> windows = new HashMap<>();
         private final Map<RunKey, List<GpuUse>> whole = new HashMap<>();
-        private final Map<RunKey, Instant> horizons = new HashMap<>();
         private final Map<String, Duration> periods;
         private Map<String, Double> powerLimits = Map.of();
 
         private Round(List<Run> running, Map<String, NodeState> nodes, Cluster cluster, Instant now) {
-            this.running = running;
+            this.running = running.stream()
+                    .map(run -> new RunFacts(this, run, Horizon.of(run, nodes, now)))
+                    .toList();
             this.cluster = cluster;
             this.now = now;
             this.periods = periods(nodes);
-            running.forEach(run -> horizons.put(run.key(), Horizon.of(run, nodes, now)));
         }
 
-        /** Gives the facts of one run over windows that were asked for by {@link #over} before. */
-        RunFacts of(Run run) {
-            return new RunFacts(this, run, Objects.requireNonNull(horizons.get(run.key())));
+        /** Gives the facts of each run, in their order, over windows that were asked for by {@link #over} before. */
+        List<RunFacts> ofRuns() {
+            return running;
         }
 
         /**
@@ -141,18 +141,18 @@ final class FactSource {
             Map<RunKey, JobUse> jobs = store.jobUse(spans(running, Optional.of(length))).stream()
                     .collect(Collectors.toMap(JobUse::run, Function.identity()));
             // the past of a run matters only where something is idle now, and can be weeks long
-            List<Run> idle = running.stream()
-                    .filter(run -> !whole.containsKey(run.key()))
-                    .filter(run -> gpus.getOrDefault(run.key(), List.of()).stream()
+            List<RunFacts> idle = running.parallelStream()
+                    .filter(of -> gpus.getOrDefault(of.run.key(), List.of()).stream()
                             .anyMatch(use -> use.lastBusyAt().isEmpty()))
+                    .filter(of -> !whole.containsKey(of.run.key()))
                     .toList();
             whole.putAll(gpuUse(idle, Optional.empty()));
             if (powerLimits.isEmpty() && rules.names(Rule.Scope.RUNNING_JOB, length, "power_limit_watts")) {
-                powerLimits = powerLimits(running);
+                powerLimits = powerLimits();
             }
             // how many worked at one time matters only to who holds several
-            List<Run> several = rules.names(Rule.Scope.RUNNING_JOB, length, "gpus_together_max")
-                    ? running.stream().filter(run -> run.gpus().size() > 1).toList()
+            List<RunFacts> several = rules.names(Rule.Scope.RUNNING_JOB, length, "gpus_together_max")
+                    ? running.stream().filter(of -> of.run.gpus().size() > 1).toList()
                     : List.of();
             windows.put(
                     length,
@@ -160,7 +160,9 @@ final class FactSource {
                             gpus,
                             jobs,
                             store.gpusTogether(spans(several, Optional.of(length)), busyAboveRatio),
-                            running.stream().anyMatch(cluster::choosesGpus) ? gpusSeen(length) : Map.of()));
+                            running.stream().anyMatch(of -> cluster.choosesGpus(of.run))
+                                    ? gpusSeen(length)
+                                    : Map.of()));
         }
 
         /** How many GPUs each node has that Slurm does not manage, where all were watched well and their processes told. */
@@ -181,9 +183,9 @@ final class FactSource {
         }
 
         /** What the newest readings say; limits change seldom. */
-        private Map<String, Double> powerLimits(List<Run> runs) throws StoreException {
+        private Map<String, Double> powerLimits() throws StoreException {
             Set<String> uuids = new HashSet<>();
-            runs.forEach(run -> run.gpus().forEach(gpu -> gpu.uuid().ifPresent(uuids::add)));
+            running.forEach(of -> of.run.gpus().forEach(gpu -> gpu.uuid().ifPresent(uuids::add)));
             Map<String, Double> limits = new HashMap<>();
             for (GpuReadingAt newest : store.newestReadings(uuids, now)) {
                 newest.reading()
@@ -193,7 +195,7 @@ final class FactSource {
             return limits;
         }
 
-        private Map<RunKey, List<GpuUse>> gpuUse(List<Run> runs, Optional<Duration> window) throws StoreException {
+        private Map<RunKey, List<GpuUse>> gpuUse(List<RunFacts> runs, Optional<Duration> window) throws StoreException {
             Map<RunKey, List<GpuUse>> grouped = new HashMap<>();
             Optional<RunKey> last = Optional.empty();
             List<GpuUse> group = List.of();
@@ -208,14 +210,14 @@ final class FactSource {
         }
 
         /** The last {@code window} of each run, or all of it. */
-        private List<RunSpan> spans(List<Run> runs, Optional<Duration> window) {
+        private List<RunSpan> spans(List<RunFacts> runs, Optional<Duration> window) {
             return runs.parallelStream()
-                    .map(run -> {
-                        Instant to = Objects.requireNonNull(horizons.get(run.key()));
-                        Instant from = window.map(to::minus)
-                                .filter(first -> first.isAfter(run.key().start()))
-                                .orElse(run.key().start());
-                        return new RunSpan(run, from, to);
+                    .map(of -> {
+                        Instant start = of.run.key().start();
+                        Instant from = window.map(of.to::minus)
+                                .filter(first -> first.isAfter(start))
+                                .orElse(start);
+                        return new RunSpan(of.run, from, of.to);
                     })
                     .toList();
         }

@@ -312,7 +312,7 @@ public final class Judge {
                                 windows -> Collections.newSetFromMap(new IdentityHashMap<>()))
                         .add(rule));
         FactSource.Round facts = source.round(running, nodes, cluster, gathering.now);
-        List<FactSource.RunFacts> ofRuns = running.stream().map(facts::of).toList();
+        List<FactSource.RunFacts> ofRuns = facts.ofRuns();
         List<List<RuleSet.Judgement>> judged = new ArrayList<>(Collections.nCopies(running.size(), List.of()));
         for (Map.Entry<Set<Duration>, Set<Rule>> group : byWindows.entrySet()) {
             facts.over(group.getKey(), rules);
