@@ -26,6 +26,8 @@ final class Lane {
     private Future<Source.Result> call = Future.succeededFuture();
     private Instant calledAt = Instant.EPOCH;
     private boolean overdue;
+    /** Whether what was read last came too late for its snapshot. */
+    private boolean missed;
 
     Lane(Vertx vertx, Executor workers, InstantSource clock, Source<?> source, Duration deadline) {
         this.vertx = vertx;
@@ -75,7 +77,7 @@ final class Lane {
                 begin(work).onComplete(done -> {
                     vertx.cancelTimer(timer);
                     overdue = false;
-                    answer.tryComplete(done.result());
+                    missed = !answer.tryComplete(done.result());
                 });
             }
         });
@@ -87,7 +89,12 @@ final class Lane {
         Promise<Source.Result> done = Promise.promise();
         calledAt = clock.instant().truncatedTo(ChronoUnit.SECONDS);
         call = done.future();
+        boolean wasMissed = missed;
+        missed = false;
         workers.execute(() -> {
+            if (wasMissed) {
+                source.missed();
+            }
             Source.Result result = work.get();
             loop.runOnContext(back -> done.complete(result));
         });

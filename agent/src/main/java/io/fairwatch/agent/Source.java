@@ -71,6 +71,15 @@ record Source<T>(Probe<T> probe, BiConsumer<SnapshotDraft, T> into) {
         }
     }
 
+    /** What was read last reached nobody. Blocks. */
+    void missed() {
+        try {
+            probe.missed();
+        } catch (RuntimeException | LinkageError e) {
+            log.debug("what was missed is not told again probe={}", name(), e);
+        }
+    }
+
     boolean isPolled() {
         return probe instanceof PolledProbe<?>;
     }

@@ -32,6 +32,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -214,6 +216,41 @@ class SamplerTest {
         assertEquals(List.of(), after.users()); // host came after it and put its own there
         assertEquals(2, calls.get());
         assertTrue(metrics.text().contains("fairwatch_agent_probe_abandoned{probe=\"nvml\"} 0.0\n"), metrics.text());
+    }
+
+    @Test
+    @DisplayName("a probe whose reading came too late is told so before the next one, and only then")
+    void missed() throws Exception {
+        CountDownLatch driver = new CountDownLatch(1);
+        List<String> calls = Collections.synchronizedList(new ArrayList<>());
+        Probe<Instant> slow = new Probe<>() {
+            @Override
+            public String name() {
+                return "nvml";
+            }
+
+            @Override
+            public Instant read(Instant at) {
+                calls.add("read");
+                try {
+                    driver.await();
+                } catch (InterruptedException e) {
+                    throw new IllegalStateException(e);
+                }
+                return at;
+            }
+
+            @Override
+            public void missed() {
+                calls.add("missed");
+            }
+        };
+        Sampler sampler = sampler(reader(SHORT, new Source<>(slow, (draft, at) -> {})));
+        take(sampler);
+        driver.countDown();
+        while (take(sampler).probes().get("nvml") instanceof ProbeOutcome.Failed) {} // until the lane has heard of it
+        take(sampler);
+        assertEquals(List.of("read", "missed", "read", "read"), calls);
     }
 
     @Test

@@ -70,6 +70,10 @@ final class CollectorMetrics {
                         : id;
             }
         });
+        // their names are none that Prometheus likes
+        registry.config()
+                .meterFilter(MeterFilter.denyNameStartsWith("system.cpu.count"))
+                .meterFilter(MeterFilter.denyNameStartsWith("process.cpu.time"));
         this.nodes = MultiGauge.builder(PREFIX + "nodes")
                 .description(
                         "Nodes by how they are heard: heard, silent, off (powered down: no fault), never (Slurm gives"
@@ -96,10 +100,6 @@ final class CollectorMetrics {
                         "Age of the newest snapshot of the node that is unheard longest, those that are off left out")
                 .baseUnit("seconds")
                 .register(registry);
-        // their names are none that Prometheus likes
-        registry.config()
-                .meterFilter(MeterFilter.denyNameStartsWith("system.cpu.count"))
-                .meterFilter(MeterFilter.denyNameStartsWith("process.cpu.time"));
         new JvmMemoryMetrics().bindTo(registry);
         new JvmThreadMetrics().bindTo(registry);
         new ProcessorMetrics().bindTo(registry);

@@ -16,6 +16,12 @@ public interface Probe<T> {
      */
     T read(Instant at) throws ProbeException;
 
+    /**
+     * What the last {@link #read} gave came too late and reached nobody. Called before the next call: whatever happens
+     * once and would be lost is to be told again. Most readings are made anew and need nothing.
+     */
+    default void missed() {}
+
     /** A source could not be read; the message is one sentence for an administrator. */
     class ProbeException extends Exception {
         public ProbeException(String message, Throwable cause) {

@@ -139,6 +139,9 @@ final class Gpu {
 
     private boolean hasXids;
     private final List<Integer> xids = new ArrayList<>();
+    /** What the last reading told. */
+    private List<Integer> toldXids = List.of();
+
     private OptionalInt lastXid = OptionalInt.empty();
 
     /**
@@ -208,6 +211,30 @@ final class Gpu {
             xids.add(xid);
         }
         return first;
+    }
+
+    /** XIDs that no reading has told. */
+    List<Integer> untoldXids() {
+        return List.copyOf(xids);
+    }
+
+    /** What is read from now on is another reading than the last one, which was received. */
+    void beginReading() {
+        toldXids = List.of();
+    }
+
+    /** What was told last reached nobody. */
+    void tellXidsAgain() {
+        List<Integer> since = List.copyOf(xids);
+        xids.clear();
+        toldXids.forEach(this::hear);
+        since.forEach(this::hear);
+        toldXids = List.of();
+    }
+
+    private void xidsAreTold() {
+        toldXids = List.copyOf(xids);
+        xids.clear();
     }
 
     /** Empties the driver's rings into this period's sums. */
@@ -306,7 +333,7 @@ final class Gpu {
             readings.add(instance.read(nowNanos, lookup, alone));
         }
         forgetPeriod();
-        xids.clear();
+        xidsAreTold();
         return readings;
     }
 
@@ -335,7 +362,7 @@ final class Gpu {
                         Optional.empty(),
                         Optional.empty(),
                         health())));
-        xids.clear();
+        xidsAreTold();
         return Optional.of(words);
     }
 

@@ -7,7 +7,9 @@ import io.fairwatch.agent.wire.GpuReading;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -40,6 +42,9 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
     private final ProcessLookup lookup;
     private final LongSupplier nanoTime;
     private final Duration xidWait;
+    /** By UUID, of sessions before. */
+    private final Map<String, List<Integer>> untoldXids = new HashMap<>();
+
     private @Nullable Session session;
     private @Nullable Session ending;
     private @Nullable Missing missing;
@@ -83,6 +88,7 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
         try {
             return read(session());
         } catch (NvmlException e) {
+            missed(); // what the GPUs before said goes with it
             close();
             if (fresh) {
                 throw failure(e);
@@ -91,8 +97,17 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
         try { // the driver was loaded anew, or so it seems: what counts is what it says to a new session
             return read(session());
         } catch (NvmlException e) {
+            missed();
             close();
             throw failure(e);
+        }
+    }
+
+    /** Errors of GPUs are told once; those that reached nobody are told by the next reading. */
+    @Override
+    public void missed() {
+        if (session != null) {
+            session.gpus().forEach(Gpu::tellXidsAgain);
         }
     }
 
@@ -123,6 +138,12 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
         if (ended == null) {
             return;
         }
+        hear(ended);
+        for (Gpu gpu : ended.gpus()) {
+            if (!gpu.untoldXids().isEmpty()) {
+                untoldXids.put(gpu.device().uuid(), gpu.untoldXids());
+            }
+        }
         if (ended.xids().map(XidListener::end).orElse(true)) {
             close(ended);
         } else { // it waits inside the driver for more than it was asked to: unloading its code would be the end of us
@@ -137,6 +158,7 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
 
     private GpuReadings read(Session open) throws NvmlException {
         long now = nanoTime.getAsLong();
+        open.gpus().forEach(Gpu::beginReading);
         hear(open);
         List<GpuReading> readings = new ArrayList<>();
         for (Gpu gpu : open.gpus()) {
@@ -242,6 +264,12 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
             }
         }
         Optional<XidListener> xids = listen(nvml, gpus);
+        for (Gpu gpu : gpus) {
+            List<Integer> untold = untoldXids.remove(gpu.device().uuid());
+            if (untold != null) {
+                untold.forEach(gpu::hear);
+            }
+        }
         log.info(
                 "NVML opened driver={} gpus={} xids={} simulated={}",
                 driver.version(),

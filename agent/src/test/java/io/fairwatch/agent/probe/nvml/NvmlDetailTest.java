@@ -591,6 +591,39 @@ class NvmlDetailTest {
         }
 
         @Test
+        @DisplayName("that a reading told which came too late are told again, once")
+        void missed() throws Exception {
+            read();
+            events.say(new Xid(100, 31));
+            assertEquals(Optional.of(List.of(31)), health(readFirst()).xids());
+            events.say(new Xid(100, 43));
+            probe.missed();
+            assertEquals(Optional.of(List.of(31, 43)), health(readFirst()).xids());
+            assertEquals(Optional.of(List.of()), health(readFirst()).xids());
+            probe.missed();
+            assertEquals(Optional.of(List.of()), health(readFirst()).xids());
+            probe.close();
+        }
+
+        @Test
+        @DisplayName("that were heard before the driver was loaded anew are told by the session that works again")
+        void reloaded() throws Exception {
+            second.quantities.put(Quantity.POWER_MILLIWATTS, OptionalLong.of(1));
+            read();
+            events.say(new Xid(100, 79), new Xid(101, 13));
+            second.failWith = NvmlException.UNINITIALIZED; // the first GPU has told its own by then
+            pass(30);
+            assertThrows(ProbeException.class, () -> probe.read(NOW));
+            second.failWith = 0;
+            driver.events = Optional.of(new FakeNvml.Events());
+            pass(30);
+            List<GpuReading> readings = read();
+            assertEquals(Optional.of(List.of(79)), health(readings.get(0)).xids());
+            assertEquals(Optional.of(List.of(13)), health(readings.get(1)).xids());
+            probe.close();
+        }
+
+        @Test
         @DisplayName("in a flood fill a snapshot up to its bound")
         void flood() throws Exception {
             read();
