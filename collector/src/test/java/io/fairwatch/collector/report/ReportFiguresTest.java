@@ -13,10 +13,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.fairwatch.agent.wire.GpuReading;
 import io.fairwatch.agent.wire.JobCgroup;
 import io.fairwatch.agent.wire.NodeSnapshot;
+import io.fairwatch.agent.wire.ScratchUse;
+import io.fairwatch.agent.wire.ScratchUse.DirectoryUse;
+import io.fairwatch.agent.wire.ScratchUse.Owner;
 import io.fairwatch.collector.report.Report.Scope;
 import io.fairwatch.collector.report.ReportSettings.People;
 import io.fairwatch.collector.run.Account;
 import io.fairwatch.collector.run.AccountTree;
+import io.fairwatch.collector.run.AllocatedGpu;
 import io.fairwatch.collector.run.Association;
 import io.fairwatch.collector.run.JobState;
 import io.fairwatch.collector.run.Limits;
@@ -408,6 +412,163 @@ class ReportFiguresTest {
         // days are compared with as many days before: noon of the 20th to midnight is half a day, so one day before
         assertEquals(List.of(11 * 3600.0, 3600.0, 12 * 3600.0), row(report, "trend", "now", "used", "idle", "held"));
         assertFalse(before.equals("now"), before);
+    }
+
+    /** Noon of the first of May, 203 days before the hour: of the semester before. */
+    private static final int SPRING = -203 * 86_400;
+
+    /** Ten hours of node-a from {@code from}: each GPU is idle for its first hours, as many as said, and busy after. */
+    private void tenHours(int from, Map<String, Integer> idleHours) throws StoreException {
+        for (int hour = 0; hour < 10; hour++) {
+            int now = hour;
+            reports(
+                    from + hour * 3600,
+                    from + (hour + 1) * 3600,
+                    idleHours.entrySet().stream()
+                            .sorted(Map.Entry.comparingByKey())
+                            .map(gpu -> gpu(gpu.getKey(), now < gpu.getValue() ? 0 : 1, 0))
+                            .toArray(GpuReading[]::new));
+        }
+    }
+
+    private static GivenRun of(String user, long id, int from, int seconds, String... gpus) {
+        GivenRun run = job(id).owner(user, "es", "batch", "").from(at(from)).until(at(from + seconds));
+        return run.on(Arrays.stream(gpus)
+                .map(uuid -> allocated("node-a", uuid.charAt(4) - 'a', uuid))
+                .toArray(AllocatedGpu[]::new));
+    }
+
+    @Test
+    @DisplayName("improved most between semesters: idle share before less now, times what was seen now; largest first")
+    void improved() throws StoreException {
+        int ten = 36_000;
+        tenHours(SPRING, Map.of(A, 10, B, 0, "GPU-c", 5, "GPU-d", 1, "GPU-e", 10, "GPU-f", 10));
+        tenHours(0, Map.of(A, 3, B, 0, "GPU-c", 2, "GPU-d", 0, "GPU-e", 0, "GPU-f", 0, "GPU-g", 2));
+        runs(
+                // anna: 10 of 20 GPU-hours idle, then 3 of 12 in six hours: (0.50 - 0.25) x 12 h = 3 h
+                of("anna", 1, SPRING, ten, A, B),
+                of("anna", 11, 0, 6 * 3600, A, B),
+                // bob: 5 of 10, which is just enough, then 2 of 20: (0.50 - 0.10) x 20 h = 8 h
+                of("bob", 2, SPRING, ten, "GPU-c"),
+                of("bob", 12, 0, ten, "GPU-c", "GPU-d"),
+                // carl: 1 of 10, then 2 of 10: worse
+                of("carl", 3, SPRING, ten, "GPU-d"),
+                of("carl", 13, 0, ten, "GPU-g"),
+                // dora: idle all the time, but seen for half a minute less than ten hours; then never idle
+                of("dora", 4, SPRING, ten - 30, "GPU-e"),
+                of("dora", 14, 0, ten, "GPU-e"),
+                // erik: the same, too little seen now
+                of("erik", 5, SPRING, ten, "GPU-f"),
+                of("erik", 15, 0, ten - 30, "GPU-f"));
+        Period autumn = Period.parse(
+                SemesterCalendar.AALBORG,
+                Optional.of("2026-autumn"),
+                Optional.empty(),
+                Optional.empty(),
+                COPENHAGEN,
+                at(0));
+        Report report =
+                report(autumn, new Scope.Cluster(), settings(ReportSettings.Tree.NONE, People.NAMES), COPENHAGEN);
+        assertEquals(
+                List.of(
+                        List.of(Cell.text("bob"), Cell.ratio(0.5, 1), Cell.ratio(0.1, 1), Cell.hours(8 * 3_600_000)),
+                        List.of(Cell.text("anna"), Cell.ratio(0.5, 1), Cell.ratio(0.25, 1), Cell.hours(3 * 3_600_000))),
+                section(report, "improved").sheet().rows());
+    }
+
+    // ---- scratch
+
+    private static DirectoryUse directory(
+            String name, Optional<String> owner, Owner ownerIs, long bytes, Optional<Instant> lastWrite) {
+        return new DirectoryUse(name, OptionalInt.of(4711), owner, ownerIs, bytes, 1, lastWrite, Optional.empty());
+    }
+
+    private static DirectoryUse owned(String name, String owner, long bytes, Instant lastWrite) {
+        return directory(name, Optional.of(owner), Owner.KNOWN, bytes, Optional.of(lastWrite));
+    }
+
+    private static DirectoryUse ownerGone(String name, long bytes, Instant lastWrite) {
+        return directory(name, Optional.empty(), Owner.GONE, bytes, Optional.of(lastWrite));
+    }
+
+    /** What a node has on its scratch mount, and when that was counted. */
+    private void scratch(String node, long total, long used, Instant counted, DirectoryUse... directories)
+            throws StoreException {
+        NodeSnapshot plain = snapshot(node, ++sequence, counted);
+        store.append(List.of(new NodeSnapshot(
+                plain.version(),
+                plain.node(),
+                plain.bootId(),
+                plain.sequence(),
+                plain.at(),
+                plain.period(),
+                plain.agent(),
+                plain.probes(),
+                plain.host(),
+                plain.gpuDriver(),
+                plain.gpus(),
+                plain.jobs(),
+                plain.users(),
+                List.of(new ScratchUse(
+                        "/raid",
+                        total,
+                        used,
+                        total - used,
+                        OptionalLong.empty(),
+                        OptionalLong.empty(),
+                        Optional.of(new ScratchUse.Directories("walk", counted, List.of(directories), 0)),
+                        Optional.empty())))));
+    }
+
+    @Test
+    @DisplayName("scratch: use by user over all nodes, untouched for 90 days when it was counted, owners gone")
+    void scratch() throws StoreException {
+        Instant first = at(0);
+        Instant second = at(86_400);
+        Instant old = first.minus(Duration.ofDays(90)); // to the second: not yet
+        scratch(
+                "node-a",
+                1000,
+                600,
+                first,
+                owned("anna", "anna", 300, first.minus(Duration.ofDays(10))),
+                owned("anna.old", "anna", 100, old),
+                owned("bob", "bob", 50, old.minusSeconds(1)),
+                ownerGone("left", 70, old.minus(Duration.ofDays(300))),
+                ownerGone("late", 30, first));
+        scratch(
+                "node-b",
+                500,
+                200,
+                second,
+                // the first node's count would not call this old, the second's does
+                owned("anna", "anna", 60, second.minus(Duration.ofDays(90)).minusSeconds(1)),
+                directory("unasked", Optional.empty(), Owner.NOT_ASKED, 20, Optional.empty()));
+        Report report = report();
+        assertEquals(
+                List.of(
+                        // 300 + 100 + 60, of which 60 are old
+                        List.of(Cell.text("anna"), Cell.count(3), Cell.bytes(460), Cell.bytes(60)),
+                        // 70 + 30 + 20, of which 70 are old
+                        List.of(Cell.word("nobody-known"), Cell.count(3), Cell.bytes(120), Cell.bytes(70)),
+                        List.of(Cell.text("bob"), Cell.count(1), Cell.bytes(50), Cell.bytes(50))),
+                section(report, "scratch").sheet().rows());
+        // 600 + 200 of 1000 + 500; 50 + 70 + 60 untouched; 70 + 30 of owners who are gone
+        assertEquals(
+                List.of(Cell.bytes(800), Cell.bytes(1500), Cell.bytes(180), Cell.count(90), Cell.bytes(100)),
+                said(report, "scratch", "scratch.says"));
+        assertEquals(
+                List.of(Say.of("scratch.note", Cell.time(first))),
+                section(report, "scratch").notes());
+        // what the script would clear: the old and the ownerless, none twice
+        assertEquals(
+                List.of("/raid/left", "/raid/anna", "/raid/bob", "/raid/late"),
+                report.scripts().stream()
+                        .filter(script -> script.name().equals("old-scratch.sh"))
+                        .flatMap(script -> script.text().lines())
+                        .filter(line -> line.contains("/raid/"))
+                        .map(line -> line.replaceFirst(".*(/raid/\\w+).*", "$1"))
+                        .toList());
     }
 
     // ---- findings
