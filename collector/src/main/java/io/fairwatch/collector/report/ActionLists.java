@@ -34,7 +34,6 @@ final class ActionLists {
     /** A path without anything that a shell, a terminal or find could take for something else. */
     private static final Pattern PLAIN_PATH = Pattern.compile("/[\\p{L}\\p{N} _.@+,:=/-]{1,4000}");
 
-    private static final int MOST = 200;
     private static final long ENOUGH_RUNS = 20;
 
     /** Somebody who held nothing in the period. */
@@ -87,7 +86,6 @@ final class ActionLists {
 
     static Section inactiveSection(Basis basis, List<Inactive> inactive) {
         List<List<Cell>> rows = inactive.stream()
-                .limit(MOST)
                 .map(one -> List.of(
                         basis.people().cell(one.user()),
                         Cell.text(one.account()),

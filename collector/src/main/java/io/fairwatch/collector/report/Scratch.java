@@ -19,8 +19,6 @@ import java.util.TreeMap;
 
 /** What is kept on scratch by the newest counts, and what of it could go. Stateless. */
 final class Scratch {
-    private static final int MOST = 30;
-
     /** A directory that could go, and why. */
     record Old(
             String node,
@@ -95,7 +93,6 @@ final class Scratch {
                 .sorted(Comparator.comparingLong((Map.Entry<String, long[]> entry) -> entry.getValue()[1])
                         .reversed()
                         .thenComparing(Map.Entry::getKey))
-                .limit(MOST)
                 .map(entry -> List.of(
                         entry.getKey().isEmpty()
                                 ? Cell.word("nobody-known")

@@ -571,6 +571,23 @@ class ReportFiguresTest {
                         .toList());
     }
 
+    @Test
+    @DisplayName("scratch: files have every user, however few the page shows")
+    void scratchOfMany() throws StoreException {
+        DirectoryUse[] many = new DirectoryUse[40];
+        for (int i = 0; i < many.length; i++) {
+            many[i] = owned("of" + i, "user" + i, 1 + i, at(0));
+        }
+        scratch("node-a", 1000, 820, at(0), many);
+        Section section = section(report(), "scratch");
+        assertEquals(
+                40 * 41 / 2, // 1 + 2 + .. + 40
+                section.sheet().rows().stream()
+                        .mapToDouble(row -> row.get(2).drawn())
+                        .sum());
+        assertEquals(25, section.onPage());
+    }
+
     // ---- findings
 
     private Report found() throws StoreException {
@@ -816,6 +833,19 @@ class ReportFiguresTest {
                 section(report(), "inactive").sheet().rows().stream()
                         .map(row -> row.get(0).value().orElseThrow().toString())
                         .toList());
+    }
+
+    @Test
+    @DisplayName("users without a job: files have all, however few the page shows")
+    void manyInactive() throws StoreException {
+        List<Association> associations = new ArrayList<>();
+        for (int i = 0; i < 250; i++) {
+            associations.add(association("user" + i, List.of("normal")));
+        }
+        store.saveAccounts(new AccountTree(at(0), "lab", List.of(), associations, List.of(), List.of()));
+        Section section = section(report(), "inactive");
+        assertEquals(250, section.sheet().rows().size());
+        assertEquals(25, section.onPage());
     }
 
     @Test
