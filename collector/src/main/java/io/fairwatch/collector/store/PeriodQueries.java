@@ -30,8 +30,8 @@ final class PeriodQueries {
     private static final String GROUPS = """
             SELECT user_no, account_no, partition_no, qos_no, model_no, group_no, size, interactive, count(*),
               CAST(sum((finish_ms - begin_ms) * gpus) AS BIGINT),
-              CAST(sum(COALESCE(least(suspended_ms, finish_ms - begin_ms), 0) * gpus) AS BIGINT),
-              CAST(sum((finish_ms - begin_ms - COALESCE(least(suspended_ms, finish_ms - begin_ms), 0)) * cpus) AS BIGINT),
+              CAST(sum(least(COALESCE(suspended_ms, 0), finish_ms - begin_ms) * gpus) AS BIGINT),
+              CAST(sum((finish_ms - begin_ms - least(COALESCE(suspended_ms, 0), finish_ms - begin_ms)) * cpus) AS BIGINT),
               CAST(sum(CAST((finish_ms - begin_ms) * memory_mib AS BIGINT)) AS BIGINT),
               count(*) - count(suspended_ms),
               CAST(sum(CASE WHEN untold THEN 1 ELSE 0 END) AS BIGINT),
@@ -41,7 +41,7 @@ final class PeriodQueries {
               CAST(COALESCE(sum(idle_energy_joules), 0) AS BIGINT),
               CAST(COALESCE(sum(cpu_used_ms), 0) AS BIGINT),
               CAST(COALESCE(sum(CASE WHEN cpu_used_ms IS NOT NULL THEN
-                (finish_ms - begin_ms - COALESCE(least(suspended_ms, finish_ms - begin_ms), 0)) * cpus END), 0) AS BIGINT),
+                (finish_ms - begin_ms - least(COALESCE(suspended_ms, 0), finish_ms - begin_ms)) * cpus END), 0) AS BIGINT),
               CAST(COALESCE(sum(CAST(memory_max_bytes / 1048576.0 * (finish_ms - begin_ms) AS BIGINT)), 0) AS BIGINT),
               CAST(COALESCE(sum(CASE WHEN memory_max_bytes IS NOT NULL THEN
                 CAST((finish_ms - begin_ms) * memory_mib AS BIGINT) END), 0) AS BIGINT),

@@ -290,6 +290,16 @@ class ReportFiguresTest {
     }
 
     @Test
+    @DisplayName("suspended at a time that nobody tells, and cut by the border: nothing is taken off, and that is said")
+    void suspendedAndCut() throws StoreException {
+        runs(job(1).from(at(-1800)).until(at(1800)).gpus(1).cpus(4).suspended(Duration.ofMinutes(5)));
+        Report report = report();
+        assertEquals(
+                List.of(1800.0, 0.0, 4 * 1800.0), row(report, "by-account", "es", "held", "suspended", "cpu-held"));
+        assertTrue(report.sources().contains(Say.of("source.suspended", Cell.hours(0), Cell.count(1))));
+    }
+
+    @Test
     @DisplayName("energy is power times time, held or not; idle energy and CO2 are its parts, with the stated factor")
     void energy() throws StoreException {
         nodes(0, 3600, node("node-a", "idle", 1, "v100"));
