@@ -142,14 +142,14 @@ final class Persons {
         long idleMs;
         long savedMs;
 
-        void add(FindingFact fact, boolean first) {
+        void add(FindingFact fact, boolean ended, boolean first) {
             found++;
             if (fact.told().isEmpty()) {
                 return;
             }
             told++;
             idleMs += fact.idleAfterToldMs();
-            if (endedAfterTold(fact)) {
+            if (ended) {
                 cancelled++;
                 if (first) {
                     savedMs += savedMs(fact);
@@ -160,11 +160,13 @@ final class Persons {
         }
     }
 
-    static boolean endedAfterTold(FindingFact fact) {
+    /** Whether it was ended in the period: what a later period's report tells, this one's does not, or both would. */
+    private static boolean endedAfterTold(Basis basis, FindingFact fact) {
         return fact.state() == JobState.CANCELLED
                 && fact.end().isPresent()
                 && fact.told().isPresent()
-                && !fact.end().get().isBefore(fact.told().get());
+                && !fact.end().get().isBefore(fact.told().get())
+                && !fact.end().get().isAfter(basis.period().to());
     }
 
     /** What the time limit would have held on. */
@@ -181,15 +183,20 @@ final class Persons {
     static Told told(Basis basis) {
         Told all = new Told();
         Set<Object> seen = new HashSet<>();
-        basis.facts().findings().forEach(fact -> all.add(fact, endedAfterTold(fact) && seen.add(fact.run())));
+        basis.facts().findings().forEach(fact -> {
+            boolean ended = endedAfterTold(basis, fact);
+            all.add(fact, ended, ended && seen.add(fact.run()));
+        });
         return all;
     }
 
     private static Section findings(Basis basis) {
         Map<String, Told> rules = new TreeMap<>();
         Set<Object> seen = new HashSet<>();
-        basis.facts().findings().forEach(fact -> rules.computeIfAbsent(fact.rule(), rule -> new Told())
-                .add(fact, endedAfterTold(fact) && seen.add(fact.run())));
+        basis.facts().findings().forEach(fact -> {
+            boolean ended = endedAfterTold(basis, fact);
+            rules.computeIfAbsent(fact.rule(), rule -> new Told()).add(fact, ended, ended && seen.add(fact.run()));
+        });
         List<List<Cell>> rows = new ArrayList<>();
         rules.forEach((rule, told) -> rows.add(List.of(
                 Cell.text(rule),

@@ -686,6 +686,25 @@ class ReportFiguresTest {
                 5400, section(report, "findings").says().get(0).cells().get(4).drawn());
     }
 
+    @Test
+    @DisplayName("what was ended after the period, and saved by that, belongs to the period in which it was")
+    void endedLater() throws StoreException {
+        Run run = job(1).until(at(5400))
+                .state(JobState.CANCELLED)
+                .timeLimit(Duration.ofHours(2))
+                .gpus(3)
+                .run();
+        store.saveRuns(List.of(run));
+        finding(run, 0, Optional.of(at(600)), Optional.empty(), FindingRow.State.TOLD);
+        assertEquals(List.of(1.0, 0.0, 0.0), row(report(), "findings", "idle-gpu", "told", "cancelled", "saved"));
+        Report next = report(
+                new Period("the hour after", at(3600), at(7200)),
+                new Scope.Cluster(),
+                settings(ReportSettings.Tree.NONE, People.NAMES),
+                ZoneOffset.UTC);
+        assertEquals(List.of(1.0, 1.0, 3 * 1800.0), row(next, "findings", "idle-gpu", "told", "cancelled", "saved"));
+    }
+
     // ---- people
 
     private static String everything(Report report) throws Exception {
