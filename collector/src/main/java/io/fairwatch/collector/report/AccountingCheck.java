@@ -23,6 +23,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -230,7 +231,8 @@ public final class AccountingCheck {
             Optional<Instant> until,
             List<Utilization> utilization) {
         List<String> causes = new ArrayList<>();
-        if (utilization.stream().allMatch(of -> of.reported() == 0)) {
+        boolean rolledUp = utilization.stream().anyMatch(of -> of.reported() > 0);
+        if (!rolledUp) {
             causes.add("slurmdbd has rolled up no hour of this period yet");
         }
         if (until.isEmpty() || until.get().isBefore(to)) {
@@ -262,6 +264,25 @@ public final class AccountingCheck {
                 .limit(3)
                 .forEach(run -> causes.add("exactly job " + run.displayId()
                         + ": it is missing in slurmdbd's roll-up, as when it came too late or was purged"));
+        long counted = runs.stream()
+                .filter(run -> seconds(run, who.resource(), from, to) > 0)
+                .count();
+        if (slurms == 0 && rolledUp && counted > 1) {
+            causes.add("exactly all their jobs, " + (runs.size() < MOST_RUNS ? counted : "more than " + counted)
+                    + ": they are missing in slurmdbd's roll-up, as when they came too late or were purged");
+        }
+        if (slurms > ours) {
+            String reservations = runs.stream()
+                    .flatMap(run -> run.reservation().stream())
+                    .distinct()
+                    .sorted()
+                    .limit(3)
+                    .collect(Collectors.joining(", "));
+            if (!reservations.isEmpty()) {
+                causes.add("sreport counts more, and jobs ran in a reservation (" + reservations
+                        + "): it gives the unused time of one to all who may use it");
+            }
+        }
         if (slurms > ours && !runs.isEmpty() && causes.isEmpty()) {
             causes.add("sreport counts more: the unused time of a reservation, or a job that Fairwatch does not know");
         }

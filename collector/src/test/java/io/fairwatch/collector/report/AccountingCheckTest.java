@@ -150,6 +150,55 @@ class AccountingCheckTest {
     }
 
     @Test
+    @DisplayName("when none of somebody's jobs is in the roll-up, that is said of all of them")
+    void allMissingThere() throws Exception {
+        runs(
+                anna(),
+                anna().from(at(2000)).until(at(2500)),
+                job(3).owner("bob", "es", "batch", "").until(at(9)).gpus(1));
+        sreport("es|bob|gres/gpu|9", ROLLED_UP);
+        assertEquals(
+                List.of(
+                        "exactly all their jobs, 2: they are missing in slurmdbd's roll-up, as when they came too late or"
+                                + " were purged"),
+                causes(compare(), "gres/gpu"));
+        sreport("es|anna@its.aau.dk|gres/gpu|7", ROLLED_UP);
+        assertTrue(causes(compare(), "gres/gpu").get(0).startsWith("not explained"));
+    }
+
+    @Test
+    @DisplayName("more in sreport where jobs ran in a reservation is its unused time, and it is named")
+    void reservation() throws Exception {
+        runs(anna().reservation("course_42"));
+        // 2000 s held, and 500 of what the reservation had left
+        sreport("es|anna@its.aau.dk|gres/gpu|2500", ROLLED_UP);
+        assertEquals(
+                List.of(
+                        "sreport counts more, and jobs ran in a reservation (course_42): it gives the unused time of one"
+                                + " to all who may use it"),
+                causes(compare(), "gres/gpu"));
+        // it explains nothing that sreport has less of
+        sreport("es|anna@its.aau.dk|gres/gpu|1500", ROLLED_UP);
+        assertTrue(causes(compare(), "gres/gpu").get(0).startsWith("not explained"));
+    }
+
+    @Test
+    @DisplayName("a reservation is named also where a job has no end yet")
+    void reservationBesideLive() throws Exception {
+        runs(
+                anna().reservation("course_42"),
+                job(2).owner("anna@its.aau.dk", "es", "batch", "")
+                        .from(at(1000))
+                        .gpus(1)
+                        .asOf(at(7200)));
+        sreport("es|anna@its.aau.dk|gres/gpu|9000", ROLLED_UP);
+        List<String> causes = causes(compare(), "gres/gpu");
+        assertEquals(2, causes.size(), causes.toString());
+        assertTrue(causes.get(0).startsWith("job 2 has no end yet"), causes.get(0));
+        assertTrue(causes.get(1).contains("(course_42)"), causes.get(1));
+    }
+
+    @Test
     @DisplayName("what only sreport knows may be a reservation or older than what was read")
     void missingHere() throws Exception {
         sreport("es|anna|gres/gpu|77", ROLLED_UP);
