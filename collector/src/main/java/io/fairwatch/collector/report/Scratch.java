@@ -1,6 +1,7 @@
 package io.fairwatch.collector.report;
 
 import io.fairwatch.agent.wire.ScratchUse;
+import io.fairwatch.agent.wire.ScratchUse.Directories;
 import io.fairwatch.agent.wire.ScratchUse.DirectoryUse;
 import io.fairwatch.agent.wire.ScratchUse.Owner;
 import io.fairwatch.collector.report.Cell.Kind;
@@ -29,23 +30,48 @@ final class Scratch {
             Optional<Instant> lastWrite,
             boolean ownerGone) {}
 
+    private record Mount(String node, ScratchUse use) {
+        Instant counted() {
+            return use.directories().map(Directories::at).orElse(Instant.MIN);
+        }
+    }
+
     private Scratch() {}
+
+    /** Mounts with what is on them, each once: nodes share a CephFS, and each of them may count it. */
+    private static List<Mount> mounts(Basis basis) {
+        List<Mount> mounts = new ArrayList<>();
+        Map<String, Mount> shared = new TreeMap<>();
+        for (NodeState node : basis.nodes()) {
+            for (ScratchUse use : node.scratch()) {
+                Mount mount = new Mount(node.node(), use);
+                mounts.add(mount);
+                if (use.directories()
+                        .filter(count -> count.method().equals("ceph"))
+                        .isPresent()) {
+                    shared.merge(use.mount(), mount, (a, b) -> b.counted().isAfter(a.counted()) ? b : a);
+                }
+            }
+        }
+        mounts.removeIf(mount -> shared.containsKey(mount.use().mount()));
+        mounts.addAll(shared.values());
+        return mounts;
+    }
 
     static List<Old> old(Basis basis) {
         List<Old> old = new ArrayList<>();
-        for (NodeState node : basis.nodes()) {
-            for (ScratchUse mount : node.scratch()) {
-                mount.directories().ifPresent(count -> count.list().stream()
-                        .filter(use -> isOld(basis, use, count.at()) || use.ownerIs() == Owner.GONE)
-                        .forEach(use -> old.add(new Old(
-                                node.node(),
-                                mount.mount().replaceFirst("/+$", "") + "/" + use.name(),
-                                use.owner(),
-                                use.uid(),
-                                use.usedBytes(),
-                                use.lastWrite(),
-                                use.ownerIs() == Owner.GONE))));
-            }
+        for (Mount on : mounts(basis)) {
+            ScratchUse mount = on.use();
+            mount.directories().ifPresent(count -> count.list().stream()
+                    .filter(use -> isOld(basis, use, count.at()) || use.ownerIs() == Owner.GONE)
+                    .forEach(use -> old.add(new Old(
+                            on.node(),
+                            mount.mount().replaceFirst("/+$", "") + "/" + use.name(),
+                            use.owner(),
+                            use.uid(),
+                            use.usedBytes(),
+                            use.lastWrite(),
+                            use.ownerIs() == Owner.GONE))));
         }
         old.sort(Comparator.comparingLong(Old::bytes)
                 .reversed()
@@ -66,25 +92,24 @@ final class Scratch {
         long gone = 0;
         long untouched = 0;
         Optional<Instant> counted = Optional.empty();
-        for (NodeState node : basis.nodes()) {
-            for (ScratchUse mount : node.scratch()) {
-                total += mount.totalBytes();
-                used += mount.usedBytes();
-                if (mount.directories().isPresent()) {
-                    Instant at = mount.directories().get().at();
-                    counted = counted.filter(known -> known.isBefore(at)).or(() -> Optional.of(at));
-                    for (DirectoryUse use : mount.directories().get().list()) {
-                        String owner = use.owner().orElse("");
-                        long[] row = users.computeIfAbsent(owner, name -> new long[3]);
-                        row[0]++;
-                        row[1] += use.usedBytes();
-                        if (isOld(basis, use, at)) {
-                            row[2] += use.usedBytes();
-                            untouched += use.usedBytes();
-                        }
-                        if (use.ownerIs() == Owner.GONE) {
-                            gone += use.usedBytes();
-                        }
+        for (Mount on : mounts(basis)) {
+            ScratchUse mount = on.use();
+            total += mount.totalBytes();
+            used += mount.usedBytes();
+            if (mount.directories().isPresent()) {
+                Instant at = mount.directories().get().at();
+                counted = counted.filter(known -> known.isBefore(at)).or(() -> Optional.of(at));
+                for (DirectoryUse use : mount.directories().get().list()) {
+                    String owner = use.owner().orElse("");
+                    long[] row = users.computeIfAbsent(owner, name -> new long[3]);
+                    row[0]++;
+                    row[1] += use.usedBytes();
+                    if (isOld(basis, use, at)) {
+                        row[2] += use.usedBytes();
+                        untouched += use.usedBytes();
+                    }
+                    if (use.ownerIs() == Owner.GONE) {
+                        gone += use.usedBytes();
                     }
                 }
             }

@@ -14,6 +14,7 @@ import io.fairwatch.agent.wire.GpuReading;
 import io.fairwatch.agent.wire.JobCgroup;
 import io.fairwatch.agent.wire.NodeSnapshot;
 import io.fairwatch.agent.wire.ScratchUse;
+import io.fairwatch.agent.wire.ScratchUse.Directories;
 import io.fairwatch.agent.wire.ScratchUse.DirectoryUse;
 import io.fairwatch.agent.wire.ScratchUse.Owner;
 import io.fairwatch.collector.report.Report.Scope;
@@ -504,7 +505,27 @@ class ReportFiguresTest {
     /** What a node has on its scratch mount, and when that was counted. */
     private void scratch(String node, long total, long used, Instant counted, DirectoryUse... directories)
             throws StoreException {
-        NodeSnapshot plain = snapshot(node, ++sequence, counted);
+        scratch(node, counted, mount("/raid", total, used, Optional.of(count("walk", counted, directories))));
+    }
+
+    private static Directories count(String method, Instant counted, DirectoryUse... directories) {
+        return new Directories(method, counted, List.of(directories), 0);
+    }
+
+    private static ScratchUse mount(String path, long total, long used, Optional<Directories> directories) {
+        return new ScratchUse(
+                path,
+                total,
+                used,
+                total - used,
+                OptionalLong.empty(),
+                OptionalLong.empty(),
+                directories,
+                Optional.empty());
+    }
+
+    private void scratch(String node, Instant at, ScratchUse... mounts) throws StoreException {
+        NodeSnapshot plain = snapshot(node, ++sequence, at);
         store.append(List.of(new NodeSnapshot(
                 plain.version(),
                 plain.node(),
@@ -519,15 +540,7 @@ class ReportFiguresTest {
                 plain.gpus(),
                 plain.jobs(),
                 plain.users(),
-                List.of(new ScratchUse(
-                        "/raid",
-                        total,
-                        used,
-                        total - used,
-                        OptionalLong.empty(),
-                        OptionalLong.empty(),
-                        Optional.of(new ScratchUse.Directories("walk", counted, List.of(directories), 0)),
-                        Optional.empty())))));
+                List.of(mounts))));
     }
 
     @Test
@@ -579,6 +592,35 @@ class ReportFiguresTest {
                         .filter(line -> line.contains("/raid/"))
                         .map(line -> line.replaceFirst(".*(/raid/\\w+).*", "$1"))
                         .toList());
+    }
+
+    @Test
+    @DisplayName(
+            "scratch: a CephFS that many nodes share is counted once, by the newest count; disks of nodes are each's own")
+    void sharedScratch() throws StoreException {
+        Instant old = at(0).minus(Duration.ofDays(100));
+        ScratchUse raid = mount("/raid", 100, 10, Optional.of(count("walk", at(0), owned("anna", "anna", 10, old))));
+        scratch(
+                "node-a",
+                at(60),
+                raid,
+                mount("/ceph", 5000, 600, Optional.of(count("ceph", at(60), owned("bob", "bob", 600, old)))));
+        scratch(
+                "node-b",
+                at(30),
+                raid,
+                mount("/ceph", 5000, 500, Optional.of(count("ceph", at(30), owned("bob", "bob", 500, old)))));
+        scratch("node-c", at(90), mount("/ceph", 5000, 650, Optional.empty()));
+        Report report = report();
+        // 600 of 5000 on the shared one, and twice 10 of 100
+        assertEquals(
+                List.of(Cell.bytes(620), Cell.bytes(5200), Cell.bytes(620), Cell.count(90), Cell.bytes(0)),
+                said(report, "scratch", "scratch.says"));
+        assertEquals(
+                List.of(
+                        List.of(Cell.text("bob"), Cell.count(1), Cell.bytes(600), Cell.bytes(600)),
+                        List.of(Cell.text("anna"), Cell.count(2), Cell.bytes(20), Cell.bytes(20))),
+                section(report, "scratch").sheet().rows());
     }
 
     @Test
