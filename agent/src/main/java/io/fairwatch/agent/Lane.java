@@ -43,13 +43,13 @@ final class Lane {
 
     /** Reads; always succeeds, at the deadline at the latest. */
     Future<Source.Result> read(Instant at) {
-        return submit(() -> source.read(at));
+        return submit(true, () -> source.read(at));
     }
 
     /** Polls, unless the probe is still busy. */
     void poll() {
         if (source.isPolled() && call.isComplete()) {
-            submit(() -> {
+            submit(false, () -> {
                 source.poll();
                 return Source.Result.without(new ProbeOutcome.Read(Duration.ZERO));
             });
@@ -61,7 +61,7 @@ final class Lane {
         return overdue;
     }
 
-    private Future<Source.Result> submit(Supplier<Source.Result> work) {
+    private Future<Source.Result> submit(boolean reads, Supplier<Source.Result> work) {
         if (overdue) {
             return Future.succeededFuture(silent());
         }
@@ -77,7 +77,8 @@ final class Lane {
                 begin(work).onComplete(done -> {
                     vertx.cancelTimer(timer);
                     overdue = false;
-                    missed = !answer.tryComplete(done.result());
+                    boolean came = answer.tryComplete(done.result());
+                    missed = reads && !came;
                 });
             }
         });

@@ -10,11 +10,14 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Repeats something that blocks, on a worker thread of its own, never twice at a time: the next round begins a period
- * after the last one began, or later when that took long, so that a cluster too large for the period costs others no more
- * than its share. What a round throws is logged, and the next one comes.
+ * after the last one began, or at once when that took longer; or some while later, where a cluster too large for the period
+ * shall cost others no more than its share. What a round throws is logged, and the next one comes.
  */
 final class Every {
     private static final Logger LOG = LoggerFactory.getLogger(Every.class);
+
+    /** A round may have waited for others, too. */
+    private static final long LONGEST_REST = Duration.ofMinutes(2).toMillis();
 
     private final Vertx vertx;
     private final WorkerExecutor worker;
@@ -36,7 +39,7 @@ final class Every {
         this(vertx, name, period, 1, round);
     }
 
-    /** @param share rounds run for at most one part in so many of the time */
+    /** @param share rounds run for at most one part in so many of the time, as far as {@link #LONGEST_REST} allows */
     Every(Vertx vertx, String name, Duration period, int share, Round round) {
         this.vertx = vertx;
         this.worker = vertx.createSharedWorkerExecutor(name, 1, 1, TimeUnit.HOURS);
@@ -60,12 +63,17 @@ final class Every {
                     failure = done.failed()
                             ? Optional.of(String.valueOf(done.cause().getMessage()))
                             : Optional.empty();
-                    if (done.failed() && !stopped) {
-                        LOG.error("a round of {} failed; the next one comes in {}", name, period, done.cause());
-                    }
                     long took = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - began);
-                    long rest = Math.max(period.toMillis(), share * took) - took;
-                    vertx.setTimer(Math.max(1, rest), timer -> start());
+                    long rest =
+                            Math.max(Math.max(1, period.toMillis() - took), Math.min((share - 1) * took, LONGEST_REST));
+                    if (done.failed() && !stopped) {
+                        LOG.error(
+                                "a round of {} failed; the next one comes in {}",
+                                name,
+                                Duration.ofMillis(rest),
+                                done.cause());
+                    }
+                    vertx.setTimer(rest, timer -> start());
                 });
     }
 

@@ -383,7 +383,7 @@ public final class Main implements Callable<Integer> {
                             .end(page))
                     .onFailure(context::fail));
 
-            Every sync = new Every(vertx, "slurm", config.slurm().every(), 2, metrics.slurmRound(slurm));
+            Every sync = new Every(vertx, "slurm", config.slurm().every(), metrics.slurmRound(slurm));
             HistoryRound past = new HistoryRound(
                     new HistoryImport(config.slurm().settings(), store, clock),
                     store,

@@ -45,7 +45,7 @@ class ShippedPropertyTest {
             "memory_used_max_bytes",
             "processes_max");
 
-    private final long seed = System.nanoTime();
+    private final long seed = Long.getLong("fairwatch.seed", 1);
     private final Random random = new Random(seed);
 
     private static Verdict judge(Loaded loaded, SubjectFacts facts) {
@@ -74,6 +74,9 @@ class ShippedPropertyTest {
                 boolean found = judge(loaded, facts) instanceof Verdict.Finding;
                 findings.merge(loaded.rule().name(), found ? 1 : 0, Integer::sum);
                 SubjectFacts less = forgetful(facts);
+                if (!canBe(facts)) {
+                    continue;
+                }
                 if (!found && judge(loaded, less) instanceof Verdict.Finding) {
                     assertEquals(
                             facts, less, "seed " + seed + ": " + loaded.rule().name() + " finds more in less");
@@ -81,6 +84,13 @@ class ShippedPropertyTest {
             }
         }
         assertTrue(findings.values().stream().allMatch(count -> count > 0), findings.toString());
+    }
+
+    /** Whether nothing was measured for longer than it was held. */
+    private static boolean canBe(SubjectFacts facts) {
+        return !(facts instanceof UserFacts user)
+                || user.jobs().stream()
+                        .allMatch(job -> job.gpuSecondsMeasured() <= (double) job.gpus() * job.periodSeconds());
     }
 
     /** Some readings that can be absent are, and some GPUs, nodes and runs were seen too little. */

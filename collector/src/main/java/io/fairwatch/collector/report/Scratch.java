@@ -53,7 +53,12 @@ final class Scratch {
                 }
             }
         }
-        mounts.removeIf(mount -> shared.containsKey(mount.use().mount()));
+        // a disk of a node's own may lie at the same path
+        mounts.removeIf(mount -> shared.containsKey(mount.use().mount())
+                && mount.use()
+                        .directories()
+                        .filter(count -> !count.method().equals("ceph"))
+                        .isEmpty());
         mounts.addAll(shared.values());
         return mounts;
     }

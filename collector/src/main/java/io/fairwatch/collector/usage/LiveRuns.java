@@ -63,7 +63,8 @@ public final class LiveRuns {
     private static final Duration COUNTERS = Duration.ofMinutes(15);
 
     private static final Duration AGAIN_AFTER = Duration.ofMinutes(5);
-    private static final int RUNS_AT_ONCE = 4_000;
+    /** GPUs and nodes of the runs that are taken up together: each has some 160 readings in memory meanwhile. */
+    private static final int AT_ONCE = 2_000;
     /** Parts of nodes' time that are compared until all nodes have told theirs. */
     private static final int TOGETHER = 4;
 
@@ -265,11 +266,11 @@ public final class LiveRuns {
             if (state == State.LOADING) {
                 waiting.add(new Waiting(new Moment(new OfNode(node), atMs), () -> offer(node, atMs, periodMs, cgroup)));
             }
-            if (state != State.WHOLE) {
+            if (state != State.WHOLE || atMs <= startMs) {
                 return;
             }
             CgroupSums sums = nodes.computeIfAbsent(node, first -> new CgroupSums());
-            if (atMs > startMs && atMs != sums.atMs) {
+            if (atMs != sums.atMs) {
                 if (atMs < sums.atMs || atMs <= cutMs) {
                     state = State.BROKEN;
                 } else {
@@ -293,6 +294,14 @@ public final class LiveRuns {
             nodes = new TreeMap<>();
             together = several ? new Together() : null;
             its.values().forEach(OnGpu::clear);
+        }
+
+        /** What the store knows did not come; it is asked again later. */
+        void fail(Instant now) {
+            loadedAt = now;
+            state = State.BROKEN;
+            waiting = List.of();
+            read = Set.of();
         }
 
         /** All that the store knows is in; now what came meanwhile and it did not know. */
@@ -536,8 +545,15 @@ public final class LiveRuns {
      */
     public int follow(Store store, List<Run> runs, Instant now) throws StoreException {
         List<Followed> due = due(runs, now);
-        for (int i = 0; i < due.size() && !Thread.currentThread().isInterrupted(); i += RUNS_AT_ONCE) {
-            load(store, due.subList(i, Math.min(due.size(), i + RUNS_AT_ONCE)), now);
+        int from = 0;
+        while (from < due.size() && !Thread.currentThread().isInterrupted()) {
+            int to = from;
+            for (int weight = 0; to < due.size() && weight < AT_ONCE; to++) {
+                weight += due.get(to).its.size()
+                        + due.get(to).run.allocation().nodes().size();
+            }
+            load(store, due.subList(from, to), now);
+            from = to;
         }
         return due.size();
     }
@@ -623,9 +639,10 @@ public final class LiveRuns {
         } finally {
             synchronized (this) {
                 for (Followed run : runs) {
-                    run.end(now);
-                    if (!whole) {
-                        run.state = State.BROKEN;
+                    if (whole) {
+                        run.end(now);
+                    } else {
+                        run.fail(now);
                     }
                 }
             }
@@ -725,6 +742,9 @@ public final class LiveRuns {
     private synchronized void take(Map<Long, List<Followed>> byId, PastCgroup past) {
         long atMs = past.at().toEpochMilli();
         for (Followed run : byId.getOrDefault(past.cgroup().jobId(), List.of())) {
+            if (atMs <= run.startMs) {
+                continue; // of the run before, perhaps on another node
+            }
             CgroupSums sums = run.nodes.computeIfAbsent(past.node(), first -> new CgroupSums());
             if (atMs > run.cutMs && atMs > sums.atMs) {
                 sums.add(atMs, past.cgroup());
@@ -732,7 +752,7 @@ public final class LiveRuns {
                 if (run.together != null) {
                     run.together.add(past.node(), atMs, past.period().toMillis(), past.cgroup());
                 }
-            } else if (atMs > run.startMs && atMs <= run.cutMs) {
+            } else if (atMs <= run.cutMs) {
                 sums.goOnFrom(past.cgroup());
             }
         }

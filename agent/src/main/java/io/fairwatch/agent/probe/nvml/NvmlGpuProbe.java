@@ -119,10 +119,13 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
         try {
             long now = nanoTime.getAsLong();
             for (Gpu gpu : session.gpus()) {
-                readFrom(gpu, () -> {
-                    gpu.drain(now);
-                    return List.of();
-                });
+                readFrom(
+                        gpu,
+                        () -> {
+                            gpu.drain(now);
+                            return List.of();
+                        },
+                        false);
             }
         } catch (NvmlException e) {
             close(); // the next reading opens it again, or says why not
@@ -162,7 +165,7 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
         hear(open);
         List<GpuReading> readings = new ArrayList<>();
         for (Gpu gpu : open.gpus()) {
-            readings.addAll(readFrom(gpu, () -> gpu.read(now, lookup)));
+            readings.addAll(readFrom(gpu, () -> gpu.read(now, lookup), true));
         }
         return new GpuReadings(open.driver(), readings);
     }
@@ -181,8 +184,8 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
         List<GpuReading> read() throws NvmlException;
     }
 
-    /** Its last words at most when this GPU is lost; the others go on. */
-    private static List<GpuReading> readFrom(Gpu gpu, Reading reading) throws NvmlException {
+    /** Its last words at most, where somebody hears them, when this GPU is lost; the others go on. */
+    private static List<GpuReading> readFrom(Gpu gpu, Reading reading, boolean heard) throws NvmlException {
         try {
             List<GpuReading> readings = reading.read();
             if (!gpu.answering()) {
@@ -194,18 +197,18 @@ public final class NvmlGpuProbe implements PolledProbe<GpuReadings>, AutoCloseab
             if (!e.losesDevice()) {
                 throw e;
             }
-            return leftOut(gpu, e);
+            return leftOut(gpu, e, heard);
         } catch (IllegalArgumentException e) { // a value that no record takes: the other GPUs have done nothing wrong
-            return leftOut(gpu, e);
+            return leftOut(gpu, e, heard);
         }
     }
 
-    private static List<GpuReading> leftOut(Gpu gpu, Exception why) {
+    private static List<GpuReading> leftOut(Gpu gpu, Exception why, boolean heard) {
         if (gpu.answering()) {
             gpu.answering(false);
             log.warn("GPU left out uuid={} why=\"{}\"", gpu.device().uuid(), why.getMessage());
         }
-        return gpu.lastWords().map(List::of).orElse(List.of());
+        return heard ? gpu.lastWords().map(List::of).orElse(List.of()) : List.of();
     }
 
     private Session session() throws NvmlException, ProbeException {

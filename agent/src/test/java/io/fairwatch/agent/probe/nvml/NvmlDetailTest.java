@@ -606,6 +606,22 @@ class NvmlDetailTest {
         }
 
         @Test
+        @DisplayName("that were missed are not lost when a poll finds their GPU gone")
+        void goneBetween() throws Exception {
+            first.quantities.put(Quantity.POWER_MILLIWATTS, OptionalLong.of(1));
+            read();
+            events.say(new Xid(100, 79));
+            assertEquals(Optional.of(List.of(79)), health(readFirst()).xids());
+            probe.missed();
+            first.failWith = NvmlException.GPU_IS_LOST;
+            pass(10);
+            probe.poll();
+            pass(20);
+            assertEquals(Optional.of(List.of(79)), health(readFirst()).xids());
+            probe.close();
+        }
+
+        @Test
         @DisplayName("that were heard before the driver was loaded anew are told by the session that works again")
         void reloaded() throws Exception {
             second.quantities.put(Quantity.POWER_MILLIWATTS, OptionalLong.of(1));
