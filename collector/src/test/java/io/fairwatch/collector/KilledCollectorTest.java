@@ -43,6 +43,9 @@ import org.junit.jupiter.api.io.TempDir;
  * so that there is always something to seal.
  */
 class KilledCollectorTest {
+    /** Snapshots between a start and a kill that does not come at the start; the last kill never does. */
+    private static final long ENOUGH = 200;
+
     private static final int KILLS = Integer.getInteger("fairwatch.kills", 3);
     private static final int NODES = 6;
     private static final List<String> GPUS = List.of("GPU-0", "GPU-1");
@@ -169,8 +172,8 @@ class KilledCollectorTest {
                 try {
                     // most kills fall into the work, some into the start
                     long patience = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
-                    boolean early = random.nextInt(4) == 0;
-                    while (!early && acknowledged(nodes) < before + 200 && System.nanoTime() < patience) {
+                    boolean early = kill < KILLS && random.nextInt(4) == 0;
+                    while (!early && acknowledged(nodes) < before + ENOUGH && System.nanoTime() < patience) {
                         assertTrue(
                                 !collector.waitFor(10, TimeUnit.MILLISECONDS),
                                 () -> message + ": ended by itself: " + log(directory));
@@ -201,7 +204,7 @@ class KilledCollectorTest {
                 node.join();
             }
         }
-        assertTrue(acknowledged(nodes) > 100L * KILLS, "acknowledged " + acknowledged(nodes));
+        assertTrue(acknowledged(nodes) >= ENOUGH, "seed " + seed + ": acknowledged " + acknowledged(nodes));
         System.out.printf(
                 "%d kills, %d snapshots acknowledged, started within %s ms%n",
                 KILLS,
