@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -34,6 +35,7 @@ final class JudgingRound {
     private final Map<String, Counter> notices = new LinkedHashMap<>();
     private final Counter deeds;
     private volatile Optional<String> skipped = Optional.of("nobody has been judged yet");
+    private volatile List<String> undelivered = List.of();
 
     JudgingRound(Judge judge, Enforcer enforcer, Notifier notifier, InstantSource clock, MeterRegistry meters) {
         this.judge = judge;
@@ -101,6 +103,7 @@ final class JudgingRound {
         count(notices, "unconfirmed", round.unconfirmed());
         count(notices, "postponed", round.postponed());
         count(notices, "bounced", round.bounced());
+        undelivered = notifier.troubles();
     }
 
     private static void count(Map<String, Counter> counters, String which, int more) {
@@ -110,8 +113,9 @@ final class JudgingRound {
         }
     }
 
-    /** What keeps jobs from being judged, a sentence; empty when nothing does. */
+    /** What keeps jobs from being judged, and staff from hearing of it, a sentence each; empty when nothing does. */
     List<String> troubles() {
-        return skipped.stream().map(why -> "Nobody is judged: " + why + ".").toList();
+        return Stream.concat(skipped.stream().map(why -> "Nobody is judged: " + why + "."), undelivered.stream())
+                .toList();
     }
 }

@@ -16,6 +16,7 @@ import io.fairwatch.collector.notice.Notifier;
 import io.fairwatch.collector.notice.QuietTime;
 import io.fairwatch.collector.notice.RuleInfo;
 import io.fairwatch.collector.notice.Texts;
+import io.fairwatch.collector.store.Bounce;
 import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.StoreException;
@@ -33,8 +34,21 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class JudgingRoundTest {
+    private static Bounce bounce(String mail) {
+        return new Bounce(
+                "bounce-" + mail,
+                Samples.NOW,
+                mail,
+                "support@its.aau.dk",
+                Bounce.Kind.FAILED,
+                Optional.of("5.2.2"),
+                "mailbox full",
+                Optional.of(Samples.NOW),
+                Optional.empty());
+    }
+
     @Test
-    @DisplayName("what keeps jobs from being judged is told, until they are")
+    @DisplayName("what keeps jobs from being judged, and staff from hearing of it, is told until it is over")
     void troubles(@TempDir Path directory) throws Exception {
         Store store = DuckDbStore.open(directory.resolve("store"), DuckDbStore.Settings.DEFAULTS);
         try {
@@ -70,7 +84,7 @@ class JudgingRoundTest {
                             },
                             new Notifier.Recipients(
                                     new Directory(Map.of(), new Addresses(Optional.empty()), Optional.empty()),
-                                    List.of(),
+                                    List.of("support@its.aau.dk"),
                                     account -> List.of(),
                                     Optional.empty()),
                             new MatterSource(store, rule -> RuleInfo.UNKNOWN, (finding, at) -> Optional.empty(), 0.01),
@@ -93,6 +107,17 @@ class JudgingRoundTest {
             round.run();
             assertEquals(List.of("Nobody is judged: Slurm has not answered yet."), round.troubles());
             Samples.slurmSays(store, List.of(Samples.running(83549, Samples.allocated("nv-ai-01", 3))));
+            round.run();
+            assertEquals(List.of(), round.troubles());
+            store.saveBounces(List.of(bounce("1"), bounce("2")));
+            round.run();
+            assertEquals(1, round.troubles().size(), round.troubles().toString());
+            assertTrue(
+                    round.troubles()
+                            .get(0)
+                            .startsWith("Staff at support@its.aau.dk get no mails: mails to it came back"),
+                    round.troubles().get(0));
+            store.saveBounces(List.of(bounce("1").forgotten(Samples.NOW)));
             round.run();
             assertEquals(List.of(), round.troubles());
             assertTrue(meters.get("fairwatch.rules.verdicts")

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fairwatch.collector.answer.AnswerLinks.Claim;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.run.Subject;
 import io.fairwatch.collector.store.AuditEntry;
 import io.fairwatch.collector.store.AuditEntry.Outcome;
 import io.fairwatch.collector.store.Exemption;
@@ -348,6 +349,15 @@ public final class Answers {
         return store.runsOf(jobId).stream()
                 .filter(run -> run.key().jobId() == jobId && run.end().isEmpty())
                 .findFirst();
+    }
+
+    /** A job that waits, by Slurm's newest answer. */
+    Optional<Subject.Waiting> waitingJob(long jobId) throws StoreException {
+        return store.view().stream()
+                .flatMap(view -> view.pending().stream())
+                .filter(job -> job.jobId() == jobId)
+                .findFirst()
+                .map(job -> new Subject.Waiting(job.cluster(), job.jobId(), job.submit()));
     }
 
     /** Staff write something down about a job; false if nobody knows the job. */

@@ -2,6 +2,7 @@ package io.fairwatch.collector.answer;
 
 import io.fairwatch.collector.answer.Asked.Reply;
 import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.run.Subject;
 import io.fairwatch.collector.store.AuditEntry;
 import io.fairwatch.collector.store.Exemption;
 import io.fairwatch.collector.store.Store.AuditFilter;
@@ -246,16 +247,19 @@ public final class StaffApi {
         if (List.of(job, user, account).stream().filter(Optional::isPresent).count() != 1) {
             throw new IllegalArgumentException("expected: one of job, user, account");
         }
-        Exemption.Scope scope = job.isPresent()
-                ? Exemption.Scope.RUN
-                : user.isPresent() ? Exemption.Scope.USER : Exemption.Scope.ACCOUNT;
+        Exemption.Scope scope = user.isPresent() ? Exemption.Scope.USER : Exemption.Scope.ACCOUNT;
         String value = user.or(() -> account).orElse("");
         if (job.isPresent()) {
             Optional<Run> run = answers.liveRun(Asked.job(job.get()));
-            if (run.isEmpty()) {
-                return Reply.text(404, "Job " + Plain.line(job.get(), 20) + " does not run.\n");
+            Optional<Subject.Waiting> waits =
+                    run.isPresent() ? Optional.empty() : answers.waitingJob(Asked.job(job.get()));
+            if (run.isEmpty() && waits.isEmpty()) {
+                return Reply.text(404, "Job " + Plain.line(job.get(), 20) + " neither runs nor waits.\n");
             }
-            value = Exemption.valueOf(run.get().key());
+            scope = run.isPresent() ? Exemption.Scope.RUN : Exemption.Scope.WAITING;
+            value = run.map(one -> Exemption.valueOf(one.key()))
+                    .or(() -> waits.map(Exemption::valueOf))
+                    .orElseThrow();
         }
         Exemption made =
                 answers.exempt(scope, value, asked.form("rule"), asked.until(), asked.person(), asked.reason());

@@ -255,6 +255,17 @@ public final class Notifier {
         }
     }
 
+    /** Staff who hear nothing because mails to them come back, a sentence each. */
+    public List<String> troubles() throws Store.StoreException {
+        List<String> troubles = new ArrayList<>();
+        for (String address : recipients.staff) {
+            returned.why(address)
+                    .ifPresent(why ->
+                            troubles.add("Staff at " + Plain.line(address, 100) + " get no mails: " + why + "."));
+        }
+        return troubles;
+    }
+
     private boolean isDue(Notice notice) {
         return notice.attempts() == 0
                 || !clock.instant().isBefore(notice.changedAt().plus(settings.waitAfter(notice.attempts())));

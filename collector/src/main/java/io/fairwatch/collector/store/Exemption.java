@@ -11,7 +11,7 @@ import java.util.Optional;
  *
  * @param id identity
  * @param scope what it is about
- * @param value a run as {@link #valueOf} writes it, a user name, or an account; empty for all jobs
+ * @param value a run or a waiting job as {@link #valueOf} writes it, a user name, or an account; empty for all jobs
  * @param rule only this rule; absent: all
  * @param from since when
  * @param until when it ends; absent: when somebody ends it
@@ -31,6 +31,8 @@ public record Exemption(
     /** What an exemption is about. */
     public enum Scope {
         RUN,
+        /** A job until it starts: what runs then is another matter. */
+        WAITING,
         USER,
         ACCOUNT,
         /** Every job, but only from what is done to jobs: the switch of staff. */
@@ -40,6 +42,11 @@ public record Exemption(
     /** A run as the value of an exemption. */
     public static String valueOf(RunKey run) {
         return run.cluster() + "/" + run.jobId() + "/" + run.start().getEpochSecond();
+    }
+
+    /** A waiting job as the value of an exemption. */
+    public static String valueOf(Subject.Waiting job) {
+        return job.cluster() + "/" + job.jobId() + "/" + job.submit().getEpochSecond();
     }
 
     /** Whether it holds then. When the clock goes back, one that just began holds all the same. */
@@ -54,6 +61,7 @@ public record Exemption(
         }
         return switch (scope) {
             case RUN -> subject instanceof RunKey run && value.equals(valueOf(run));
+            case WAITING -> subject instanceof Subject.Waiting job && value.equals(valueOf(job));
             case USER -> value.equals(user);
             case ACCOUNT -> value.equals(account);
             case DEEDS -> false;

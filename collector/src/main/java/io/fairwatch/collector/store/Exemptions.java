@@ -26,14 +26,18 @@ public final class Exemptions {
         if (byTarget.isEmpty()) {
             return Optional.empty();
         }
-        return Stream.of(
-                        subject instanceof RunKey run
-                                ? List.of(Exemption.Scope.RUN, Exemption.valueOf(run))
-                                : List.of(),
-                        List.of(Exemption.Scope.USER, user),
-                        List.of(Exemption.Scope.ACCOUNT, account))
+        return Stream.of(ofJob(subject), List.of(Exemption.Scope.USER, user), List.of(Exemption.Scope.ACCOUNT, account))
                 .flatMap(target -> byTarget.getOrDefault(target, List.of()).stream())
                 .filter(one -> one.covers(subject, user, account, rule))
                 .findFirst();
+    }
+
+    private static List<Object> ofJob(Subject subject) {
+        if (subject instanceof RunKey run) {
+            return List.of(Exemption.Scope.RUN, Exemption.valueOf(run));
+        }
+        return subject instanceof Subject.Waiting job
+                ? List.of(Exemption.Scope.WAITING, Exemption.valueOf(job))
+                : List.of();
     }
 }

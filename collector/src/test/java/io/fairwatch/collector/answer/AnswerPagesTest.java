@@ -7,9 +7,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.fairwatch.collector.Golden;
 import io.fairwatch.collector.answer.AnswerLinks.Claim;
 import io.fairwatch.collector.notice.Texts;
+import io.fairwatch.collector.run.PendingJob;
 import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.run.Subject;
 import io.fairwatch.collector.store.AuditEntry;
 import io.fairwatch.collector.store.Exemption;
+import io.fairwatch.collector.store.Exemptions;
 import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.GivenRun;
 import io.fairwatch.collector.store.MemoryStore;
@@ -292,6 +295,30 @@ class AnswerPagesTest {
         assertTrue(trail.contains("staff eva  comment  noted  job 83549  of anna: called her"), trail);
         assertTrue(trail.contains("staff bo  end exemption  noted  job 83549  idle-gpu: course"), trail);
         assertTrue(get("/api/v1/staff/audit?format=text&user=bob", token).body().contains("Nothing was decided"));
+    }
+
+    @Test
+    @DisplayName("staff excuse a single waiting job until it starts; one that got its number later is another")
+    void waiting() throws Exception {
+        String[] token = {"Authorization", "Bearer staff-token"};
+        PendingJob job = new PendingJob("lab", 90001, "90001", run.owner(), "big", SINCE, "Resources", "gres/gpu=8");
+        store.saveView(new Store.SlurmView(now, "lab", List.of(run), List.of(job), List.of()));
+        HttpResponse<String> made =
+                post("/api/v1/staff/exemptions?format=text", "job=90001&for=2d&by=eva&reason=promised", token);
+        assertEquals(200, made.statusCode(), made.body());
+        assertTrue(made.body().contains("waiting lab/90001/"), made.body());
+        Exemptions exemptions = new Exemptions(store.exemptions(now));
+        String account = run.owner().account();
+        assertTrue(exemptions
+                .of(new Subject.Waiting("lab", 90001, SINCE), "anna", account, "pending-never-starts")
+                .isPresent());
+        assertFalse(exemptions
+                .of(new Subject.Waiting("lab", 90001, SINCE.plusSeconds(60)), "anna", account, "pending-never-starts")
+                .isPresent());
+        assertFalse(exemptions.of(run.key(), "anna", account, "idle-gpu").isPresent());
+        HttpResponse<String> none = post("/api/v1/staff/exemptions", "job=90002&by=eva&reason=x", token);
+        assertEquals(404, none.statusCode());
+        assertEquals("Job 90002 neither runs nor waits.\n", none.body());
     }
 
     /** The shell command with the token of staff; what it said, and its exit code at the end. */
