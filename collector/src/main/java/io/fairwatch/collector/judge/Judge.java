@@ -34,7 +34,6 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
-import java.util.function.Predicate;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -45,10 +44,14 @@ import org.slf4j.LoggerFactory;
 public final class Judge {
     private static final Logger LOG = LoggerFactory.getLogger(Judge.class);
 
-    /** Rules with longer windows than this are asked every {@link #LONG_EVERY}: a mean over hours changes slowly. */
-    private static final Duration SHORT = Duration.ofHours(1);
+    /**
+     * A rule is asked so often while its window passes: what a longer time adds up to changes more slowly. Short ones are
+     * asked in each cycle.
+     */
+    private static final int PER_WINDOW = 12;
 
-    private static final Duration LONG_EVERY = Duration.ofMinutes(10);
+    private static final Duration SHORTEST_REST = Duration.ofMinutes(1);
+    private static final Duration LONGEST_REST = Duration.ofMinutes(10);
     private static final Duration NODES_EVERY = Duration.ofMinutes(5);
     private static final Duration USERS_EVERY = Duration.ofHours(1);
 
@@ -66,7 +69,9 @@ public final class Judge {
     private final Episodes episodes;
     private final InstantSource clock;
     private final Settings settings;
-    private Instant lastLong = Instant.EPOCH;
+    /** When rules about running jobs were asked last, by their longest window. */
+    private final Map<Duration, Instant> lastAsked = new HashMap<>();
+
     private Instant lastNodes = Instant.EPOCH;
     private Instant lastUsers = Instant.EPOCH;
 
@@ -300,17 +305,17 @@ public final class Judge {
     private void judgeRunning(
             RuleSet rules, List<Run> running, Map<String, NodeState> nodes, Cluster cluster, Gathering gathering)
             throws StoreException {
-        boolean all = due(lastLong, LONG_EVERY, gathering.now);
-        Predicate<Rule> due = rule -> all || rule.timing().window().compareTo(SHORT) <= 0;
         // what a large cluster did in one window fills much memory: one after the other
         Map<Set<Duration>, Set<Rule>> byWindows = new LinkedHashMap<>();
         rules.rules().stream()
-                .filter(rule -> rule.scope() == Rule.Scope.RUNNING_JOB && due.test(rule))
+                .filter(rule -> rule.scope() == Rule.Scope.RUNNING_JOB)
                 .forEach(rule -> byWindows
                         .computeIfAbsent(
                                 rules.windows(Rule.Scope.RUNNING_JOB, rule::equals),
                                 windows -> Collections.newSetFromMap(new IdentityHashMap<>()))
                         .add(rule));
+        List<Duration> asked = asked(byWindows.keySet(), gathering.now);
+        byWindows.keySet().removeIf(windows -> !asked.contains(Collections.max(windows)));
         FactSource.Round facts = source.round(running, nodes, cluster, gathering.now);
         List<FactSource.RunFacts> ofRuns = facts.ofRuns();
         List<List<RuleSet.Judgement>> judged = new ArrayList<>(Collections.nCopies(running.size(), List.of()));
@@ -332,7 +337,28 @@ public final class Judge {
                 gathering.take(run.key(), run.owner().user(), run.owner().account(), Optional.of(run), judgement);
             }
         }
-        lastLong = all ? gathering.now : lastLong;
+        asked.forEach(window -> lastAsked.put(window, gathering.now));
+    }
+
+    /** Which windows it is time for: with a long one all that are shorter, for their rules may cover its findings. */
+    private List<Duration> asked(Set<Set<Duration>> groups, Instant now) {
+        List<Duration> windows =
+                groups.stream().map(Collections::max).distinct().sorted().toList();
+        lastAsked.keySet().retainAll(windows);
+        int due = windows.size();
+        while (due > 0
+                && !due(lastAsked.getOrDefault(windows.get(due - 1), Instant.EPOCH), rest(windows.get(due - 1)), now)) {
+            due--;
+        }
+        return windows.subList(0, due);
+    }
+
+    private static Duration rest(Duration window) {
+        Duration part = window.dividedBy(PER_WINDOW);
+        if (part.compareTo(SHORTEST_REST) < 0) {
+            return Duration.ZERO;
+        }
+        return part.compareTo(LONGEST_REST) < 0 ? part : LONGEST_REST;
     }
 
     private static <T> List<T> plus(List<T> some, List<T> more) {

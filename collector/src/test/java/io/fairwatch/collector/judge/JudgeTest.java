@@ -76,9 +76,13 @@ class JudgeTest {
 
     private void start() throws StoreException, IOException, RuleException {
         store = DuckDbStore.open(directory, DuckDbStore.Settings.DEFAULTS);
-        judge = new Judge(
+        judge = judge(idleGpuRule("10m"));
+    }
+
+    private Judge judge(RuleSet rules) {
+        return new Judge(
                 store,
-                idleGpuRule(),
+                rules,
                 (finding, run, aim) -> planner.plan(finding, run, aim),
                 () -> now,
                 new Judge.Settings(
@@ -93,13 +97,13 @@ class JudgeTest {
         start();
     }
 
-    private static RuleSet idleGpuRule() throws IOException, RuleException {
+    private static RuleSet idleGpuRule(String window) throws IOException, RuleException {
         try (InputStream in = Objects.requireNonNull(RuleSet.class.getResourceAsStream("idle-gpu.yaml"))) {
             return RuleSet.read(
                     List.of(new RuleFile("idle-gpu.yaml", new String(in.readAllBytes(), StandardCharsets.UTF_8))),
                     new Overrides(
                             "test",
-                            Map.of("idle-gpu", Map.of("window", "10m", "warm_up", "10m", "resolve_after", "20m"))));
+                            Map.of("idle-gpu", Map.of("window", window, "warm_up", window, "resolve_after", "20m"))));
         }
     }
 
@@ -277,6 +281,20 @@ class JudgeTest {
     }
 
     // ---- who cannot be judged
+
+    @Test
+    @DisplayName("a rule whose window is an hour is asked every five minutes, as a mean over an hour changes slowly")
+    void longWindowsRest() throws Exception {
+        judge = judge(idleGpuRule("60m"));
+        reports(0, 3600, idle(A));
+        assertEquals(judged(1, 1, 0), cycle(3605, oneGpu(1)));
+        reports(3600, 3900, busy(A, 1));
+        assertEquals(judged(1, 0, 0), cycle(3665, oneGpu(1)));
+        assertEquals(judged(1, 0, 0), cycle(3904, oneGpu(1)));
+        assertEquals(Optional.empty(), only(1).clearSince(), "nobody asked");
+        assertEquals(judged(1, 0, 0), cycle(3905, oneGpu(1)));
+        assertEquals(Optional.of(at(3905)), only(1).clearSince());
+    }
 
     @Test
     @DisplayName("before Slurm has answered nobody is judged")
