@@ -195,6 +195,36 @@ public record Run(
                 also);
     }
 
+    /**
+     * This run as of a later answer, if that tells nothing else of it; else what was told. Slurm tells the numbers of GPUs
+     * and nothing of their devices: those that are known here stay.
+     */
+    public Run toldAgain(Run told) {
+        boolean same = key.equals(told.key)
+                && ids.equals(told.ids)
+                && owner.equals(told.owner)
+                && name.equals(told.name)
+                && interactive == told.interactive
+                && submit.equals(told.submit)
+                && end.equals(told.end)
+                && timeLimit.equals(told.timeLimit)
+                && suspended.equals(told.suspended)
+                && state == told.state
+                && stateText.equals(told.stateText)
+                && allocation.equals(told.allocation)
+                && also.equals(told.also)
+                && gpus.size() == told.gpus.size();
+        for (int i = 0; same && i < gpus.size(); i++) {
+            AllocatedGpu known = gpus.get(i);
+            AllocatedGpu again = told.gpus.get(i);
+            same = known.node().equals(again.node())
+                    && known.gresIndex() == again.gresIndex()
+                    && known.type().equals(again.type())
+                    && again.uuid().isEmpty();
+        }
+        return same ? asOf(told.asOf) : told;
+    }
+
     /** The same run, when Slurm has said so again. */
     public Run asOf(Instant later) {
         return new Run(

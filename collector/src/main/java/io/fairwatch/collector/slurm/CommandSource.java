@@ -1,18 +1,21 @@
 package io.fairwatch.collector.slurm;
 
+import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.slurm.SlurmCommand.SlurmException;
 import java.security.SecureRandom;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.UnaryOperator;
 
 /** Slurm's answers by its commands. Immutable and thread-safe. */
 record CommandSource(SlurmCommand command) implements Source {
     private static final SecureRandom RANDOM = new SecureRandom();
 
     @Override
-    public SqueueParser.Jobs jobs(String cluster, Instant at) throws SlurmException, InterruptedException {
-        return command.run("squeue", SqueueParser.ARGUMENTS, printed -> SqueueParser.parse(printed, cluster, at));
+    public SqueueParser.Jobs jobs(String cluster, Instant at, UnaryOperator<Run> keep)
+            throws SlurmException, InterruptedException {
+        return command.run("squeue", SqueueParser.ARGUMENTS, printed -> SqueueParser.parse(printed, cluster, at, keep));
     }
 
     @Override

@@ -1,10 +1,12 @@
 package io.fairwatch.collector.slurm;
 
+import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.slurm.SlurmCommand.SlurmException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.UnaryOperator;
 
 /**
  * Slurm's answers by slurmrestd: the same JSON as that of the commands, so the same readers. Accounting's answers hold every
@@ -12,8 +14,9 @@ import java.util.Optional;
  */
 record RestSource(SlurmRest rest) implements Source {
     @Override
-    public SqueueParser.Jobs jobs(String cluster, Instant at) throws SlurmException, InterruptedException {
-        return rest.get("slurm", "jobs", answer -> SqueueParser.parse(answer, cluster, at));
+    public SqueueParser.Jobs jobs(String cluster, Instant at, UnaryOperator<Run> keep)
+            throws SlurmException, InterruptedException {
+        return rest.get("slurm", "jobs", answer -> SqueueParser.parse(answer, cluster, at, keep));
     }
 
     @Override

@@ -15,6 +15,7 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -163,7 +164,12 @@ public final class SlurmSync {
 
     private List<String> readJobs(Instant now) throws SlurmException, StoreException, InterruptedException {
         String name = cluster(now);
-        SqueueParser.Jobs answer = source.jobs(name, now);
+        Map<RunKey, Run> known = new HashMap<>();
+        store.liveRuns().forEach(run -> known.put(run.key(), run));
+        SqueueParser.Jobs answer = source.jobs(name, now, told -> {
+            Run before = known.get(told.key());
+            return before == null ? told : before.toldAgain(told);
+        });
         attempt(nodes, now, () -> readNodes(answer.release()));
 
         Set<String> off = knownNodes().stream()

@@ -1,14 +1,21 @@
 package io.fairwatch.collector.slurm;
 
+import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.slurm.SlurmCommand.SlurmException;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.UnaryOperator;
 
 /** Where Slurm's answers about jobs and nodes come from. Every call blocks, with a deadline and a limit on the answer. */
 interface Source {
-    /** Every job that the controller remembers, at {@code at}. */
-    SqueueParser.Jobs jobs(String cluster, Instant at) throws SlurmException, InterruptedException;
+    /**
+     * Every job that the controller remembers, at {@code at}.
+     *
+     * @param keep called for each run that was read; what it returns is kept
+     */
+    SqueueParser.Jobs jobs(String cluster, Instant at, UnaryOperator<Run> keep)
+            throws SlurmException, InterruptedException;
 
     /**
      * Every node.

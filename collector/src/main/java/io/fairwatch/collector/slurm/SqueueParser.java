@@ -21,6 +21,7 @@ import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.Function;
+import java.util.function.UnaryOperator;
 
 /**
  * Reads what {@code squeue --json} prints. Recorded: 22.05. By the parser tables of the tagged sources only: 23.02 to 26.05.
@@ -91,10 +92,13 @@ public final class SqueueParser {
      *
      * @param cluster Slurm's {@code ClusterName}
      * @param at when it was asked
+     * @param keep called for each run as it is read; what it returns is kept. Most of a large cluster's jobs are told again
+     *     and again without a change: what is known of them need not be kept twice
      * @throws SlurmException if the answer is not whole, or carries errors: its list then says nothing, even if empty
      */
-    public static Jobs parse(InputStream output, String cluster, Instant at) throws SlurmException, IOException {
-        Reader reader = new Reader(cluster, at);
+    public static Jobs parse(InputStream output, String cluster, Instant at, UnaryOperator<Run> keep)
+            throws SlurmException, IOException {
+        Reader reader = new Reader(cluster, at, keep);
         Optional<String> release = SlurmJson.read("squeue", output, FIELDS, Map.of("jobs", reader::job));
         return new Jobs(reader.runs, reader.pending, reader.problems, release);
     }
@@ -103,6 +107,7 @@ public final class SqueueParser {
     private static final class Reader {
         final String cluster;
         final Instant at;
+        final UnaryOperator<Run> keep;
         final List<Run> runs = new ArrayList<>();
         final List<PendingJob> pending = new ArrayList<>();
         final List<String> problems = new ArrayList<>();
@@ -110,9 +115,10 @@ public final class SqueueParser {
         /** Tens of thousands of jobs share few users, accounts, nodes and sizes: each such text is kept once. */
         final Map<String, String> once = new HashMap<>();
 
-        Reader(String cluster, Instant at) {
+        Reader(String cluster, Instant at, UnaryOperator<Run> keep) {
             this.cluster = cluster;
             this.at = at;
+            this.keep = keep;
         }
 
         /** A job that cannot be read costs only itself. */
@@ -141,11 +147,13 @@ public final class SqueueParser {
             }
             switch (state(words)) {
                 case PENDING, REQUEUED, SPECIAL_EXIT -> pending.add(pendingJob(job));
-                case CONFIGURING, RUNNING, SUSPENDED, RESIZING, STOPPED -> runs.add(run(job, words, Optional.empty()));
+                case CONFIGURING, RUNNING, SUSPENDED, RESIZING, STOPPED ->
+                    runs.add(keep.apply(run(job, words, Optional.empty())));
                 case COMPLETING -> {
                     if (hasRun(job)) {
                         // Until Slurm has set it, the end is the one that the time limit foresees.
-                        runs.add(run(job, words, SlurmJson.time(job, "end_time").filter(end -> !end.isAfter(at))));
+                        runs.add(keep.apply(
+                                run(job, words, SlurmJson.time(job, "end_time").filter(end -> !end.isAfter(at)))));
                     } else if (words.contains("PENDING")) {
                         pending.add(pendingJob(job));
                     }
@@ -164,7 +172,7 @@ public final class SqueueParser {
                         if (end.isEmpty()) {
                             throw new IllegalArgumentException("has ended without end_time");
                         }
-                        runs.add(run(job, words, end));
+                        runs.add(keep.apply(run(job, words, end)));
                     } // else cancelled while it waited
                 }
                 case REVOKED -> {} // runs on another cluster of the federation
@@ -173,7 +181,7 @@ public final class SqueueParser {
                         throw new IllegalArgumentException("has the state " + words + ", which is not known");
                     }
                     problem(job, "has the state " + words + ", which is not known; kept as a running one");
-                    runs.add(run(job, words, Optional.empty()));
+                    runs.add(keep.apply(run(job, words, Optional.empty())));
                 }
             }
         }

@@ -19,7 +19,9 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.Deque;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -462,7 +464,23 @@ public final class DuckDbStore implements Store {
 
     @Override
     public List<Run> runsWithin(Instant from, Instant to) throws StoreException {
-        return read("runsWithin", (session, where) -> RunTables.runsWithin(session, from, to));
+        // first those that live, which are in memory: who ends meanwhile is found among the ended, too, and counts
+        // there
+        Map<RunKey, Run> within = new LinkedHashMap<>();
+        for (Run run : liveRuns()) {
+            if (run.key().start().isBefore(to)) {
+                within.put(run.key(), run);
+            }
+        }
+        List<Run> ended = read("runsWithin", (session, where) -> RunTables.endedWithin(session, from, to));
+        if (ended.isEmpty()) {
+            return List.copyOf(within.values());
+        }
+        ended.forEach(run -> within.put(run.key(), run));
+        return within.values().stream()
+                .sorted(Comparator.comparing((Run run) -> run.key().start())
+                        .thenComparingLong(run -> run.key().jobId()))
+                .toList();
     }
 
     @Override

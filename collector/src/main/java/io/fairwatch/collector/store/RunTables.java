@@ -381,10 +381,11 @@ final class RunTables {
         return runs;
     }
 
-    static List<Run> runsWithin(Session session, Instant from, Instant to) throws SQLException {
+    /** Ended runs that held their allocation at some time of {@code [from, to)}, by start. */
+    static List<Run> endedWithin(Session session, Instant from, Instant to) throws SQLException {
         return runs(
                 session,
-                "r.start_ms < ? AND (r.end_ms IS NULL OR r.end_ms > ?)",
+                "r.start_ms < ? AND r.end_ms > ?",
                 "r.start_ms, r.job_id",
                 to.toEpochMilli(),
                 from.toEpochMilli());

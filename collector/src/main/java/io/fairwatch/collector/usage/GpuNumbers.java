@@ -24,6 +24,8 @@ import java.util.stream.Collectors;
  */
 public final class GpuNumbers {
     private final Map<String, Decision> decisions = new HashMap<>();
+    /** Nodes of which only evidence can tell which reading is right. */
+    private Map<String, Readings> doubtful = Map.of();
 
     /** What the numbers of a node may mean: by device file, or by PCI bus. */
     private record Readings(Map<Integer, String> byFile, Map<Integer, String> byBus) {}
@@ -45,13 +47,21 @@ public final class GpuNumbers {
      */
     public void learn(
             Collection<Run> runs, Collection<SlurmNode> nodes, Collection<GpuSeen> gpus, Collection<JobOnGpu> seen) {
+        if (!learn(nodes, gpus)) {
+            weigh(runs, seen);
+        }
+    }
+
+    /**
+     * Learns what needs no evidence: most nodes' devices have the same order by file and by bus.
+     *
+     * @return whether that is all; if not, {@link #weigh} is to follow
+     */
+    boolean learn(Collection<SlurmNode> nodes, Collection<GpuSeen> gpus) {
         Map<String, OptionalInt> counts =
                 nodes.stream().collect(Collectors.toMap(SlurmNode::name, SlurmNode::gpus, (a, b) -> a));
-        Map<String, List<JobOnGpu>> seenByNode = seen.stream().collect(Collectors.groupingBy(JobOnGpu::node));
-        Map<Long, List<Run>> runsByJob =
-                runs.stream().collect(Collectors.groupingBy(run -> run.key().jobId()));
-        Map<String, List<GpuDevice>> devicesByNode = newestOnly(gpus);
-        devicesByNode.forEach((node, devices) -> {
+        doubtful = new HashMap<>();
+        newestOnly(gpus).forEach((node, devices) -> {
             OptionalInt count = counts.getOrDefault(node, OptionalInt.empty());
             Readings readings = new Readings(byFile(devices, count), byBus(devices));
             Decision before = decisions.get(node);
@@ -63,8 +73,24 @@ public final class GpuNumbers {
                 decisions.put(node, new Decision(readings.byFile(), Confidence.CERTAIN, readings));
                 return;
             }
-            Optional<Decision> same =
-                    Optional.ofNullable(before).filter(known -> known.between().equals(readings));
+            doubtful.put(node, readings);
+        });
+        return doubtful.isEmpty();
+    }
+
+    /**
+     * Learns what evidence tells of the other nodes.
+     *
+     * @param runs as for {@link #learn(Collection, Collection, Collection, Collection)}
+     * @param seen likewise
+     */
+    void weigh(Collection<Run> runs, Collection<JobOnGpu> seen) {
+        Map<String, List<JobOnGpu>> seenByNode = seen.stream().collect(Collectors.groupingBy(JobOnGpu::node));
+        Map<Long, List<Run>> runsByJob =
+                runs.stream().collect(Collectors.groupingBy(run -> run.key().jobId()));
+        doubtful.forEach((node, readings) -> {
+            Optional<Decision> same = Optional.ofNullable(decisions.get(node))
+                    .filter(known -> known.between().equals(readings));
             Evidence evidence = weigh(runsByJob, node, seenByNode.getOrDefault(node, List.of()), readings);
             if (evidence.silent() && same.isPresent()) {
                 return;
@@ -82,16 +108,21 @@ public final class GpuNumbers {
 
     /** The same runs, each GPU with its device; one whose number means nothing here stays as it was. */
     public List<Run> translate(List<Run> runs) {
-        return runs.stream()
-                .map(run ->
-                        run.withGpus(run.gpus().stream().map(this::translate).toList()))
-                .toList();
+        return runs.stream().map(this::translate).toList();
+    }
+
+    private Run translate(Run run) {
+        List<AllocatedGpu> gpus = run.gpus().stream().map(this::translate).toList();
+        return gpus.equals(run.gpus()) ? run : run.withGpus(gpus);
     }
 
     private AllocatedGpu translate(AllocatedGpu gpu) {
         Decision decision = decisions.get(gpu.node());
         String uuid = decision == null ? null : decision.byNumber().get(gpu.gresIndex());
         if (decision == null || uuid == null) {
+            return gpu;
+        }
+        if (gpu.confidence() == decision.confidence() && gpu.uuid().equals(Optional.of(uuid))) {
             return gpu;
         }
         return new AllocatedGpu(gpu.node(), gpu.gresIndex(), gpu.type(), Optional.of(uuid), decision.confidence());

@@ -19,7 +19,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Gives the GPUs of runs their devices, from what the store has seen: a day of it at first, a few minutes after that.
+ * Gives the GPUs of runs their devices, from what the store has seen where that matters: a day of it at first, a few
+ * minutes after that.
  * Confined to the thread that syncs Slurm; blocks on the store. When the store fails, runs come back as they are.
  */
 public final class GpuTranslation implements UnaryOperator<List<Run>> {
@@ -42,14 +43,16 @@ public final class GpuTranslation implements UnaryOperator<List<Run>> {
         Instant now = clock.instant();
         Instant from = now.minus(lookBack);
         try {
-            Map<RunKey, Run> known = new LinkedHashMap<>();
-            store.runsWithin(from, now).forEach(run -> known.put(run.key(), run));
-            runs.stream().filter(run -> !run.gpus().isEmpty()).forEach(run -> known.put(run.key(), run));
             List<SlurmNode> nodes = store.view().map(SlurmView::nodes).orElse(List.of());
-            List<JobOnGpu> evidence = new ArrayList<>(store.jobsOnGpus(from, now));
-            evidence.addAll(store.gpusOpenToJobs(from, now));
-            numbers.learn(known.values(), nodes, store.gpus(), evidence);
-            lookBack = THEN;
+            if (!numbers.learn(nodes, store.gpus())) {
+                Map<RunKey, Run> known = new LinkedHashMap<>();
+                store.runsWithin(from, now).forEach(run -> known.put(run.key(), run));
+                runs.stream().filter(run -> !run.gpus().isEmpty()).forEach(run -> known.put(run.key(), run));
+                List<JobOnGpu> evidence = new ArrayList<>(store.jobsOnGpus(from, now));
+                evidence.addAll(store.gpusOpenToJobs(from, now));
+                numbers.weigh(known.values(), evidence);
+                lookBack = THEN;
+            }
         } catch (StoreException e) {
             LOG.warn("GPU numbers were not looked at anew: {}", e.getMessage());
         }

@@ -634,7 +634,16 @@ public final class LiveRuns {
         }
         boolean whole = false;
         try {
-            read(store, runs, now);
+            // runs of a node that was silent for days are read from then on, and the others are not
+            long usualMs = now.minus(READ_AGAIN).toEpochMilli() - PART_MS;
+            Map<Long, List<Followed>> byCut = new TreeMap<>();
+            for (Followed run : runs) {
+                byCut.computeIfAbsent(Math.min(run.cutMs, usualMs), first -> new ArrayList<>())
+                        .add(run);
+            }
+            for (List<Followed> together : byCut.values()) {
+                read(store, together, now);
+            }
             whole = true;
         } finally {
             synchronized (this) {

@@ -93,6 +93,94 @@ public final class LiveUse {
         }
     }
 
+    /** What was the same from period to period. */
+    private static final class Stay {
+        private final List<Sight> sights;
+        private long lastAtMs;
+
+        Stay(List<Sight> sights) {
+            this.sights = sights;
+        }
+    }
+
+    /** The last periods of a GPU, oldest first, as a few numbers each: a large cluster has a million of them. */
+    private static final class Periods {
+        private static final int LENGTH = 1;
+        private static final int MEAN = 2;
+        private static final int MAX = 3;
+        private static final int WORDS = 4;
+
+        /** Of each: its end after {@link #zeroMs}, its length, and its ratios. */
+        private int[] words = {};
+
+        private int count;
+        private long zeroMs;
+        private final List<Stay> stays = new ArrayList<>(1);
+
+        long atMs(int i) {
+            return zeroMs + words[WORDS * i];
+        }
+
+        long lastAtMs() {
+            return atMs(count - 1);
+        }
+
+        List<Period> list() {
+            List<Period> list = new ArrayList<>(count);
+            int stay = 0;
+            for (int i = 0; i < count; i++) {
+                stay = stayOf(i, stay);
+                list.add(new Period(
+                        atMs(i),
+                        words[WORDS * i + LENGTH],
+                        Float.intBitsToFloat(words[WORDS * i + MEAN]),
+                        Float.intBitsToFloat(words[WORDS * i + MAX]),
+                        stays.get(stay).sights));
+            }
+            return list;
+        }
+
+        private int stayOf(int i, int from) {
+            int stay = from;
+            while (stays.get(stay).lastAtMs < atMs(i)) {
+                stay++;
+            }
+            return stay;
+        }
+
+        /** One that follows all others; those that end before {@code fromMs} are forgotten. */
+        void add(Period period, long fromMs) {
+            int old = 0;
+            while (old < count && atMs(old) < fromMs) {
+                old++;
+            }
+            long firstMs = old < count ? atMs(old) : period.atMs();
+            for (int i = old; i < count; i++) {
+                words[WORDS * i] = Math.toIntExact(atMs(i) - firstMs);
+            }
+            zeroMs = firstMs;
+            count -= old;
+            int[] kept = (count + 1) * WORDS > words.length ? new int[(count + 1) * WORDS * 3 / 2] : words;
+            System.arraycopy(words, WORDS * old, kept, 0, WORDS * count);
+            words = kept;
+            words[WORDS * count] = Math.toIntExact(period.atMs() - zeroMs);
+            words[WORDS * count + LENGTH] = period.lengthMs();
+            words[WORDS * count + MEAN] = Float.floatToRawIntBits(period.mean());
+            words[WORDS * count + MAX] = Float.floatToRawIntBits(period.max());
+            count++;
+            stays.removeIf(stay -> stay.lastAtMs < firstMs);
+            if (stays.isEmpty() || !stays.get(stays.size() - 1).sights.equals(period.sights())) {
+                stays.add(new Stay(period.sights()));
+            }
+            stays.get(stays.size() - 1).lastAtMs = period.atMs();
+        }
+
+        void clear() {
+            count = 0;
+            stays.clear();
+        }
+    }
+
     private record Gap(long fromMs, long toMs) {
         long within(long from, long to) {
             return Math.max(0, Math.min(toMs, to) - Math.max(fromMs, from));
@@ -208,8 +296,7 @@ public final class LiveUse {
     private final class Gpu {
         private @Nullable String node;
         private @Nullable GpuDevice device;
-        /** The last minutes, oldest first. */
-        private final Deque<Period> periods = new ArrayDeque<>(0);
+        private final Periods periods = new Periods();
         /** When nobody looked since it was busy last, oldest first. */
         private final Deque<Gap> gaps = new ArrayDeque<>(0);
 
@@ -235,16 +322,8 @@ public final class LiveUse {
             add(period);
         }
 
-        private void add(Period came) {
-            Period last = periods.peekLast();
-            // what is the same from period to period is kept once
-            Period period = last != null && last.sights().equals(came.sights())
-                    ? new Period(came.atMs(), came.lengthMs(), came.mean(), came.max(), last.sights())
-                    : came;
-            periods.addLast(period);
-            while (periods.getFirst().atMs() < period.atMs() - KEPT_MS) {
-                periods.removeFirst();
-            }
+        private void add(Period period) {
+            periods.add(period, period.atMs() - KEPT_MS);
             if (period.tells()) {
                 see(period.fromMs(), period.atMs(), period.max() > busyAboveRatio);
             }
@@ -270,7 +349,7 @@ public final class LiveUse {
                 node = seen.node();
                 device = seen.device();
             }
-            List<Period> live = List.copyOf(periods);
+            List<Period> live = periods.list();
             long liveFromMs = live.isEmpty() ? Long.MAX_VALUE : live.get(0).fromMs();
             long liveSeenFromMs = seenFromMs;
             long liveBusyMs = lastBusyMs;
@@ -294,14 +373,12 @@ public final class LiveUse {
                 }
             });
             for (Period period : before) {
-                if (period.fromMs() < liveFromMs
-                        && (periods.isEmpty()
-                                || period.atMs() > periods.getLast().atMs())) {
-                    periods.addLast(period);
+                if (period.fromMs() < liveFromMs && (periods.count == 0 || period.atMs() > periods.lastAtMs())) {
+                    periods.add(period, period.atMs() - KEPT_MS);
                     lastAtMs = Math.max(lastAtMs, period.atMs());
                 }
             }
-            periods.addAll(live);
+            live.forEach(period -> periods.add(period, period.atMs() - KEPT_MS));
             if (liveSeenToMs != Long.MIN_VALUE) { // what came meanwhile follows what was before
                 if (liveBusyMs == Long.MIN_VALUE) {
                     see(Math.max(liveSeenFromMs, seenToMs), liveSeenToMs, false);
@@ -318,14 +395,9 @@ public final class LiveUse {
         /** Whose processes were seen lately. Most of the time it is what it was. */
         private void noteJobs() {
             long fromMs = lastAtMs - LATELY_MS;
-            List<Sight> seen = List.of();
             List<Long> now = List.of();
-            for (Period period : periods) {
-                if (period.atMs() <= fromMs || period.sights().equals(seen)) {
-                    continue;
-                }
-                seen = period.sights();
-                for (Sight sight : seen) {
+            for (Stay stay : periods.stays) {
+                for (Sight sight : stay.lastAtMs > fromMs ? stay.sights : List.<Sight>of()) {
                     if (!now.contains(sight.jobId())) {
                         now = now.isEmpty() ? new ArrayList<>(1) : now;
                         now.add(sight.jobId());
@@ -349,7 +421,7 @@ public final class LiveUse {
             long measuredMs = 0;
             double busyMs = 0;
             boolean active = false;
-            for (Period period : periods) {
+            for (Period period : periods.list()) {
                 long partMs = Math.min(period.atMs(), toMs) - Math.max(period.fromMs(), fromMs);
                 if (partMs <= 0 || !counts.test(period)) {
                     continue;

@@ -14,6 +14,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -169,7 +170,11 @@ class SlurmCommandTest {
         assertEquals(
                 "squeue ended with status 1: connection lost",
                 assertThrows(SlurmException.class, () -> new SlurmCommand(slurm.settings(LONG, 1000))
-                                .run("squeue", List.of(), printed -> SqueueParser.parse(printed, "lab", Instant.EPOCH)))
+                                .run(
+                                        "squeue",
+                                        List.of(),
+                                        printed -> SqueueParser.parse(
+                                                printed, "lab", Instant.EPOCH, UnaryOperator.identity())))
                         .getMessage());
     }
 
@@ -180,13 +185,21 @@ class SlurmCommandTest {
         assertEquals(
                 "squeue printed more than 100000 bytes and was stopped",
                 assertThrows(SlurmException.class, () -> new SlurmCommand(slurm.settings(LONG, 100_000))
-                                .run("squeue", List.of(), printed -> SqueueParser.parse(printed, "lab", Instant.EPOCH)))
+                                .run(
+                                        "squeue",
+                                        List.of(),
+                                        printed -> SqueueParser.parse(
+                                                printed, "lab", Instant.EPOCH, UnaryOperator.identity())))
                         .getMessage());
         slurm.command("squeue", "printf '{\"errors\": [], \"jobs\": ['", "exec sleep 300");
         assertEquals(
                 "squeue did not answer within 400 ms and was stopped",
                 assertThrows(SlurmException.class, () -> new SlurmCommand(slurm.settings(SHORT, 1000))
-                                .run("squeue", List.of(), printed -> SqueueParser.parse(printed, "lab", Instant.EPOCH)))
+                                .run(
+                                        "squeue",
+                                        List.of(),
+                                        printed -> SqueueParser.parse(
+                                                printed, "lab", Instant.EPOCH, UnaryOperator.identity())))
                         .getMessage());
     }
 

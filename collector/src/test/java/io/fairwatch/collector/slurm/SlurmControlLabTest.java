@@ -25,6 +25,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -92,7 +93,10 @@ class SlurmControlLabTest {
 
     private static SqueueParser.Jobs jobs() throws Exception {
         return new SlurmCommand(settings("gpuwatch"))
-                .run("squeue", SqueueParser.ARGUMENTS, out -> SqueueParser.parse(out, "lab", Instant.now()));
+                .run(
+                        "squeue",
+                        SqueueParser.ARGUMENTS,
+                        out -> SqueueParser.parse(out, "lab", Instant.now(), UnaryOperator.identity()));
     }
 
     private static Run await(Predicate<Run> wanted) throws Exception {
@@ -197,19 +201,20 @@ class SlurmControlLabTest {
         SlurmSettings settings = settings("gpuwatch", Optional.of(rest));
         Source source = Source.of(settings);
         Files.writeString(token, "no.such.token\n");
-        assertThrows(SlurmException.class, () -> source.jobs("lab", Instant.now()));
+        assertThrows(SlurmException.class, () -> source.jobs("lab", Instant.now(), UnaryOperator.identity()));
         Files.writeString(token, run("root", "scontrol", "token", "username=gpuwatch", "lifespan=600") + "\n");
 
         Run run = awaitId(submit("--gres=gpu:2", "--time=60", "--wrap", "sleep 300"));
         Instant at = Instant.now();
-        SqueueParser.Jobs byCommand = new CommandSource(new SlurmCommand(settings)).jobs("lab", at);
+        SqueueParser.Jobs byCommand =
+                new CommandSource(new SlurmCommand(settings)).jobs("lab", at, UnaryOperator.identity());
         assertEquals(
                 byCommand.runs().stream().map(Run::key).sorted(BY_ID).toList(),
-                source.jobs("lab", at).runs().stream()
+                source.jobs("lab", at, UnaryOperator.identity()).runs().stream()
                         .map(Run::key)
                         .sorted(BY_ID)
                         .toList());
-        assertTrue(source.jobs("lab", at).runs().stream()
+        assertTrue(source.jobs("lab", at, UnaryOperator.identity()).runs().stream()
                 .anyMatch(told -> told.key().equals(run.key()) && told.gpus().equals(run.gpus())));
         assertEquals(
                 new CommandSource(new SlurmCommand(settings))

@@ -27,6 +27,7 @@ import java.util.OptionalInt;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executors;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -113,7 +114,7 @@ class SlurmRestTest {
     }
 
     private SlurmException fails(Source source) {
-        return assertThrows(SlurmException.class, () -> source.jobs("lab", AT));
+        return assertThrows(SlurmException.class, () -> source.jobs("lab", AT, UnaryOperator.identity()));
     }
 
     @Test
@@ -121,7 +122,7 @@ class SlurmRestTest {
     void jobs() throws Exception {
         answers.put("GET /slurm/v0.0.38/jobs", new Answer(200, Samples.read("22.05/rest-jobs.json")));
         Source source = source();
-        SqueueParser.Jobs jobs = source.jobs("lab", AT);
+        SqueueParser.Jobs jobs = source.jobs("lab", AT, UnaryOperator.identity());
         assertEquals(List.of(), jobs.problems());
         assertEquals(Optional.of("22.05.8"), jobs.release());
         assertEquals(4, jobs.runs().size());
@@ -130,7 +131,7 @@ class SlurmRestTest {
                 .findFirst()
                 .orElseThrow();
         assertEquals(2, running.gpus().size());
-        source.jobs("lab", AT);
+        source.jobs("lab", AT, UnaryOperator.identity());
         assertEquals(1, asked.stream().filter(line -> line.contains("openapi")).count());
         assertEquals("GET /slurm/v0.0.38/jobs ", asked.get(1));
     }
@@ -227,10 +228,10 @@ class SlurmRestTest {
     void token() throws Exception {
         answers.put("GET /slurm/v0.0.38/jobs", new Answer(200, Samples.read("22.05/rest-jobs.json")));
         Source source = source();
-        source.jobs("lab", AT);
+        source.jobs("lab", AT, UnaryOperator.identity());
         assertEquals("gpuwatch first.token", tokens.get(tokens.size() - 1));
         Files.writeString(token, "second.token\n");
-        source.jobs("lab", AT);
+        source.jobs("lab", AT, UnaryOperator.identity());
         assertEquals("gpuwatch second.token", tokens.get(tokens.size() - 1));
         Files.writeString(token, "two words\n");
         assertEquals(token + ": no token in its first line", fails(source).getMessage());

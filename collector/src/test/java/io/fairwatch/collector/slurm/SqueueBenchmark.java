@@ -13,6 +13,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.function.UnaryOperator;
 
 /**
  * How long reading squeue's answer of a large cluster takes, and how much heap. {@code deploy/bench/slurm} runs it; it is no
@@ -56,8 +57,10 @@ final class SqueueBenchmark {
                 .toList();
         pools.forEach(MemoryPoolMXBean::resetPeakUsage);
         long began = System.nanoTime();
-        SqueueParser.Jobs jobs =
-                command.run("squeue", SqueueParser.ARGUMENTS, printed -> SqueueParser.parse(printed, "lab", AT));
+        SqueueParser.Jobs jobs = command.run(
+                "squeue",
+                SqueueParser.ARGUMENTS,
+                printed -> SqueueParser.parse(printed, "lab", AT, UnaryOperator.identity()));
         double seconds = (System.nanoTime() - began) / 1e9;
         long peak =
                 pools.stream().mapToLong(pool -> pool.getPeakUsage().getUsed()).sum();

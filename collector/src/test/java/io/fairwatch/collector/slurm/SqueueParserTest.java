@@ -22,6 +22,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Nested;
@@ -41,7 +42,7 @@ class SqueueParserTest {
 
     private static SqueueParser.Jobs parse(byte[] json) {
         try {
-            return SqueueParser.parse(new ByteArrayInputStream(json), "lab", AT);
+            return SqueueParser.parse(new ByteArrayInputStream(json), "lab", AT, UnaryOperator.identity());
         } catch (SlurmException | IOException e) {
             throw new AssertionError(e);
         }
@@ -49,7 +50,9 @@ class SqueueParserTest {
 
     private static SlurmException refused(String json) {
         byte[] bytes = json.getBytes(StandardCharsets.UTF_8);
-        return assertThrows(SlurmException.class, () -> SqueueParser.parse(new ByteArrayInputStream(bytes), "lab", AT));
+        return assertThrows(
+                SlurmException.class,
+                () -> SqueueParser.parse(new ByteArrayInputStream(bytes), "lab", AT, UnaryOperator.identity()));
     }
 
     private static Run run(SqueueParser.Jobs jobs, long id) {
@@ -661,7 +664,9 @@ class SqueueParserTest {
             byte[] whole = Samples.read("22.05/squeue.json");
             for (int cut = 0; cut < whole.length - 2; cut += 997) {
                 byte[] part = Arrays.copyOf(whole, cut);
-                assertThrows(SlurmException.class, () -> SqueueParser.parse(new ByteArrayInputStream(part), "lab", AT));
+                assertThrows(
+                        SlurmException.class,
+                        () -> SqueueParser.parse(new ByteArrayInputStream(part), "lab", AT, UnaryOperator.identity()));
             }
         }
 
