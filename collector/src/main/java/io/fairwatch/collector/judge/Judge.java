@@ -52,6 +52,9 @@ public final class Judge {
 
     private static final Duration SHORTEST_REST = Duration.ofMinutes(1);
     private static final Duration LONGEST_REST = Duration.ofMinutes(10);
+    /** Running jobs of which is held in memory at one time what they did. */
+    private static final int AT_ONCE = 20_000;
+
     private static final Duration NODES_EVERY = Duration.ofMinutes(5);
     private static final Duration USERS_EVERY = Duration.ofHours(1);
 
@@ -305,7 +308,6 @@ public final class Judge {
     private void judgeRunning(
             RuleSet rules, List<Run> running, Map<String, NodeState> nodes, Cluster cluster, Gathering gathering)
             throws StoreException {
-        // what a large cluster did in one window fills much memory: one after the other
         Map<Set<Duration>, Set<Rule>> byWindows = new LinkedHashMap<>();
         rules.rules().stream()
                 .filter(rule -> rule.scope() == Rule.Scope.RUNNING_JOB)
@@ -316,28 +318,41 @@ public final class Judge {
                         .add(rule));
         List<Duration> asked = asked(byWindows.keySet(), gathering.now);
         byWindows.keySet().removeIf(windows -> !asked.contains(Collections.max(windows)));
-        FactSource.Round facts = source.round(running, nodes, cluster, gathering.now);
-        List<FactSource.RunFacts> ofRuns = facts.ofRuns();
-        List<List<RuleSet.Judgement>> judged = new ArrayList<>(Collections.nCopies(running.size(), List.of()));
-        for (Map.Entry<Set<Duration>, Set<Rule>> group : byWindows.entrySet()) {
-            facts.over(group.getKey(), rules);
-            // runs are judged each by itself, on all cores; what comes of it is decided in their order
-            IntStream.range(0, running.size()).parallel().forEach(i -> {
-                List<RuleSet.Judgement> some = gathering.remarkable(
-                        running.get(i).key(),
-                        rules.ask(Rule.Scope.RUNNING_JOB, group.getValue()::contains, ofRuns.get(i)));
-                if (!some.isEmpty()) {
-                    judged.set(i, plus(judged.get(i), some));
+        // what a large cluster did in one window fills much memory: some runs after the others, one window after the
+        // other
+        for (int from = 0; from < running.size(); from += AT_ONCE) {
+            List<Run> some = running.subList(from, Math.min(from + AT_ONCE, running.size()));
+            FactSource.Round facts = source.round(some, nodes, cluster, gathering.now);
+            List<List<RuleSet.Judgement>> judged = new ArrayList<>(Collections.nCopies(some.size(), List.of()));
+            for (Map.Entry<Set<Duration>, Set<Rule>> group : byWindows.entrySet()) {
+                facts.over(group.getKey(), rules);
+                judge(rules, group.getValue(), some, facts.ofRuns(), gathering, judged);
+            }
+            for (int i = 0; i < some.size(); i++) {
+                Run run = some.get(i);
+                for (RuleSet.Judgement judgement : rules.withoutCovered(judged.get(i))) {
+                    gathering.take(run.key(), run.owner().user(), run.owner().account(), Optional.of(run), judgement);
                 }
-            });
-        }
-        for (int i = 0; i < running.size(); i++) {
-            Run run = running.get(i);
-            for (RuleSet.Judgement judgement : rules.withoutCovered(judged.get(i))) {
-                gathering.take(run.key(), run.owner().user(), run.owner().account(), Optional.of(run), judgement);
             }
         }
         asked.forEach(window -> lastAsked.put(window, gathering.now));
+    }
+
+    /** Runs are judged each by itself, on all cores; what comes of it is decided in their order. */
+    private static void judge(
+            RuleSet rules,
+            Set<Rule> asked,
+            List<Run> runs,
+            List<FactSource.RunFacts> facts,
+            Gathering gathering,
+            List<List<RuleSet.Judgement>> judged) {
+        IntStream.range(0, runs.size()).parallel().forEach(i -> {
+            List<RuleSet.Judgement> some = gathering.remarkable(
+                    runs.get(i).key(), rules.ask(Rule.Scope.RUNNING_JOB, asked::contains, facts.get(i)));
+            if (!some.isEmpty()) {
+                judged.set(i, plus(judged.get(i), some));
+            }
+        });
     }
 
     /** Which windows it is time for: with a long one all that are shorter, for their rules may cover its findings. */

@@ -200,20 +200,7 @@ public record Run(
      * and nothing of their devices: those that are known here stay.
      */
     public Run toldAgain(Run told) {
-        boolean same = key.equals(told.key)
-                && ids.equals(told.ids)
-                && owner.equals(told.owner)
-                && name.equals(told.name)
-                && interactive == told.interactive
-                && submit.equals(told.submit)
-                && end.equals(told.end)
-                && timeLimit.equals(told.timeLimit)
-                && suspended.equals(told.suspended)
-                && state == told.state
-                && stateText.equals(told.stateText)
-                && allocation.equals(told.allocation)
-                && also.equals(told.also)
-                && gpus.size() == told.gpus.size();
+        boolean same = hasSameFacts(told) && gpus.size() == told.gpus.size();
         for (int i = 0; same && i < gpus.size(); i++) {
             AllocatedGpu known = gpus.get(i);
             AllocatedGpu again = told.gpus.get(i);
@@ -223,6 +210,28 @@ public record Run(
                     && again.uuid().isEmpty();
         }
         return same ? asOf(told.asOf) : told;
+    }
+
+    /** Whether it is the same in everything but when Slurm said so. */
+    public boolean isSameAs(Run other) {
+        return hasSameFacts(other) && gpus.equals(other.gpus);
+    }
+
+    /** All but GPUs and the instant. */
+    private boolean hasSameFacts(Run other) {
+        return key.equals(other.key)
+                && ids.equals(other.ids)
+                && owner.equals(other.owner)
+                && name.equals(other.name)
+                && interactive == other.interactive
+                && submit.equals(other.submit)
+                && end.equals(other.end)
+                && timeLimit.equals(other.timeLimit)
+                && suspended.equals(other.suspended)
+                && state == other.state
+                && stateText.equals(other.stateText)
+                && allocation.equals(other.allocation)
+                && also.equals(other.also);
     }
 
     /** The same run, when Slurm has said so again. */

@@ -118,7 +118,24 @@ public final class DuckDbStore implements Store {
     }
 
     /** What lives now, after a number of changes. */
-    private record Now(long change, RunTables.Live live) {}
+    private static final class Now {
+        private final long change;
+        private final RunTables.Live live;
+        private @Nullable Map<Long, List<Run>> alone;
+
+        Now(long change, RunTables.Live live) {
+            this.change = change;
+            this.live = live;
+        }
+
+        /** Made once it is asked for, and never while others wait to write. */
+        synchronized Map<Long, List<Run>> alone() {
+            if (alone == null) {
+                alone = live.alone();
+            }
+            return alone;
+        }
+    }
 
     /** An open database. Confined to whoever holds the lock. */
     private record Database(
@@ -245,6 +262,9 @@ public final class DuckDbStore implements Store {
         options.setProperty("threads", Integer.toString(settings.threads()));
         options.setProperty("memory_limit", settings.memoryLimitMib() + "MiB");
         options.setProperty("checkpoint_threshold", settings.checkpointMib() + "MiB");
+        // what was needed for a moment goes back to the system: 100 MiB and more are kept otherwise
+        options.setProperty("allocator_background_threads", "true");
+        options.setProperty("allocator_flush_threshold", "16MiB");
         // never ask the network for anything
         options.setProperty("autoinstall_known_extensions", "false");
         options.setProperty("autoload_known_extensions", "false");
@@ -388,32 +408,34 @@ public final class DuckDbStore implements Store {
     public void saveView(SlurmView view) throws StoreException {
         write("saveView", (session, received, inventory) -> {
             Now before = readNow(); // nobody else writes meanwhile
-            return new Now(before.change(), RunTables.saveView(session, view, before.live()));
+            return new Now(before.change, RunTables.saveView(session, view, before.live));
         });
+        now().alone(); // rather than whoever looks up a job next
     }
 
     @Override
     public void saveRuns(Collection<Run> runs) throws StoreException {
         write("saveRuns", (session, received, inventory) -> {
             Now before = readNow();
-            return new Now(before.change(), RunTables.saveRuns(session, runs, before.live()));
+            return new Now(before.change, RunTables.saveRuns(session, runs, before.live));
         });
+        now().alone();
     }
 
     @Override
     public Optional<SlurmView> view() throws StoreException {
-        return now().live().view();
+        return now().live.view();
     }
 
     /** Everybody asks for it all the time, and it changes only with Slurm's answers. */
     private Now now() throws StoreException {
         Now known = now;
-        return known != null && known.change() == changes.get() ? known : readNow();
+        return known != null && known.change == changes.get() ? known : readNow();
     }
 
     private synchronized Now readNow() throws StoreException {
         Now known = now;
-        if (known == null || known.change() != changes.get()) {
+        if (known == null || known.change != changes.get()) {
             known = readNow(changes.get());
             now = known;
         }
@@ -426,8 +448,8 @@ public final class DuckDbStore implements Store {
 
     /** Lets those who ask next have what was just written. */
     private synchronized void renew(Now written) {
-        if (changes.compareAndSet(written.change(), written.change() + 1)) {
-            now = new Now(written.change() + 1, written.live());
+        if (changes.compareAndSet(written.change, written.change + 1)) {
+            now = new Now(written.change + 1, written.live);
         } else {
             changes.incrementAndGet(); // the database was opened anew meanwhile: what was is good for nobody any more
         }
@@ -435,12 +457,12 @@ public final class DuckDbStore implements Store {
 
     @Override
     public List<Run> liveRuns() throws StoreException {
-        return now().live().runs();
+        return now().live.runs();
     }
 
     @Override
     public List<Run> runsOf(long jobId) throws StoreException {
-        List<Run> alone = now().live().alone().get(jobId);
+        List<Run> alone = now().alone().get(jobId);
         if (alone != null) {
             return alone;
         }

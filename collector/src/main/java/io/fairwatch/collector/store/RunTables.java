@@ -46,10 +46,15 @@ final class RunTables {
      * @param view the newest view without its runs
      * @param runs live runs by start
      * @param again numbers of live jobs under which ended runs are known, too
-     * @param alone live runs by their job's number, of plain jobs that have no other run: all that {@link #runsOf} finds
      */
-    record Live(Optional<SlurmView> view, List<Run> runs, Set<Long> again, Map<Long, List<Run>> alone) {
-        static Live of(Optional<SlurmView> view, List<Run> runs, Set<Long> again) {
+    record Live(Optional<SlurmView> view, List<Run> runs, Set<Long> again) {
+        Live {
+            runs = List.copyOf(runs);
+            again = Set.copyOf(again);
+        }
+
+        /** Live runs by their job's number, of plain jobs that have no other run: all that {@link #runsOf} finds. */
+        Map<Long, List<Run>> alone() {
             Map<Long, List<Run>> alone = new HashMap<>(2 * runs.size());
             Set<Long> others = new HashSet<>(again);
             for (Run run : runs) {
@@ -61,7 +66,7 @@ final class RunTables {
                 }
             }
             alone.keySet().removeAll(others);
-            return new Live(view, List.copyOf(runs), Set.copyOf(again), alone);
+            return alone;
         }
 
         /** After runs were written: those that live are read back, as the tables give them. */
@@ -83,20 +88,26 @@ final class RunTables {
                         .filter(run -> run.end().isEmpty())
                         .forEach(run -> known.put(run.key(), run));
             }
-            Set<Long> jobs = known.keySet().stream().map(RunKey::jobId).collect(Collectors.toSet());
+            Set<Long> asked = new HashSet<>(again);
+            asked.addAll(numbers);
+            Set<Long> jobs = known.keySet().stream()
+                    .map(RunKey::jobId)
+                    .filter(asked::contains)
+                    .collect(Collectors.toSet());
             numbers.retainAll(jobs);
             Set<Long> more = new HashSet<>(again);
             more.removeAll(numbers);
             more.retainAll(jobs);
             more.addAll(RunTables.again(session, numbers));
             List<Run> live = new ArrayList<>(known.values());
+            // nearly in order already, and a large cluster has a hundred thousand of them
             live.sort(Comparator.comparing((Run run) -> run.key().start())
                     .thenComparingLong(run -> run.key().jobId()));
-            return of(now, live, more);
+            return new Live(now, live, more);
         }
 
         private Map<RunKey, Run> byKey() {
-            Map<RunKey, Run> live = new HashMap<>(2 * runs.size());
+            Map<RunKey, Run> live = new LinkedHashMap<>(2 * runs.size());
             runs.forEach(run -> live.put(run.key(), run));
             return live;
         }
@@ -146,7 +157,9 @@ final class RunTables {
         for (Run run : view.runs()) {
             RunKey key = stored(run.key());
             Run known = vanished.remove(key) ? live.get(key) : null;
-            if (known != null && run.asOf().toEpochMilli() == at.toEpochMilli() && isSame(known, run)) {
+            if (known != null && run.asOf().equals(at) && known.isSameAs(run)) {
+                live.put(key, run);
+            } else if (known != null && run.asOf().toEpochMilli() == at.toEpochMilli() && isSame(known, run)) {
                 live.put(key, known.asOf(at));
             } else {
                 changed.add(run);
@@ -160,16 +173,23 @@ final class RunTables {
                     vanished);
         }
         saveRuns(session, changed);
-        if (!before.view().map(SlurmView::pending).equals(Optional.of(view.pending()))) {
+        boolean samePending = before.view().map(SlurmView::pending).equals(Optional.of(view.pending()));
+        if (!samePending) {
             savePending(session, view.pending());
         }
         NodeStateTables.save(session, view.nodes(), view.at(), viewedBefore);
-        if (!before.view().map(SlurmView::nodes).equals(Optional.of(view.nodes()))) {
+        boolean sameNodes = before.view().map(SlurmView::nodes).equals(Optional.of(view.nodes()));
+        if (!sameNodes) {
             saveNodes(session, view.nodes());
         }
         saveValue(session, VIEW_AT, Long.toString(at.toEpochMilli()));
         saveValue(session, VIEW_CLUSTER, view.cluster());
-        return before.after(session, view(session), live, changed);
+        Optional<SlurmView> now = samePending && sameNodes
+                ? before.view()
+                        .map(known -> new SlurmView(
+                                at, Rows.clean(view.cluster()), List.of(), known.pending(), known.nodes()))
+                : view(session);
+        return before.after(session, now, live, changed);
     }
 
     private static void savePending(Session session, List<PendingJob> pending) throws SQLException {
@@ -345,7 +365,7 @@ final class RunTables {
 
     static Live live(Session session) throws SQLException {
         List<Run> runs = liveRuns(session);
-        return Live.of(
+        return new Live(
                 view(session),
                 runs,
                 again(session, runs.stream().map(run -> run.key().jobId()).collect(Collectors.toSet())));
