@@ -320,6 +320,7 @@ public final class Main implements Callable<Integer> {
                     store,
                     clock,
                     asksSlurm ? Optional.of(staleAfter) : Optional.empty(),
+                    slurm::keepsAccounting,
                     Version.text(),
                     () -> Stream.of(
                                     opened.trouble().stream(),

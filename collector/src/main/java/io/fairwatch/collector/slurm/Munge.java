@@ -20,7 +20,9 @@ import java.util.regex.Pattern;
  * @param timeout how long it may take
  */
 public record Munge(Path unmunge, Duration timeout) {
-    private static final Pattern CREDENTIAL = Pattern.compile("MUNGE:[A-Za-z0-9+/=]{16,4096}:");
+    /** Ours have some 200 characters; a long one could hold much more than it is long, since munge packs it. */
+    private static final Pattern CREDENTIAL = Pattern.compile("MUNGE:[A-Za-z0-9+/=]{16,512}:");
+
     private static final int MOST_BYTES = 16 << 10;
 
     // STATUS:          Success (0)

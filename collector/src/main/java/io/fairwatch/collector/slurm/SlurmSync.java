@@ -54,6 +54,7 @@ public final class SlurmSync {
     private final PartState accounts = new PartState("accounts");
     private final PartState rightsState = new PartState("rights");
     private volatile Status status = new Status(Part.NEVER, Part.NEVER, Part.NEVER, Part.NEVER, List.of());
+    private volatile boolean keepsAccounting = true;
 
     private @Nullable String cluster;
     private @Nullable SlurmConf conf;
@@ -121,6 +122,11 @@ public final class SlurmSync {
      * @param message why the newest try failed, a sentence
      */
     public record Failure(Instant since, String message) {}
+
+    /** Whether Slurm keeps accounting, as far as is known: it does until its configuration says otherwise. */
+    public boolean keepsAccounting() {
+        return keepsAccounting;
+    }
 
     /** How reading Slurm goes, by the newest cycle. */
     public Status status() {
@@ -245,7 +251,8 @@ public final class SlurmSync {
     /** Unless it is known to be off, there is accounting: it is asked, and says itself what is wrong. */
     private boolean hasAccounting() throws InterruptedException {
         try {
-            return conf().hasAccounting();
+            keepsAccounting = conf().hasAccounting();
+            return keepsAccounting;
         } catch (SlurmException expected) {
             return true; // without a controller, as told by the part "jobs"
         }

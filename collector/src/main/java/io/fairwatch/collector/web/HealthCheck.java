@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 
@@ -37,22 +38,26 @@ public final class HealthCheck {
     private final Store store;
     private final InstantSource clock;
     private final Optional<Duration> slurmStaleAfter;
+    private final BooleanSupplier keepsAccounting;
     private final String version;
     private final Supplier<List<String>> troubles;
 
     /**
      * @param slurmStaleAfter Slurm's answers older than this are stale; absent: nobody asks Slurm
+     * @param keepsAccounting whether this Slurm remembers ended jobs in a database
      * @param troubles what other parts have to complain of, a sentence each
      */
     public HealthCheck(
             Store store,
             InstantSource clock,
             Optional<Duration> slurmStaleAfter,
+            BooleanSupplier keepsAccounting,
             String version,
             Supplier<List<String>> troubles) {
         this.store = store;
         this.clock = clock;
         this.slurmStaleAfter = slurmStaleAfter;
+        this.keepsAccounting = keepsAccounting;
         this.version = version;
         this.troubles = troubles;
     }
@@ -62,6 +67,7 @@ public final class HealthCheck {
      *
      * @param ok whether Slurm answers, if it is asked, and no other part complains; silent nodes are told and are no reason
      * @param slurmEnabled whether Slurm is asked
+     * @param keepsAccounting whether Slurm remembers ended jobs; if not, only what squeue told of them is known
      * @param slurmAsOf Slurm's newest complete answer; absent before the first
      * @param accountingUntil until when ended jobs are known completely; absent before the first answer
      * @param simulated the sentence that says so when GPUs of any node are simulated
@@ -75,6 +81,7 @@ public final class HealthCheck {
             String version,
             Instant at,
             boolean slurmEnabled,
+            boolean keepsAccounting,
             Optional<Instant> slurmAsOf,
             Optional<Instant> accountingUntil,
             Optional<String> simulated,
@@ -150,10 +157,12 @@ public final class HealthCheck {
             return slurmAsOf
                             .map(asOf -> "answered " + Plain.duration(Duration.between(asOf, at)) + " ago")
                             .orElse("has not answered yet")
-                    + "; ended jobs complete until "
                     + accountingUntil
-                            .map(until -> Plain.minute(until, zone))
-                            .orElse("unknown, no answer from accounting yet");
+                            .map(until -> "; ended jobs complete until " + Plain.minute(until, zone))
+                            .orElse(
+                                    keepsAccounting
+                                            ? "; ended jobs complete until unknown, no answer from accounting yet"
+                                            : "; it keeps no accounting, so of ended jobs only what squeue told is known");
         }
     }
 
@@ -186,6 +195,7 @@ public final class HealthCheck {
                 version,
                 now,
                 slurmStaleAfter.isPresent(),
+                keepsAccounting.getAsBoolean(),
                 slurm,
                 store.accountingUntil(),
                 nodes.stream().flatMap(node -> node.simulated().stream()).findFirst(),

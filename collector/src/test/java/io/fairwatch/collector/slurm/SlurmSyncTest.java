@@ -169,6 +169,7 @@ class SlurmSyncTest {
         assertEquals(Optional.of(now), sync.status().jobs().lastSuccess());
         assertEquals(SlurmSync.Part.NEVER, sync.status().accounting());
         assertEquals(SlurmSync.Part.NEVER, sync.status().accounts());
+        assertFalse(sync.keepsAccounting());
     }
 
     @Test

@@ -138,7 +138,7 @@ class AccessTest {
                                 store,
                                 ReportSettings.DEFAULTS,
                                 new ReportMaker.Site("the cluster", ZoneOffset.UTC, "test", List::of)),
-                        new HealthCheck(store, () -> NOW, Optional.empty(), "0.1.0", List::of),
+                        new HealthCheck(store, () -> NOW, Optional.empty(), () -> true, "0.1.0", List::of),
                         ZoneOffset.UTC,
                         () -> NOW,
                         0.01,

@@ -110,7 +110,12 @@ class ApiTest {
                                 ReportSettings.DEFAULTS,
                                 new ReportMaker.Site("the cluster", ZoneOffset.UTC, "test", List::of)),
                         new HealthCheck(
-                                asked, () -> NOW, Optional.of(Duration.ofSeconds(75)), "0.1.0", () -> List.of()),
+                                asked,
+                                () -> NOW,
+                                Optional.of(Duration.ofSeconds(75)),
+                                () -> true,
+                                "0.1.0",
+                                () -> List.of()),
                         COPENHAGEN,
                         () -> NOW,
                         0.01,

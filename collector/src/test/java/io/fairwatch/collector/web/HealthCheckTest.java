@@ -47,12 +47,32 @@ class HealthCheckTest {
         store.close();
     }
 
+    private boolean keepsAccounting = true;
+
     private HealthCheck.Health at(Instant now, Optional<Duration> stale, String... troubles) throws StoreException {
-        return new HealthCheck(store, () -> now, stale, "0.1.0", () -> List.of(troubles)).check();
+        return new HealthCheck(store, () -> now, stale, () -> keepsAccounting, "0.1.0", () -> List.of(troubles))
+                .check();
     }
 
     private void heard(Instant at, Map<String, ProbeOutcome> probes) throws StoreException {
         store.append(List.of(Samples.snapshot("nv-ai-01", at, Sent.of(), Optional.empty(), probes)));
+    }
+
+    @Test
+    @DisplayName("a Slurm without accounting is no reason to wait for it")
+    void noAccounting() throws Exception {
+        Samples.slurmSays(store, List.of());
+        heard(NOW.minusSeconds(10), Map.of());
+        assertTrue(at(NOW, STALE).text(COPENHAGEN).contains("complete until unknown, no answer from accounting yet"));
+        keepsAccounting = false;
+        HealthCheck.Health health = at(NOW, STALE);
+        assertTrue(health.ok());
+        assertTrue(
+                health.text(COPENHAGEN)
+                        .contains(
+                                "Slurm: answered 5 s ago; it keeps no accounting, so of ended jobs only what squeue told"
+                                        + " is known\n"),
+                health.text(COPENHAGEN));
     }
 
     @Test

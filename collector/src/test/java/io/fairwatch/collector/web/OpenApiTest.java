@@ -117,7 +117,8 @@ class OpenApiTest {
                                 store,
                                 ReportSettings.DEFAULTS,
                                 new ReportMaker.Site("the cluster", ZoneOffset.UTC, "test", List::of)),
-                        new HealthCheck(store, () -> NOW, Optional.of(Duration.ofSeconds(75)), "0.1.0", List::of),
+                        new HealthCheck(
+                                store, () -> NOW, Optional.of(Duration.ofSeconds(75)), () -> true, "0.1.0", List::of),
                         COPENHAGEN,
                         () -> NOW,
                         0.01,
