@@ -237,8 +237,12 @@ public record Rule(
         }
 
         /** Whether one of them names a fact, of whatever it may be. */
-        boolean names(String fact) {
-            String word = "." + fact;
+        public boolean names(String fact) {
+            return says("." + fact);
+        }
+
+        /** Whether one of them has these characters in it, e.g. {@code job.cpu_seconds}. */
+        public boolean says(String word) {
             return applies.orElse("").contains(word)
                     || select.orElse("").contains(word)
                     || condition.contains(word)

@@ -5,12 +5,16 @@ import io.fairwatch.collector.run.AllocatedGpu;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.store.GpuSeen;
 import io.fairwatch.collector.store.GpuSlot;
+import io.fairwatch.collector.store.JobSlot;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.RunSpan;
 import io.fairwatch.collector.store.Store.SlurmView;
 import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.rules.GpuFacts;
 import io.fairwatch.rules.JobFacts;
+import io.fairwatch.rules.JobNode;
+import io.fairwatch.rules.JobUse;
+import io.fairwatch.rules.QueueFacts;
 import io.fairwatch.rules.Rule;
 import io.fairwatch.rules.RuleSet;
 import io.fairwatch.rules.RuleSet.RuleException;
@@ -18,6 +22,7 @@ import io.fairwatch.rules.Verdict;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
@@ -28,8 +33,11 @@ import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.function.BooleanSupplier;
 import java.util.function.DoubleConsumer;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Says what a rule about running jobs would have done on what is stored. It goes through the time once, a day at a time, in
@@ -37,8 +45,9 @@ import java.util.stream.Collectors;
  * blocks on the store.
  *
  * <p>What differs from real judging: steps are five minutes at least, and a twelfth of the window; processes on a GPU are
- * anybody's, since the GPU is the run's; CPU time and memory of jobs are not known, so that rules that need them say
- * Unknown; other rules, exemptions in the store and quiet hours play no part.
+ * anybody's, since the GPU is the run's; nodes have the shape, and GPUs the power limit, that they have now; who waited then
+ * is not known; other rules, exemptions in
+ * the store and quiet hours play no part.
  */
 public final class Backtest {
     private static final Duration DAY = Duration.ofDays(1);
@@ -75,7 +84,7 @@ public final class Backtest {
      * @param rule name of the rule
      * @param from begin of the time
      * @param to end of the time
-     * @param runs runs with GPUs that lived in it
+     * @param runs runs that lived in it; with GPUs, unless the rule asks about CPU time or memory of jobs
      * @param judgements how often the rule was asked
      * @param unknown how often not enough was known
      * @param told episodes whose owner would have been told
@@ -144,7 +153,7 @@ public final class Backtest {
      * @param progress is told how much is done, 0..1
      * @param stopped asked now and then whether nobody wants the answer any more
      * @throws RuleException if there is no such rule, or a setting is wrong
-     * @throws IllegalArgumentException if the rule is not about running jobs
+     * @throws IllegalArgumentException if the rule is not about running jobs, or about GPUs that they were not given
      */
     public Outcome rehearse(Plan plan, DoubleConsumer progress, BooleanSupplier stopped)
             throws StoreException, RuleException {
@@ -156,6 +165,11 @@ public final class Backtest {
         if (rule.scope() != Rule.Scope.RUNNING_JOB) {
             throw new IllegalArgumentException(
                     "rule: " + rule.name() + " (expected: one about running jobs; others cannot be rehearsed)");
+        }
+        if (rule.expressions().says("!gpu.allocated") || rule.expressions().names("gpus_seen")) {
+            throw new IllegalArgumentException(
+                    "rule: " + rule.name()
+                            + " asks about GPUs that a job was not given (expected: another; by five minutes that is not kept)");
         }
         return new Rehearsal(set, rule, plan).run(progress, stopped);
     }
@@ -169,6 +183,10 @@ public final class Backtest {
         private final long stepMs;
         private final Map<String, GpuDevice> devices;
         private final Cluster cluster;
+        private final boolean wantsDetail;
+        private final boolean wantsJobs;
+        private final boolean wantsTogether;
+        private final Map<String, Double> powerLimits = new HashMap<>();
         private final Map<Run, Track> tracks = new HashMap<>();
         private final List<Episode> episodes = new ArrayList<>();
         private int runs;
@@ -184,6 +202,19 @@ public final class Backtest {
             this.stepMs = Math.max(GpuSlot.LENGTH_MS, windowMs / 12 / GpuSlot.LENGTH_MS * GpuSlot.LENGTH_MS);
             this.devices = store.gpus().stream()
                     .collect(Collectors.toMap(seen -> seen.device().uuid(), GpuSeen::device, (a, b) -> a));
+            Rule.Expressions asks = rule.expressions();
+            this.wantsDetail =
+                    Stream.of("memory_traffic", "sm_", "tensor_", "dram_").anyMatch(asks::names);
+            this.wantsJobs = asks.names("cpu_seconds")
+                    || asks.says("job.memory_used_max_bytes")
+                    || asks.says("job.processes_max");
+            this.wantsTogether = asks.names("gpus_together_max");
+            if (asks.names("power_limit_watts")) {
+                store.newestReadings(devices.keySet(), plan.to()).forEach(newest -> newest.reading()
+                        .powerLimitWatts()
+                        .ifPresent(limit ->
+                                powerLimits.put(newest.reading().device().uuid(), limit)));
+            }
             // nodes are as they are now: their shape of then is not kept
             this.cluster = new Cluster(
                     store.view().orElse(new SlurmView(plan.from(), "", List.of(), List.of(), List.of())), List.of());
@@ -225,8 +256,8 @@ public final class Backtest {
 
         private void day(Instant from, Instant to) throws StoreException {
             List<Run> living = store.runsWithin(from, to).stream()
-                    .filter(run ->
-                            run.gpus().stream().anyMatch(gpu -> gpu.uuid().isPresent()))
+                    .filter(run -> wantsJobs
+                            || run.gpus().stream().anyMatch(gpu -> gpu.uuid().isPresent()))
                     .toList();
             List<RunSpan> spans = living.stream()
                     .map(run -> new RunSpan(run, run.key().start(), run.end().orElse(to)))
@@ -241,16 +272,20 @@ public final class Backtest {
                 }
                 places.add(track);
             }
-            long slot = Long.MIN_VALUE;
-            for (GpuSlot reading : store.gpuSlots(spans, from, to, busyAboveRatio)) {
-                long at = reading.at().toEpochMilli();
-                if (at != slot && slot != Long.MIN_VALUE) {
-                    judge(places, slot + GpuSlot.LENGTH_MS);
+            List<GpuSlot> gpus = store.gpuSlots(spans, from, to, busyAboveRatio, wantsDetail);
+            List<JobSlot> jobs = wantsJobs ? store.jobSlots(spans, from, to) : List.of();
+            int gpu = 0;
+            int job = 0;
+            while (gpu < gpus.size() || job < jobs.size()) {
+                long slot = Math.min(
+                        gpu < gpus.size() ? gpus.get(gpu).at().toEpochMilli() : Long.MAX_VALUE,
+                        job < jobs.size() ? jobs.get(job).at().toEpochMilli() : Long.MAX_VALUE);
+                for (; gpu < gpus.size() && gpus.get(gpu).at().toEpochMilli() == slot; gpu++) {
+                    places.get(gpus.get(gpu).run()).add(gpus.get(gpu));
                 }
-                slot = at;
-                places.get(reading.run()).add(reading);
-            }
-            if (slot != Long.MIN_VALUE) {
+                for (; job < jobs.size() && jobs.get(job).at().toEpochMilli() == slot; job++) {
+                    places.get(jobs.get(job).run()).add(jobs.get(job));
+                }
                 judge(places, slot + GpuSlot.LENGTH_MS);
             }
             tracks.entrySet().removeIf(entry -> {
@@ -278,6 +313,7 @@ public final class Backtest {
             private final long endMs;
             private final long seenFromMs;
             private final Map<String, Ring> rings = new HashMap<>();
+            private final Map<String, NodeRing> nodes = new HashMap<>();
             private Optional<Instant> since = Optional.empty();
             private Optional<Instant> toldAt = Optional.empty();
             private Optional<Instant> cancelledAt = Optional.empty();
@@ -302,6 +338,12 @@ public final class Backtest {
                 }
             }
 
+            void add(JobSlot slot) {
+                if (run.allocation().nodes().contains(slot.node())) {
+                    nodes.computeIfAbsent(slot.node(), first -> new NodeRing()).add(slot);
+                }
+            }
+
             void judge(long atMs) {
                 if (atMs <= startMs || atMs > endMs) {
                     return;
@@ -313,16 +355,82 @@ public final class Backtest {
                 Instant at = Instant.ofEpochMilli(atMs);
                 List<GpuFacts> gpus = new ArrayList<>(rings.size());
                 rings.values().forEach(ring -> gpus.add(ring.facts(atMs, startMs, seenFromMs)));
+                List<JobNode> of = wantsJobs ? nodes(atMs) : List.of();
                 Verdict verdict = set.judge(
                         rule,
                         new JobFacts(
                                 FactMaker.allocation(run, rule.timing().window(), at, cluster),
-                                io.fairwatch.rules.JobUse.NOT_KNOWN,
+                                use(of, Math.max(atMs - windowMs, startMs), atMs),
                                 at.minusMillis(windowMs),
                                 at,
-                                gpus));
+                                gpus,
+                                of,
+                                QueueFacts.NOT_KNOWN));
                 judgements++;
                 take(verdict, at);
+            }
+
+            private List<JobNode> nodes(long atMs) {
+                long fromMs = Math.max(atMs - windowMs, startMs);
+                List<JobNode> all = new ArrayList<>();
+                for (String name : run.allocation().nodes()) {
+                    OptionalInt held =
+                            run.gpus().isEmpty() && run.allocation().gpus().orElse(0) > 0
+                                    ? OptionalInt.empty()
+                                    : OptionalInt.of((int) run.gpus().stream()
+                                            .filter(gpu -> gpu.node().equals(name))
+                                            .count());
+                    NodeRing seen = nodes.get(name);
+                    all.add(
+                            seen == null
+                                    ? new JobNode(
+                                            name,
+                                            held,
+                                            OptionalInt.empty(),
+                                            OptionalDouble.empty(),
+                                            OptionalLong.empty(),
+                                            OptionalInt.empty(),
+                                            0)
+                                    : seen.facts(name, held, fromMs, atMs));
+                }
+                return all;
+            }
+
+            /** CPU time and memory are those of all nodes, seen well, or not known; as {@link FactMaker} has it. */
+            private JobUse use(List<JobNode> all, long fromMs, long atMs) {
+                boolean whole = !all.isEmpty() && all.stream().allMatch(node -> node.coverage() >= SEEN_WELL);
+                Map<Long, Long> memory = new HashMap<>();
+                Map<Long, Integer> processes = new HashMap<>();
+                Map<Long, Integer> busy = new HashMap<>();
+                nodes.values().forEach(ring -> ring.within(fromMs).forEach(slot -> {
+                    long at = slot.at().toEpochMilli();
+                    slot.memoryUsedMaxBytes().ifPresent(bytes -> memory.merge(at, bytes, Long::sum));
+                    slot.processesMax().ifPresent(count -> processes.merge(at, count, Integer::sum));
+                }));
+                if (wantsTogether) {
+                    rings.values().forEach(ring -> ring.within(fromMs)
+                            .filter(slot -> slot.measuredMs() > 0)
+                            .forEach(slot ->
+                                    busy.merge(slot.at().toEpochMilli(), slot.busyMs() > 0 ? 1 : 0, Integer::sum)));
+                }
+                return new JobUse(
+                        most(processes),
+                        whole && all.stream().allMatch(node -> node.cpuSeconds().isPresent())
+                                ? OptionalDouble.of(all.stream()
+                                        .mapToDouble(node -> node.cpuSeconds().orElse(0))
+                                        .sum())
+                                : OptionalDouble.empty(),
+                        whole
+                                ? memory.values().stream()
+                                        .mapToLong(Long::longValue)
+                                        .max()
+                                : OptionalLong.empty(),
+                        most(busy),
+                        OptionalLong.of((atMs - fromMs) / 1000));
+            }
+
+            private OptionalInt most(Map<Long, Integer> counts) {
+                return counts.values().stream().mapToInt(Integer::intValue).max();
             }
 
             private void take(Verdict verdict, Instant at) {
@@ -394,6 +502,68 @@ public final class Backtest {
             }
         }
 
+        /** The window of a run's job on one node. Confined to the rehearsal. */
+        private final class NodeRing {
+            private final JobSlot[] slots = new JobSlot[(int) Math.max(1, windowMs / GpuSlot.LENGTH_MS) + 1];
+            /** CPU time of each of them, from the counter of the one before on; NaN: not known. */
+            private final double[] cpuSeconds = new double[slots.length];
+
+            private int next;
+            private double lastCpuSeconds = Double.NaN;
+
+            void add(JobSlot slot) {
+                slots[next] = slot;
+                double first =
+                        Double.isNaN(lastCpuSeconds) ? slot.cpuFirstSeconds().orElse(Double.NaN) : lastCpuSeconds;
+                cpuSeconds[next] = Math.max(0, slot.cpuLastSeconds().orElse(Double.NaN) - first);
+                lastCpuSeconds = slot.cpuLastSeconds().orElse(lastCpuSeconds);
+                next = (next + 1) % slots.length;
+            }
+
+            private static boolean isWithin(@Nullable JobSlot slot, long fromMs) {
+                return slot != null && slot.at().toEpochMilli() + GpuSlot.LENGTH_MS > fromMs;
+            }
+
+            Stream<JobSlot> within(long fromMs) {
+                return Arrays.stream(slots).filter(slot -> isWithin(slot, fromMs));
+            }
+
+            JobNode facts(String name, OptionalInt held, long fromMs, long atMs) {
+                long covered = 0;
+                double cpu = 0;
+                boolean known = false;
+                OptionalLong memory = OptionalLong.empty();
+                OptionalInt processes = OptionalInt.empty();
+                for (int i = 0; i < slots.length; i++) {
+                    JobSlot slot = slots[i];
+                    if (slot == null || !isWithin(slot, fromMs)) {
+                        continue;
+                    }
+                    covered += slot.coveredMs();
+                    if (!Double.isNaN(cpuSeconds[i])) {
+                        known = true;
+                        cpu += cpuSeconds[i];
+                    }
+                    if (slot.memoryUsedMaxBytes().isPresent()) {
+                        memory = OptionalLong.of(Math.max(
+                                memory.orElse(0), slot.memoryUsedMaxBytes().getAsLong()));
+                    }
+                    if (slot.processesMax().isPresent()) {
+                        processes = OptionalInt.of(Math.max(
+                                processes.orElse(0), slot.processesMax().getAsInt()));
+                    }
+                }
+                return new JobNode(
+                        name,
+                        held,
+                        OptionalInt.empty(),
+                        known ? OptionalDouble.of(cpu) : OptionalDouble.empty(),
+                        memory,
+                        processes,
+                        atMs > fromMs ? Math.min(1, (double) covered / (atMs - fromMs)) : 0);
+            }
+        }
+
         /** The window of one GPU of a run. Confined to the rehearsal. */
         private final class Ring {
             private final AllocatedGpu gpu;
@@ -413,6 +583,19 @@ public final class Backtest {
                 if (slot.busyMs() > 0) {
                     lastBusyMs = slot.at().toEpochMilli() + GpuSlot.LENGTH_MS;
                 }
+            }
+
+            Stream<GpuSlot> within(long fromMs) {
+                return Arrays.stream(slots)
+                        .filter(slot -> slot != null && slot.at().toEpochMilli() + GpuSlot.LENGTH_MS > fromMs);
+            }
+
+            private OptionalDouble mean(long fromMs, Function<GpuSlot, OptionalDouble> value) {
+                return within(fromMs)
+                        .map(value)
+                        .filter(OptionalDouble::isPresent)
+                        .mapToDouble(OptionalDouble::getAsDouble)
+                        .average();
             }
 
             GpuFacts facts(long atMs, long startMs, long seenFromMs) {
@@ -485,6 +668,7 @@ public final class Backtest {
                                                 ? Optional.of(true)
                                                 : pastKnown ? Optional.of(false) : Optional.empty(),
                                         load(
+                                                from,
                                                 measured,
                                                 busy,
                                                 powers == 0
@@ -492,19 +676,20 @@ public final class Backtest {
                                                         : OptionalDouble.of(power / powers))));
             }
 
-            private GpuFacts.Load load(long measured, long busy, OptionalDouble power) {
+            private GpuFacts.Load load(long from, long measured, long busy, OptionalDouble power) {
+                Double limit = gpu.uuid().map(powerLimits::get).orElse(null);
                 return new GpuFacts.Load(
                         measured > 0
                                 ? OptionalDouble.of(Math.min(1, (double) busy / measured))
                                 : OptionalDouble.empty(),
-                        OptionalDouble.empty(),
+                        wantsDetail ? mean(from, GpuSlot::memoryUtilizationMeanRatio) : OptionalDouble.empty(),
                         power,
                         OptionalDouble.empty(),
+                        limit == null ? OptionalDouble.empty() : OptionalDouble.of(limit),
                         OptionalDouble.empty(),
-                        OptionalDouble.empty(),
-                        OptionalDouble.empty(),
-                        OptionalDouble.empty(),
-                        OptionalDouble.empty());
+                        wantsDetail ? mean(from, GpuSlot::smMeanRatio) : OptionalDouble.empty(),
+                        wantsDetail ? mean(from, GpuSlot::tensorMeanRatio) : OptionalDouble.empty(),
+                        wantsDetail ? mean(from, GpuSlot::dramMeanRatio) : OptionalDouble.empty());
             }
         }
     }

@@ -570,9 +570,16 @@ public final class DuckDbStore implements Store {
     }
 
     @Override
-    public List<GpuSlot> gpuSlots(List<RunSpan> spans, Instant from, Instant to, double busyAboveRatio)
+    public List<GpuSlot> gpuSlots(List<RunSpan> spans, Instant from, Instant to, double busyAboveRatio, boolean detail)
             throws StoreException {
-        return read("gpuSlots", (session, where) -> SlotQueries.slots(session, where, spans, from, to, busyAboveRatio));
+        return read(
+                "gpuSlots",
+                (session, where) -> SlotQueries.slots(session, where, spans, from, to, busyAboveRatio, detail));
+    }
+
+    @Override
+    public List<JobSlot> jobSlots(List<RunSpan> spans, Instant from, Instant to) throws StoreException {
+        return read("jobSlots", (session, where) -> SlotQueries.jobs(session, where, spans, from, to));
     }
 
     // ---- a whole period

@@ -19,6 +19,11 @@ import java.util.OptionalLong;
  * @param memoryUsedMaxBytes most memory in use; absent without a reading
  * @param powerMeanWatts mean draw; absent without a reading
  * @param processesMax most processes of anybody; absent where the driver never told
+ * @param memoryUtilizationMeanRatio share of time in which device memory was read or written; absent: not told or not asked
+ *     for, as what follows
+ * @param smMeanRatio mean of multiprocessors at work
+ * @param tensorMeanRatio mean of tensor cores at work
+ * @param dramMeanRatio mean of the memory interface at work
  */
 public record GpuSlot(
         int run,
@@ -31,7 +36,11 @@ public record GpuSlot(
         OptionalDouble utilizationMaxRatio,
         OptionalLong memoryUsedMaxBytes,
         OptionalDouble powerMeanWatts,
-        OptionalInt processesMax) {
+        OptionalInt processesMax,
+        OptionalDouble memoryUtilizationMeanRatio,
+        OptionalDouble smMeanRatio,
+        OptionalDouble tensorMeanRatio,
+        OptionalDouble dramMeanRatio) {
 
     /** How long a slot is. */
     public static final long LENGTH_MS = 300_000;

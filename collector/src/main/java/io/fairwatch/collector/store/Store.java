@@ -166,8 +166,13 @@ public interface Store extends AutoCloseable {
      * Readings of {@code [from, to)} of the GPUs that runs were given, in slots of five minutes, by time.
      *
      * @param spans which part of which run; a slot names its place in this list
+     * @param detail whether traffic and activity are wanted, too
      */
-    List<GpuSlot> gpuSlots(List<RunSpan> spans, Instant from, Instant to, double busyAboveRatio) throws StoreException;
+    List<GpuSlot> gpuSlots(List<RunSpan> spans, Instant from, Instant to, double busyAboveRatio, boolean detail)
+            throws StoreException;
+
+    /** The same of the cgroups of runs' jobs, by time. */
+    List<JobSlot> jobSlots(List<RunSpan> spans, Instant from, Instant to) throws StoreException;
 
     // ---- a whole period
 

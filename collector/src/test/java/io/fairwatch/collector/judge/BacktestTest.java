@@ -1,7 +1,9 @@
 package io.fairwatch.collector.judge;
 
+import static io.fairwatch.collector.store.Given.BOOT;
 import static io.fairwatch.collector.store.Given.allocated;
 import static io.fairwatch.collector.store.Given.at;
+import static io.fairwatch.collector.store.Given.cgroup;
 import static io.fairwatch.collector.store.Given.gpu;
 import static io.fairwatch.collector.store.Given.process;
 import static io.fairwatch.collector.store.Given.snapshot;
@@ -10,12 +12,16 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.fairwatch.agent.wire.GpuReading;
 import io.fairwatch.agent.wire.NodeSnapshot;
+import io.fairwatch.agent.wire.Utilization;
 import io.fairwatch.collector.judge.Backtest.Outcome;
 import io.fairwatch.collector.judge.Backtest.Plan;
+import io.fairwatch.collector.run.SlurmNode;
 import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.StoreException;
+import io.fairwatch.rules.Rule;
 import io.fairwatch.rules.RuleSet;
 import io.fairwatch.rules.RuleSet.RuleFile;
 import java.io.InputStream;
@@ -28,6 +34,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
@@ -144,6 +152,101 @@ class BacktestTest {
         Outcome later = rehearse(Map.of("window", "2h", "warm_up", "2h"));
         assertEquals(at(7200), later.episodes().get(0).toldAt());
         assertEquals(0, rehearse(Map.of("warm_up", "12h")).told());
+    }
+
+    /** Ten hours of a job on two GPUs and of one on none, of which all is known; each keeps one of its 16 CPUs at work. */
+    private void tenHours() throws Exception {
+        List<NodeSnapshot> snapshots = new ArrayList<>();
+        for (int end = 60_030; end <= 96_000; end += 30) {
+            snapshots.add(snapshot(
+                    "node-a",
+                    BOOT,
+                    end,
+                    at(end),
+                    List.of(traffic(gpu("GPU-d", 0.6, 0, process(3, 4))), traffic(gpu("GPU-e", 0.1, 0, process(4, 4)))),
+                    List.of(cgroup(4, end - 60_000, 8L << 30, 3), cgroup(5, end - 60_000, 1L << 30, 1))));
+        }
+        store.append(snapshots);
+        store.saveView(new Store.SlurmView(
+                at(96_000),
+                "lab",
+                List.of(),
+                List.of(),
+                List.of(new SlurmNode(
+                        "node-a",
+                        "mixed",
+                        OptionalInt.of(96),
+                        OptionalLong.of(1536L << 30),
+                        OptionalInt.of(16),
+                        "gpu:v100:16"))));
+        store.saveRuns(List.of(
+                job(4).from(at(60_000))
+                        .on(allocated("node-a", 3, "GPU-d"), allocated("node-a", 4, "GPU-e"))
+                        .cpus(16)
+                        .memory(64L << 30)
+                        .until(at(96_000))
+                        .run(),
+                job(5).from(at(60_000))
+                        .cpus(16)
+                        .memory(64L << 30)
+                        .until(at(96_000))
+                        .run()));
+    }
+
+    private static GpuReading traffic(GpuReading reading) {
+        return new GpuReading(
+                reading.device(),
+                reading.utilization(),
+                Optional.of(new Utilization(0.3, 0.4, 0.3, 178, Utilization.Source.RING)),
+                reading.memoryUsedBytes(),
+                reading.memoryReservedBytes(),
+                reading.powerWatts(),
+                reading.powerLimitWatts(),
+                reading.energyJoules(),
+                reading.temperatureCelsius(),
+                reading.smClockHertz(),
+                reading.processes(),
+                reading.detail());
+    }
+
+    private static Outcome rehearse(Store store, RuleSet rules, String rule) throws Exception {
+        return new Backtest(store, () -> rules, 0.01)
+                .rehearse(
+                        new Plan(rule, at(57_600), at(97_200), Map.of(), Duration.ofHours(1)), done -> {}, () -> false);
+    }
+
+    @Test
+    @DisplayName("rules that ask about CPU time, memory, traffic and GPUs at one time are rehearsed, sealed or not")
+    void wholeJobs() throws Exception {
+        tenHours();
+        RuleSet rules = Shipped.all();
+        List<String> unknown = new ArrayList<>();
+        List<String> notGiven = List.of("gpu-node-unused", "gpu-not-held");
+        for (String name : notGiven) {
+            assertThrows(IllegalArgumentException.class, () -> rehearse(store, rules, name));
+        }
+        for (Rule rule : rules.rules()) {
+            if (rule.scope() == Rule.Scope.RUNNING_JOB && !notGiven.contains(rule.name())) {
+                Outcome outcome = rehearse(store, rules, rule.name());
+                assertTrue(outcome.judgements() > 0, rule.name());
+                if (outcome.unknown() == outcome.judgements()) {
+                    unknown.add(rule.name());
+                }
+            }
+        }
+        assertEquals(List.of("no-tensor-cores"), unknown, "no GPU here tells of its tensor cores");
+        Outcome serial = rehearse(store, rules, "serial-on-many-cores");
+        assertEquals(
+                List.of("5"),
+                serial.episodes().stream().map(Backtest.Episode::job).toList());
+        assertEquals(at(63_600), serial.episodes().get(0).toldAt());
+        Outcome uneven = rehearse(store, rules, "gpu-imbalance");
+        store.maintain(at(60 * 3600));
+        store.maintain(at(61 * 3600));
+        assertEquals(
+                serial.episodes(),
+                rehearse(store, rules, "serial-on-many-cores").episodes());
+        assertEquals(uneven.episodes(), rehearse(store, rules, "gpu-imbalance").episodes());
     }
 
     @Test

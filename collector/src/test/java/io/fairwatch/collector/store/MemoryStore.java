@@ -217,7 +217,13 @@ public final class MemoryStore implements Store {
     }
 
     @Override
-    public List<GpuSlot> gpuSlots(List<RunSpan> spans, Instant from, Instant to, double busyAboveRatio) {
+    public List<GpuSlot> gpuSlots(
+            List<RunSpan> spans, Instant from, Instant to, double busyAboveRatio, boolean detail) {
+        throw noReadings();
+    }
+
+    @Override
+    public List<JobSlot> jobSlots(List<RunSpan> spans, Instant from, Instant to) {
         throw noReadings();
     }
 

@@ -58,6 +58,7 @@ import java.util.OptionalLong;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -1049,6 +1050,8 @@ abstract class StoreContract {
         for (int round = 0; round < 60; round++) {
             Instant now = at(30.0 * round);
             List<Run> runs = new ArrayList<>();
+            Map<RunKey, Run> known =
+                    store.liveRuns().stream().collect(Collectors.toMap(Run::key, Function.identity(), (a, b) -> b));
             for (int job = 1; job <= 12; job++) {
                 GivenRun run = GivenRun.job(job)
                         .from(at(100.0 * (random.nextInt(20) == 0 ? round : job)))
@@ -1061,7 +1064,9 @@ abstract class StoreContract {
                     run = run.until(at(100_000));
                 }
                 if (random.nextInt(8) != 0) {
-                    runs.add(run.run());
+                    Run told = run.run();
+                    Run before = random.nextBoolean() ? known.getOrDefault(told.key(), told) : told;
+                    runs.add(before.toldAgain(told)); // as whoever reads Slurm's answers does
                 }
             }
             List<PendingJob> pending = random.nextBoolean()
