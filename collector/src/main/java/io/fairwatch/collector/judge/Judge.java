@@ -109,9 +109,13 @@ public final class Judge {
         private final Instant now;
         private final Map<Place, FindingRow> open;
         private final Set<Subject> troubled;
+        /** Of whom something is to be said or done that has not been. */
+        private final Set<Subject> pressing;
+
         private final Exemptions exempt;
         private final List<FindingRow> findings = new ArrayList<>();
         private final List<Notice> notices = new ArrayList<>();
+        private final Set<Duration> asked = new HashSet<>();
         private int found;
         private int unknown;
 
@@ -121,6 +125,9 @@ public final class Judge {
             this.open = store.openFindings().stream()
                     .collect(Collectors.toMap(row -> new Place(row.subject(), row.rule()), Function.identity()));
             this.troubled = open.values().stream().map(FindingRow::subject).collect(Collectors.toSet());
+            this.pressing = store.noticesIn(List.of(Notice.State.PLANNED, Notice.State.SENDING)).stream()
+                    .map(Notice::subject)
+                    .collect(Collectors.toSet());
             this.exempt = new Exemptions(store.exemptions(now));
         }
 
@@ -221,6 +228,8 @@ public final class Judge {
         Optional<Instant> finishedUntil = judgeFinished(rules, nodes, cluster, gathering);
         complained.retainAll(running.stream().map(Run::key).toList());
         store.saveFindings(gathering.findings, gathering.notices);
+        // not before: what could not be saved is asked again
+        gathering.asked.forEach(window -> lastAsked.put(window, now));
         if (finishedUntil.isPresent()) {
             // after the notes: when this is lost they are made again, and are the same
             store.saveMark(FINISHED, finishedUntil.get());
@@ -316,10 +325,25 @@ public final class Judge {
                                 rules.windows(Rule.Scope.RUNNING_JOB, rule::equals),
                                 windows -> Collections.newSetFromMap(new IdentityHashMap<>()))
                         .add(rule));
-        List<Duration> asked = asked(byWindows.keySet(), gathering.now);
-        byWindows.keySet().removeIf(windows -> !asked.contains(Collections.max(windows)));
-        // what a large cluster did in one window fills much memory: some runs after the others, one window after the
-        // other
+        gathering.asked.addAll(asked(byWindows, gathering.now));
+        Map<Set<Duration>, Set<Rule>> due = new LinkedHashMap<>(byWindows);
+        due.keySet().removeIf(windows -> !gathering.asked.contains(Collections.max(windows)));
+        // where a mail or a deed waits to go out, it must still be true
+        Map<Boolean, List<Run>> urgent =
+                running.stream().collect(Collectors.partitioningBy(run -> gathering.pressing.contains(run.key())));
+        judgeRunning(rules, due, urgent.getOrDefault(false, List.of()), nodes, cluster, gathering);
+        judgeRunning(rules, byWindows, urgent.getOrDefault(true, List.of()), nodes, cluster, gathering);
+    }
+
+    /** What a large cluster did in one window fills much memory: some runs after the others, one window after the other. */
+    private void judgeRunning(
+            RuleSet rules,
+            Map<Set<Duration>, Set<Rule>> byWindows,
+            List<Run> running,
+            Map<String, NodeState> nodes,
+            Cluster cluster,
+            Gathering gathering)
+            throws StoreException {
         for (int from = 0; from < running.size(); from += AT_ONCE) {
             List<Run> some = running.subList(from, Math.min(from + AT_ONCE, running.size()));
             FactSource.Round facts = source.round(some, nodes, cluster, gathering.now);
@@ -335,7 +359,6 @@ public final class Judge {
                 }
             }
         }
-        asked.forEach(window -> lastAsked.put(window, gathering.now));
     }
 
     /** Runs are judged each by itself, on all cores; what comes of it is decided in their order. */
@@ -355,17 +378,40 @@ public final class Judge {
         });
     }
 
-    /** Which windows it is time for: with a long one all that are shorter, for their rules may cover its findings. */
-    private List<Duration> asked(Set<Set<Duration>> groups, Instant now) {
-        List<Duration> windows =
-                groups.stream().map(Collections::max).distinct().sorted().toList();
+    /**
+     * Which windows it is time for: with a long one all that are shorter, and with each rule those that cover it, for what
+     * they find takes the place of what it finds.
+     */
+    private List<Duration> asked(Map<Set<Duration>, Set<Rule>> groups, Instant now) {
+        List<Duration> windows = groups.keySet().stream()
+                .map(Collections::max)
+                .distinct()
+                .sorted()
+                .toList();
         lastAsked.keySet().retainAll(windows);
-        int due = windows.size();
-        while (due > 0
-                && !due(lastAsked.getOrDefault(windows.get(due - 1), Instant.EPOCH), rest(windows.get(due - 1)), now)) {
-            due--;
+        Duration longest = Duration.ZERO;
+        for (Duration window : windows) {
+            if (due(lastAsked.getOrDefault(window, Instant.EPOCH), rest(window), now)) {
+                longest = window;
+            }
         }
-        return windows.subList(0, due);
+        Map<String, Duration> ofRule = new HashMap<>();
+        groups.forEach((its, rules) -> rules.forEach(rule -> ofRule.put(rule.name(), Collections.max(its))));
+        for (Duration before = Duration.ZERO; !before.equals(longest); ) {
+            before = longest;
+            for (Set<Rule> rules : groups.values()) {
+                for (Rule rule : rules) {
+                    if (ofRule.getOrDefault(rule.name(), Duration.ZERO).compareTo(before) <= 0) {
+                        for (String covering : rule.coveredBy()) {
+                            Duration other = ofRule.getOrDefault(covering, Duration.ZERO);
+                            longest = other.compareTo(longest) > 0 ? other : longest;
+                        }
+                    }
+                }
+            }
+        }
+        Duration most = longest;
+        return windows.stream().filter(window -> window.compareTo(most) <= 0).toList();
     }
 
     private static Duration rest(Duration window) {

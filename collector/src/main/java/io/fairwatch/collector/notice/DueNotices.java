@@ -2,6 +2,7 @@ package io.fairwatch.collector.notice;
 
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.run.Subject;
 import io.fairwatch.collector.store.Exemptions;
 import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.Notice;
@@ -111,9 +112,22 @@ final class DueNotices {
         if (isToldAlready(notice, finding.get())) {
             return new Look.Never("told already");
         }
-        return finding.get().clearSince().isPresent() || !isFresh()
+        return finding.get().clearSince().isPresent() || !isFresh() || isExcused(notice, finding.get())
                 ? new Look.Later()
                 : new Look.Now(new Due(notice, Optional.empty(), finding.get()));
+    }
+
+    private boolean isExcused(Notice notice, FindingRow finding) {
+        String account = notice.subject() instanceof Subject.Waiting waiting
+                ? view.stream()
+                        .flatMap(now -> now.pending().stream())
+                        .filter(job -> job.jobId() == waiting.jobId())
+                        .map(job -> job.owner().account())
+                        .findFirst()
+                        .orElse("")
+                : "";
+        return exempt.of(notice.subject(), finding.user(), account, notice.rule())
+                .isPresent();
     }
 
     /** A step of one owner is done with the first delivery; of several others the next still get theirs. */

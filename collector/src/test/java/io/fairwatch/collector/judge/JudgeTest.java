@@ -283,9 +283,48 @@ class JudgeTest {
     // ---- who cannot be judged
 
     @Test
+    @DisplayName("a run of which a mail waits to go out is asked about in each cycle")
+    void pressing() throws Exception {
+        judge = judge(idleGpuRule("60m"));
+        reports(0, 3600, idle(A));
+        assertEquals(judged(1, 1, 0), cycle(3605, oneGpu(1)));
+        reports(3600, 3660, busy(A, 1));
+        assertEquals(judged(1, 0, 0), cycle(3665, oneGpu(1)));
+        assertEquals(Optional.of(at(3665)), only(1).clearSince());
+    }
+
+    @Test
+    @DisplayName("with a rule those that cover it are asked, however long their windows are")
+    void coveringRulesAreAsked() throws Exception {
+        List<RuleFile> files = new ArrayList<>();
+        for (String name : List.of("gpu-memory-hoarded.yaml", "idle-gpu.yaml")) {
+            try (InputStream in = Objects.requireNonNull(RuleSet.class.getResourceAsStream(name))) {
+                files.add(new RuleFile(name, new String(in.readAllBytes(), StandardCharsets.UTF_8)));
+            }
+        }
+        judge = judge(RuleSet.read(
+                files,
+                new Overrides(
+                        "test",
+                        Map.of(
+                                "idle-gpu",
+                                Map.<String, Object>of("window", "30m", "warm_up", "30m"),
+                                "gpu-memory-hoarded",
+                                Map.<String, Object>of("memory_held_ratio", 0.01)))));
+        planner = (finding, run, aim) -> Optional.of(List.of());
+        reports(0, 7500, gpu(A, 0, 0, process(100, 1)));
+        cycle(7205, oneGpu(1));
+        cycle(7365, oneGpu(1));
+        assertEquals(
+                List.of("gpu-memory-hoarded"),
+                store.openFindings().stream().map(FindingRow::rule).toList());
+    }
+
+    @Test
     @DisplayName("a rule whose window is an hour is asked every five minutes, as a mean over an hour changes slowly")
     void longWindowsRest() throws Exception {
         judge = judge(idleGpuRule("60m"));
+        planner = (finding, run, aim) -> Optional.of(List.of());
         reports(0, 3600, idle(A));
         assertEquals(judged(1, 1, 0), cycle(3605, oneGpu(1)));
         reports(3600, 3900, busy(A, 1));

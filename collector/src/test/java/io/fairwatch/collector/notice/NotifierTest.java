@@ -548,6 +548,44 @@ class NotifierTest {
     }
 
     @Test
+    @DisplayName("what is planned about a waiting job or a user is kept back as long as they are excused")
+    void exemptWithoutRuns() throws Exception {
+        Notifier notifier = notifier(ON);
+        slurmSays(Samples.NOW);
+        Subject.Waiting job = new Subject.Waiting("aicloud", 84000, Samples.START);
+        for (FindingRow row : List.of(about(job, Samples.USER), about(new Subject.Person("aicloud", "bob"), "bob"))) {
+            store.saveFindings(
+                    List.of(row), planner().plan(row, Optional.empty(), OWNER).orElseThrow());
+        }
+        store.saveDecisions(new Store.Decisions(
+                List.of(),
+                List.of(),
+                List.of(
+                        new Exemption(
+                                "e1",
+                                Exemption.Scope.WAITING,
+                                Exemption.valueOf(job),
+                                Optional.empty(),
+                                now,
+                                Optional.of(now.plusSeconds(60)),
+                                "staff eva",
+                                ""),
+                        new Exemption(
+                                "e2",
+                                Exemption.Scope.USER,
+                                "bob",
+                                Optional.of("some-rule"),
+                                now,
+                                Optional.of(now.plusSeconds(60)),
+                                "staff eva",
+                                "")),
+                List.of()));
+        assertEquals(Notifier.Round.NOTHING, notifier.deliverDue());
+        now = now.plusSeconds(60);
+        assertEquals(2, notifier.deliverDue().delivered());
+    }
+
+    @Test
     @DisplayName("a webhook that is away is tried again, and mails do not wait for it")
     void hookAway() throws Exception {
         hook = new Outbox.Outcome.TryAgain("no route", true);
