@@ -62,6 +62,9 @@ public final class LiveRuns {
     /** Where counters went on from before that. */
     private static final Duration COUNTERS = Duration.ofMinutes(15);
 
+    /** Runs that are summed up to nearly the same time are taken up together. */
+    private static final long LONG_AGO_MS = Duration.ofHours(6).toMillis();
+
     private static final Duration AGAIN_AFTER = Duration.ofMinutes(5);
     /** GPUs and nodes of the runs that are taken up together: each has some 160 readings in memory meanwhile. */
     private static final int AT_ONCE = 2_000;
@@ -638,7 +641,8 @@ public final class LiveRuns {
             long usualMs = now.minus(READ_AGAIN).toEpochMilli() - PART_MS;
             Map<Long, List<Followed>> byCut = new TreeMap<>();
             for (Followed run : runs) {
-                byCut.computeIfAbsent(Math.min(run.cutMs, usualMs), first -> new ArrayList<>())
+                byCut.computeIfAbsent(
+                                Math.floorDiv(Math.min(run.cutMs, usualMs), LONG_AGO_MS), first -> new ArrayList<>())
                         .add(run);
             }
             for (List<Followed> together : byCut.values()) {

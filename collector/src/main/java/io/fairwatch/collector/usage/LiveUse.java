@@ -142,7 +142,7 @@ public final class LiveUse {
 
         private int stayOf(int i, int from) {
             int stay = from;
-            while (stays.get(stay).lastAtMs < atMs(i)) {
+            while (stay < stays.size() - 1 && stays.get(stay).lastAtMs < atMs(i)) {
                 stay++;
             }
             return stay;
