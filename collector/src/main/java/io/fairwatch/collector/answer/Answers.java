@@ -22,6 +22,7 @@ import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.UUID;
 import java.util.stream.Collectors;
@@ -341,7 +342,17 @@ public final class Answers {
                         exemption.rule(),
                         exemption.scope() == Exemption.Scope.USER ? exemption.value() : "",
                         Plain.line(reason, LONGEST_REASON),
-                        inputs))));
+                        inputs,
+                        jobOf(exemption)))));
+    }
+
+    /** The number of the run or waiting job that it is about. */
+    private static OptionalLong jobOf(Exemption exemption) {
+        String[] parts = exemption.value().split("/", -1);
+        return (exemption.scope() == Exemption.Scope.RUN || exemption.scope() == Exemption.Scope.WAITING)
+                        && parts.length == 3
+                ? OptionalLong.of(Long.parseLong(parts[1]))
+                : OptionalLong.empty();
     }
 
     /** The newest run of a job that still holds its allocation; empty if none does. */
@@ -407,6 +418,28 @@ public final class Answers {
             String user,
             String reason,
             ObjectNode inputs) {
+        return entry(
+                actor,
+                what,
+                outcome,
+                run,
+                rule,
+                user,
+                reason,
+                inputs,
+                run.isPresent() ? OptionalLong.of(run.get().jobId()) : OptionalLong.empty());
+    }
+
+    private AuditEntry entry(
+            String actor,
+            String what,
+            Outcome outcome,
+            Optional<RunKey> run,
+            Optional<String> rule,
+            String user,
+            String reason,
+            ObjectNode inputs,
+            OptionalLong job) {
         return new AuditEntry(
                 UUID.randomUUID().toString(),
                 clock.instant(),
@@ -417,7 +450,8 @@ public final class Answers {
                 rule,
                 user,
                 reason,
-                inputs.toString());
+                inputs.toString(),
+                job);
     }
 
     private static ObjectNode inputs(Claim claim) {

@@ -250,9 +250,9 @@ public final class StaffApi {
         Exemption.Scope scope = user.isPresent() ? Exemption.Scope.USER : Exemption.Scope.ACCOUNT;
         String value = user.or(() -> account).orElse("");
         if (job.isPresent()) {
-            Optional<Run> run = answers.liveRun(Asked.job(job.get()));
-            Optional<Subject.Waiting> waits =
-                    run.isPresent() ? Optional.empty() : answers.waitingJob(Asked.job(job.get()));
+            // what waits first: of a requeued job the run before may not have been seen to end
+            Optional<Subject.Waiting> waits = answers.waitingJob(Asked.job(job.get()));
+            Optional<Run> run = waits.isPresent() ? Optional.empty() : answers.liveRun(Asked.job(job.get()));
             if (run.isEmpty() && waits.isEmpty()) {
                 return Reply.text(404, "Job " + Plain.line(job.get(), 20) + " neither runs nor waits.\n");
             }

@@ -3,6 +3,8 @@ package io.fairwatch.collector.judge;
 import io.fairwatch.collector.run.PendingJob;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.run.Subject;
+import io.fairwatch.collector.store.Exemptions;
 import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.NodeState;
 import io.fairwatch.collector.store.Notice;
@@ -91,6 +93,7 @@ public final class Explainer {
      * @param absent names of facts that it names and nobody knows
      * @param members the same for each part of the job that it looked at, e.g. each GPU
      * @param evidence the numbers that a finding keeps
+     * @param excused by whom, until when and why nothing comes of it; absent: nobody excused it
      * @param episodes what came of it so far, newest first
      */
     public record RuleAnswer(
@@ -108,6 +111,7 @@ public final class Explainer {
             List<String> absent,
             List<Map<String, Object>> members,
             Map<String, Object> evidence,
+            Optional<String> excused,
             List<EpisodeLine> episodes) {}
 
     /**
@@ -173,27 +177,48 @@ public final class Explainer {
             parts.add(explain(run, cluster, now));
         }
         if (parts.isEmpty()) {
-            slurm.pending().stream()
+            List<PendingJob> waiting = slurm.pending().stream()
                     .filter(job -> job.displayId().equals(id)
                             || (!one
                                     && (job.jobId() == number || job.displayId().startsWith(number + "_"))))
                     .limit(MOST_PARTS)
-                    .forEach(job -> parts.add(explain(job, cluster, now)));
+                    .toList();
+            for (PendingJob job : waiting) {
+                parts.add(explain(job, cluster, now));
+            }
         }
         return parts.isEmpty()
                 ? Optional.empty()
                 : Optional.of(new Why(now, view.map(SlurmView::at), parts, Math.max(0, newest.size() - MOST_PARTS)));
     }
 
-    private Part explain(PendingJob job, Cluster cluster, Instant now) {
+    /** What came of a job or a run so far. */
+    private record Past(
+            Subject subject, Run.Owner owner, List<FindingRow> rows, List<Notice> notices, Exemptions exempt) {}
+
+    private Part explain(PendingJob job, Cluster cluster, Instant now) throws StoreException {
+        Subject.Waiting waiting = new Subject.Waiting(job.cluster(), job.jobId(), job.submit());
+        Past past = past(waiting, job.owner(), store.openFindings(), store.noticesOf(job.jobId()), now);
         List<RuleAnswer> answers =
                 rules
                         .get()
                         .explain(Rule.Scope.PENDING_JOB, window -> FactMaker.facts(job, window, now, cluster))
                         .stream()
-                        .map(explanation -> answer(explanation, List.of(), List.of()))
+                        .map(explanation -> answer(explanation, past))
                         .toList();
         return new Part(job.displayId(), job.owner().user(), "PENDING", Optional.empty(), now, answers);
+    }
+
+    private Past past(Subject subject, Run.Owner owner, List<FindingRow> rows, List<Notice> notices, Instant now)
+            throws StoreException {
+        return new Past(
+                subject,
+                owner,
+                rows.stream().filter(row -> row.subject().equals(subject)).toList(),
+                notices.stream()
+                        .filter(notice -> notice.subject().equals(subject))
+                        .toList(),
+                new Exemptions(store.exemptions(now)));
     }
 
     private Part explain(Run run, Cluster cluster, Instant now) throws StoreException {
@@ -204,12 +229,12 @@ public final class Explainer {
                 .collect(Collectors.toMap(NodeState::node, Function.identity()));
         FactSource.Round round = source.round(List.of(run), nodes, cluster, now);
         round.over(set.windows(Rule.Scope.RUNNING_JOB, rule -> true), set);
-        List<FindingRow> rows = store.findingsOf(run.key().jobId()).stream()
-                .filter(row -> row.run().equals(run.key()))
-                .toList();
-        List<Notice> notices = store.noticesOf(run.key().jobId()).stream()
-                .filter(notice -> notice.subject().equals(run.key()))
-                .toList();
+        Past past = past(
+                run.key(),
+                run.owner(),
+                store.findingsOf(run.key().jobId()),
+                store.noticesOf(run.key().jobId()),
+                now);
         List<RuleSet.Explanation> explanations = new ArrayList<>(
                 set.explain(Rule.Scope.RUNNING_JOB, round.ofRuns().get(0)));
         if (run.end().isPresent()) {
@@ -226,11 +251,11 @@ public final class Explainer {
                 Optional.of(run.key().start()),
                 run.end().orElse(now),
                 explanations.stream()
-                        .map(explanation -> answer(explanation, rows, notices))
+                        .map(explanation -> answer(explanation, past))
                         .toList());
     }
 
-    private static RuleAnswer answer(RuleSet.Explanation explanation, List<FindingRow> rows, List<Notice> notices) {
+    private static RuleAnswer answer(RuleSet.Explanation explanation, Past past) {
         Rule rule = explanation.judgement().rule();
         Verdict verdict = explanation.judgement().verdict();
         return new RuleAnswer(
@@ -250,9 +275,14 @@ public final class Explainer {
                 explanation.absent(),
                 explanation.members(),
                 verdict instanceof Verdict.Finding finding ? finding.evidence() : Map.of(),
-                rows.stream()
+                past.exempt()
+                        .of(past.subject(), past.owner().user(), past.owner().account(), rule.name())
+                        .map(one -> one.by()
+                                + one.until().map(end -> " until " + end).orElse("")
+                                + (one.reason().isEmpty() ? "" : ": " + one.reason())),
+                past.rows().stream()
                         .filter(row -> row.rule().equals(rule.name()))
-                        .map(row -> episode(row, notices))
+                        .map(row -> episode(row, past.notices()))
                         .toList());
     }
 

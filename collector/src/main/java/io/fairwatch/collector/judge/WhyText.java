@@ -57,11 +57,12 @@ public final class WhyText {
                 .append(": ")
                 .append(Plain.line(answer.why(), LONGEST))
                 .append("\n");
-        if (answer.verdict().equals("clear") && answer.episodes().isEmpty()) {
-            return; // the sentence says it
-        }
+        line(out, "excused by", answer.excused().orElse(""));
         line(out, "thresholds", numbers(answer.thresholds()));
         line(out, "saw", numbers(answer.inputs()));
+        if (answer.verdict().equals("clear") && answer.episodes().isEmpty()) {
+            return; // each GPU of each rule would be a book; for programs all of it is there
+        }
         for (Map<String, Object> member : answer.members()) {
             line(out, "saw", numbers(member));
         }

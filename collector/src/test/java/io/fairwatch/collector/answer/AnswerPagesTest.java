@@ -316,6 +316,8 @@ class AnswerPagesTest {
                 .of(new Subject.Waiting("lab", 90001, SINCE.plusSeconds(60)), "anna", account, "pending-never-starts")
                 .isPresent());
         assertFalse(exemptions.of(run.key(), "anna", account, "idle-gpu").isPresent());
+        assertTrue(
+                get("/api/v1/staff/audit?format=text&job=90001", token).body().contains("promised"), "by its number");
         HttpResponse<String> none = post("/api/v1/staff/exemptions", "job=90002&by=eva&reason=x", token);
         assertEquals(404, none.statusCode());
         assertEquals("Job 90002 neither runs nor waits.\n", none.body());

@@ -15,6 +15,7 @@ import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.SlurmNode;
 import io.fairwatch.collector.run.Subject;
 import io.fairwatch.collector.store.DuckDbStore;
+import io.fairwatch.collector.store.Exemption;
 import io.fairwatch.collector.store.GivenRun;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.SlurmView;
@@ -157,6 +158,27 @@ class ExplainerTest {
         slurmSays(List.of(hog.asOf(now).run()), List.of(waits), List.of(node));
         judge.cycle();
         assertEquals(1, store.openFindings().size());
+        Explainer.RuleAnswer told = answer("2", "pending-though-gpus-free");
+        assertEquals(1, told.episodes().size(), "what came of it is told of waiting jobs, too");
+        assertEquals(Optional.empty(), told.excused());
+        store.saveDecisions(new Store.Decisions(
+                List.of(),
+                List.of(),
+                List.of(new Exemption(
+                        "e",
+                        Exemption.Scope.WAITING,
+                        Exemption.valueOf(new Subject.Waiting("lab", 2, at(0))),
+                        Optional.empty(),
+                        now,
+                        Optional.empty(),
+                        "staff eva",
+                        "promised")),
+                List.of()));
+        assertEquals(
+                Optional.of("staff eva: promised"),
+                answer("2", "pending-though-gpus-free").excused());
+        String page = new WhyText(ZoneOffset.UTC).page(explainer.why("2").orElseThrow());
+        assertTrue(page.contains("excused by: staff eva: promised\n"), page);
         slurmSays(List.of(hog.asOf(now).run()), List.of(), List.of(node));
         judge.cycle();
         assertEquals(List.of(), store.openFindings());
