@@ -36,6 +36,12 @@ public record JobNode(
         Facts.ratio("coverage", coverage);
     }
 
+    /** A node that said nothing of the job. */
+    public static JobNode notSeen(String name, OptionalInt gpus) {
+        return new JobNode(
+                name, gpus, OptionalInt.empty(), OptionalDouble.empty(), OptionalLong.empty(), OptionalInt.empty(), 0);
+    }
+
     JobNode withoutUse() {
         return new JobNode(
                 name,

@@ -381,17 +381,7 @@ public final class Backtest {
                                             .filter(gpu -> gpu.node().equals(name))
                                             .count());
                     NodeRing seen = nodes.get(name);
-                    all.add(
-                            seen == null
-                                    ? new JobNode(
-                                            name,
-                                            held,
-                                            OptionalInt.empty(),
-                                            OptionalDouble.empty(),
-                                            OptionalLong.empty(),
-                                            OptionalInt.empty(),
-                                            0)
-                                    : seen.facts(name, held, fromMs, atMs));
+                    all.add(seen == null ? JobNode.notSeen(name, held) : seen.facts(name, held, fromMs, atMs));
                 }
                 return all;
             }
@@ -516,7 +506,10 @@ public final class Backtest {
                 double first =
                         Double.isNaN(lastCpuSeconds) ? slot.cpuFirstSeconds().orElse(Double.NaN) : lastCpuSeconds;
                 cpuSeconds[next] = Math.max(0, slot.cpuLastSeconds().orElse(Double.NaN) - first);
-                lastCpuSeconds = slot.cpuLastSeconds().orElse(lastCpuSeconds);
+                // of one node and time there may be two rows, when some came late: the counter never falls within a run
+                lastCpuSeconds = Double.isNaN(lastCpuSeconds)
+                        ? slot.cpuLastSeconds().orElse(Double.NaN)
+                        : Math.max(lastCpuSeconds, slot.cpuLastSeconds().orElse(lastCpuSeconds));
                 next = (next + 1) % slots.length;
             }
 

@@ -195,14 +195,7 @@ final class FactMaker {
             Integer watched = beside.gpusSeen().get(name);
             nodes.add(
                     use == null || period == null
-                            ? new JobNode(
-                                    name,
-                                    held,
-                                    OptionalInt.empty(),
-                                    OptionalDouble.empty(),
-                                    OptionalLong.empty(),
-                                    OptionalInt.empty(),
-                                    0)
+                            ? JobNode.notSeen(name, held)
                             : new JobNode(
                                     name,
                                     held,
