@@ -557,7 +557,7 @@ public final class Main implements Callable<Integer> {
     }
 
     private static Matter.Answering answering(AnswerLinks links, FindingRow finding, Instant now) {
-        AnswerLinks.Claim claim = links.claim(finding.run(), finding.rule(), finding.since(), finding.user(), now);
+        AnswerLinks.Claim claim = links.claim(finding.subject(), finding.rule(), finding.since(), finding.user(), now);
         return new Matter.Answering(links.link(claim), claim.expires());
     }
 

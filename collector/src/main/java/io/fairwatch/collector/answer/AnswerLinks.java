@@ -1,6 +1,7 @@
 package io.fairwatch.collector.answer;
 
 import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.run.Subject;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
@@ -11,6 +12,7 @@ import java.time.Instant;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
+import java.util.Optional;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
@@ -18,7 +20,11 @@ import javax.crypto.spec.SecretKeySpec;
 public final class AnswerLinks {
     private static final int SHORTEST_SECRET = 32;
     private static final int LONGEST_TOKEN = 2000;
+    /** Of a run; links of other things have letters behind it, so that older links of runs go on to work. */
     private static final String VERSION = "1";
+
+    private static final String WAITING = VERSION + "w";
+    private static final String PERSON = VERSION + "u";
     private static final Base64.Encoder TO_TEXT = Base64.getUrlEncoder().withoutPadding();
 
     private final byte[] secret;
@@ -44,13 +50,13 @@ public final class AnswerLinks {
     /**
      * What a link is about. Immutable.
      *
-     * @param run which run
+     * @param subject which run, waiting job or user; starts and submissions in whole seconds once read
      * @param rule which rule
      * @param since which episode
-     * @param user whose run it is
+     * @param user whose it is
      * @param expires when the link ends to work, whole seconds
      */
-    public record Claim(RunKey run, String rule, Instant since, String user, Instant expires) {}
+    public record Claim(Subject subject, String rule, Instant since, String user, Instant expires) {}
 
     /** What a token turned out to be. */
     public sealed interface Read {
@@ -61,10 +67,21 @@ public final class AnswerLinks {
         record Wrong() implements Read {}
     }
 
-    /** The claim for an episode, from now on. */
-    public Claim claim(RunKey run, String rule, Instant since, String user, Instant now) {
+    /**
+     * The claim for an episode, from now on.
+     *
+     * @throws IllegalArgumentException if it is about a node: nobody is asked about nodes
+     */
+    public Claim claim(Subject subject, String rule, Instant since, String user, Instant now) {
+        if (subject instanceof Subject.OnNode) {
+            throw new IllegalArgumentException("subject: " + subject + " (expected: a run, a waiting job or a user)");
+        }
         return new Claim(
-                run, rule, since, user, Instant.ofEpochSecond(now.plus(validFor).getEpochSecond()));
+                subject,
+                rule,
+                since,
+                user,
+                Instant.ofEpochSecond(now.plus(validFor).getEpochSecond()));
     }
 
     /** The link for a claim. */
@@ -76,10 +93,10 @@ public final class AnswerLinks {
     String token(Claim claim) {
         byte[] content = String.join(
                         "\n",
-                        VERSION,
-                        claim.run.cluster(),
-                        Long.toString(claim.run.jobId()),
-                        Long.toString(claim.run.start().getEpochSecond()),
+                        kind(claim.subject),
+                        claim.subject.cluster(),
+                        Long.toString(number(claim.subject)),
+                        Long.toString(second(claim.subject)),
                         claim.rule,
                         Long.toString(claim.since.toEpochMilli()),
                         Long.toString(claim.expires.getEpochSecond()),
@@ -87,6 +104,31 @@ public final class AnswerLinks {
                         claim.user)
                 .getBytes(StandardCharsets.UTF_8);
         return token(content);
+    }
+
+    private static String kind(Subject subject) {
+        return subject instanceof RunKey ? VERSION : subject instanceof Subject.Waiting ? WAITING : PERSON;
+    }
+
+    private static long number(Subject subject) {
+        return subject instanceof RunKey run ? run.jobId() : subject instanceof Subject.Waiting job ? job.jobId() : 0;
+    }
+
+    private static long second(Subject subject) {
+        return subject instanceof RunKey run
+                ? run.start().getEpochSecond()
+                : subject instanceof Subject.Waiting job ? job.submit().getEpochSecond() : 0;
+    }
+
+    private static Optional<Subject> subject(List<String> parts) {
+        long number = Long.parseLong(parts.get(2));
+        Instant second = Instant.ofEpochSecond(Long.parseLong(parts.get(3)));
+        return switch (parts.get(0)) {
+            case VERSION -> Optional.of(new RunKey(parts.get(1), number, second));
+            case WAITING -> Optional.of(new Subject.Waiting(parts.get(1), number, second));
+            case PERSON -> Optional.of(new Subject.Person(parts.get(1), parts.get(7)));
+            default -> Optional.empty();
+        };
     }
 
     private String token(byte[] content) {
@@ -110,14 +152,12 @@ public final class AnswerLinks {
                 return new Read.Wrong();
             }
             List<String> parts = Arrays.asList(new String(content, StandardCharsets.UTF_8).split("\n", 8));
-            if (parts.size() != 8 || !parts.get(0).equals(VERSION)) {
+            Optional<Subject> subject = parts.size() == 8 ? subject(parts) : Optional.empty();
+            if (subject.isEmpty()) {
                 return new Read.Wrong();
             }
             Claim claim = new Claim(
-                    new RunKey(
-                            parts.get(1),
-                            Long.parseLong(parts.get(2)),
-                            Instant.ofEpochSecond(Long.parseLong(parts.get(3)))),
+                    subject.get(),
                     parts.get(4),
                     Instant.ofEpochMilli(Long.parseLong(parts.get(5))),
                     parts.get(7),

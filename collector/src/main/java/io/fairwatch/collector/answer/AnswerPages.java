@@ -3,6 +3,7 @@ package io.fairwatch.collector.answer;
 import io.fairwatch.collector.answer.AnswerLinks.Claim;
 import io.fairwatch.collector.answer.AnswerLinks.Read;
 import io.fairwatch.collector.notice.Texts;
+import io.fairwatch.collector.run.Subject;
 import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.collector.text.Plain;
 import io.vertx.core.Future;
@@ -99,7 +100,7 @@ public final class AnswerPages {
         }
         Optional<Answers.Case> about = answers.look(good.claim());
         return about.isPresent() && about.get().open()
-                ? new Page(200, form(texts, about.get()))
+                ? new Page(200, form(texts, good.claim(), about.get()))
                 : sentence(texts, 410, texts.say("page.over"));
     }
 
@@ -126,23 +127,36 @@ public final class AnswerPages {
                                         hours(context.request().getFormAttribute("hours")),
                                         Optional.ofNullable(context.request().getFormAttribute("reason"))
                                                 .orElse(""))
-                                .map(until -> texts.say("page.did.need", "until", texts.full(until)));
-                    case "stop" ->
-                        answers.stop(claim, texts.say("answer.stop"))
-                                ? Optional.of(texts.say(
-                                        settings.stopByOwner() ? "page.did.stop.act" : "page.did.stop.tell",
-                                        "job",
-                                        Long.toString(claim.run().jobId())))
-                                : Optional.empty();
+                                .map(until -> texts.say(
+                                        of(claim, "page.did.need", "page.did.need.you"), "until", texts.full(until)));
+                    case "stop" -> stop(claim, texts);
                     case "mine" ->
                         answers.notMine(claim, texts.say("answer.mine"))
-                                ? Optional.of(texts.say("page.did.mine"))
+                                ? Optional.of(texts.say(of(claim, "page.did.mine", "page.did.mine.you")))
                                 : Optional.empty();
                     default -> Optional.empty();
                 };
         return done.isPresent()
                 ? sentence(texts, 200, texts.say("page.thanks") + " " + done.get())
                 : sentence(texts, 410, texts.say("page.over"));
+    }
+
+    private Optional<String> stop(Claim claim, Texts texts) throws StoreException {
+        Optional<Answers.Case> about = answers.look(claim);
+        return answers.stop(claim, texts.say("answer.stop"))
+                .map(what -> texts.say(
+                        what == Answers.Stop.STAFF
+                                ? "page.did.stop.tell"
+                                : claim.subject() instanceof Subject.Waiting
+                                        ? "page.did.stop.act.waiting"
+                                        : "page.did.stop.act",
+                        "job",
+                        Plain.line(about.map(Answers.Case::job).orElse(""), 40)));
+    }
+
+    /** Which text: about a job, or about the person who reads it. */
+    private static String of(Claim claim, String job, String you) {
+        return claim.subject() instanceof Subject.Person ? you : job;
     }
 
     /** Only what the page offers. */
@@ -156,11 +170,22 @@ public final class AnswerPages {
 
     // ---- HTML
 
-    private String form(Texts texts, Answers.Case about) {
-        String job = Plain.line(about.run().displayId(), 40);
-        StringBuilder out = head(texts, texts.say("page.title", "job", job));
-        tag(out, "p", "", texts.say("page.about", "job", job, "site", Plain.line(site.name(), 60)));
-        String name = Plain.line(about.run().name(), 60);
+    private String form(Texts texts, Claim claim, Answers.Case about) {
+        String job = Plain.line(about.job(), 40);
+        String siteName = Plain.line(site.name(), 60);
+        boolean waits = about.subject() instanceof Subject.Waiting;
+        StringBuilder out = head(texts, texts.say(of(claim, "page.title", "page.title.you"), "job", job));
+        tag(
+                out,
+                "p",
+                "",
+                texts.say(
+                        waits ? "page.about.waiting" : of(claim, "page.about", "page.about.you"),
+                        "job",
+                        job,
+                        "site",
+                        siteName));
+        String name = Plain.line(about.name(), 60);
         out.append("<section><h2>").append(Plain.html(texts.say("page.found"))).append("</h2>\n");
         if (!name.isEmpty()) {
             tag(out, "p", " class=\"faint\"", name);
@@ -182,7 +207,14 @@ public final class AnswerPages {
         out.append("</section>\n");
         if (about.times() > 0) {
             begin(out, texts.say("page.need"), "need");
-            tag(out, "p", "", texts.say("page.need.text", "most", texts.length(settings.longest())));
+            tag(
+                    out,
+                    "p",
+                    "",
+                    texts.say(
+                            of(claim, "page.need.text", "page.need.text.you"),
+                            "most",
+                            texts.length(settings.longest())));
             out.append("<p><label>")
                     .append(Plain.html(texts.say("page.need.for")))
                     .append(" <select name=\"hours\">");
@@ -200,14 +232,21 @@ public final class AnswerPages {
                     .append("<br><input name=\"reason\" maxlength=\"300\" autocomplete=\"off\"></label></p>\n");
             end(out, texts.say("page.need.button"), "");
         }
-        begin(out, texts.say("page.stop"), "stop");
-        tag(out, "p", "", texts.say(settings.stopByOwner() ? "page.stop.text.act" : "page.stop.text.tell", "job", job));
-        end(
-                out,
-                texts.say(settings.stopByOwner() ? "page.stop.button" : "page.stop.ask"),
-                settings.stopByOwner() ? " class=\"stop\"" : "");
+        if (about.stop() != Answers.Stop.NOT_ASKED) {
+            boolean ends = about.stop() == Answers.Stop.ENDS;
+            begin(out, texts.say("page.stop"), "stop");
+            tag(
+                    out,
+                    "p",
+                    "",
+                    texts.say(
+                            !ends ? "page.stop.text.tell" : waits ? "page.stop.text.act.waiting" : "page.stop.text.act",
+                            "job",
+                            job));
+            end(out, texts.say(ends ? "page.stop.button" : "page.stop.ask"), ends ? " class=\"stop\"" : "");
+        }
         begin(out, texts.say("page.mine"), "mine");
-        tag(out, "p", "", texts.say("page.mine.text"));
+        tag(out, "p", "", texts.say(of(claim, "page.mine.text", "page.mine.text.you")));
         end(out, texts.say("page.mine.button"), " class=\"quiet\"");
         return out.append("</main>\n</body>\n</html>\n").toString();
     }

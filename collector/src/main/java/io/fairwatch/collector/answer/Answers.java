@@ -3,6 +3,7 @@ package io.fairwatch.collector.answer;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fairwatch.collector.answer.AnswerLinks.Claim;
+import io.fairwatch.collector.run.PendingJob;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.run.Subject;
@@ -16,6 +17,7 @@ import io.fairwatch.collector.store.Notice.Topic;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.collector.text.Plain;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -66,46 +68,134 @@ public final class Answers {
         this.clock = clock;
     }
 
+    /** What comes of "it may be ended". */
+    enum Stop {
+        /** It cannot be said of this. */
+        NOT_ASKED,
+        /** Staff are told. */
+        STAFF,
+        /** The job is ended. */
+        ENDS
+    }
+
     /**
      * What a claim is about, as it stands. Immutable.
      *
+     * @param subject a run, a waiting job or a user, as the store has it
+     * @param job as Slurm's commands take it; empty for a user
+     * @param name name of the job; empty for a user
      * @param open whether there is still something to answer
+     * @param stop what comes of "it may be ended"
      * @param times how often the owner may still say that it is needed
-     * @param until until when the job is excused for now; absent: it is not
+     * @param until until when it is excused for now; absent: it is not
      */
-    public record Case(Run run, FindingRow finding, boolean open, int times, Optional<Instant> until) {}
+    record Case(
+            Subject subject,
+            String job,
+            String name,
+            FindingRow finding,
+            boolean open,
+            Stop stop,
+            int times,
+            Optional<Instant> until) {}
 
-    /** What a claim is about; empty if the store does not know it. */
+    /** What a claim is about, before its finding is looked at. */
+    private record About(
+            Subject subject, String job, String name, String user, String account, boolean there, Stop stop) {}
+
+    /** What a claim is about; empty if the store does not know it, or not any more. */
     Optional<Case> look(Claim claim) throws StoreException {
-        Optional<Run> run = store.runsOf(claim.run().jobId()).stream()
-                .filter(one -> sameRun(one.key(), claim.run()))
-                .findFirst();
-        Optional<FindingRow> finding = store.findingsOf(claim.run().jobId()).stream()
-                .filter(row -> sameRun(row.run(), claim.run())
-                        && row.rule().equals(claim.rule())
-                        && row.since().toEpochMilli() == claim.since().toEpochMilli())
-                .findFirst();
-        if (run.isEmpty() || finding.isEmpty() || !run.get().owner().user().equals(claim.user())) {
+        Optional<About> found = about(claim).filter(one -> one.user().equals(claim.user()));
+        if (found.isEmpty()) {
+            return Optional.empty();
+        }
+        About about = found.get();
+        Optional<FindingRow> finding = finding(about, claim);
+        if (finding.isEmpty()) {
             return Optional.empty();
         }
         Instant now = clock.instant();
-        long said = store
-                .audit(new Store.AuditFilter(
-                        Optional.of(claim.run().jobId()), Optional.empty(), Optional.empty(), MOST_AUDIT))
-                .stream()
-                .filter(entry -> entry.what().equals(NEEDED)
-                        && entry.run().filter(key -> sameRun(key, claim.run())).isPresent())
-                .count();
         return Optional.of(new Case(
-                run.get(),
+                about.subject(),
+                about.job(),
+                about.name(),
                 finding.get(),
-                run.get().end().isEmpty() && finding.get().state() != FindingRow.State.RESOLVED,
-                (int) Math.max(0, settings.mostTimes - said),
+                about.there() && finding.get().state() != FindingRow.State.RESOLVED,
+                about.stop(),
+                (int) Math.max(0, settings.mostTimes - timesSaid(about.subject(), claim)),
                 store.exemptions(now).stream()
-                        .filter(one -> one.covers(
-                                run.get().key(), claim.user(), run.get().owner().account(), claim.rule()))
+                        .filter(one -> one.covers(about.subject(), claim.user(), about.account(), claim.rule()))
                         .flatMap(one -> one.until().stream())
                         .max(Instant::compareTo)));
+    }
+
+    private Optional<About> about(Claim claim) throws StoreException {
+        Stop stop = settings.stopByOwner ? Stop.ENDS : Stop.STAFF;
+        if (claim.subject() instanceof RunKey key) {
+            return store.runsOf(key.jobId()).stream()
+                    .filter(run -> sameRun(run.key(), key))
+                    .findFirst()
+                    .map(run -> new About(
+                            run.key(),
+                            run.displayId(),
+                            run.name(),
+                            run.owner().user(),
+                            run.owner().account(),
+                            run.end().isEmpty(),
+                            stop));
+        }
+        if (claim.subject() instanceof Subject.Waiting waits) {
+            return waiting(waits.jobId())
+                    .filter(job -> job.cluster().equals(waits.cluster())
+                            && job.submit().getEpochSecond() == waits.submit().getEpochSecond())
+                    .map(job -> new About(
+                            new Subject.Waiting(job.cluster(), job.jobId(), job.submit()),
+                            job.displayId().replaceFirst("%\\d+]$", "]"), // as scancel takes it
+                            job.name(),
+                            job.owner().user(),
+                            job.owner().account(),
+                            true,
+                            job.isRestOfArray() ? Stop.STAFF : stop));
+        }
+        return claim.subject() instanceof Subject.Person person
+                ? Optional.of(new About(person, "", "", person.user(), "", true, Stop.NOT_ASKED))
+                : Optional.empty();
+    }
+
+    private Optional<FindingRow> finding(About about, Claim claim) throws StoreException {
+        return about.subject() instanceof RunKey run
+                ? store.findingsOf(run.jobId()).stream()
+                        .filter(row -> sameRun(row.run(), run)
+                                && row.rule().equals(claim.rule())
+                                && row.since().toEpochMilli() == claim.since().toEpochMilli())
+                        .findFirst()
+                : store.finding(about.subject(), claim.rule(), claim.since());
+    }
+
+    /** How often it was said that it is needed: of a run, of a waiting job, of an episode of a user. */
+    private long timesSaid(Subject subject, Claim claim) throws StoreException {
+        OptionalLong job = jobOf(subject);
+        return store
+                .audit(new Store.AuditFilter(
+                        job.isPresent() ? Optional.of(job.getAsLong()) : Optional.empty(),
+                        job.isPresent() ? Optional.empty() : Optional.of(claim.user()),
+                        Optional.empty(),
+                        MOST_AUDIT))
+                .stream()
+                .filter(entry -> entry.what().equals(NEEDED) && isAbout(entry, subject, claim))
+                .count();
+    }
+
+    private static boolean isAbout(AuditEntry entry, Subject subject, Claim claim) {
+        if (subject instanceof RunKey run) {
+            return entry.run().filter(key -> sameRun(key, run)).isPresent();
+        }
+        return entry.run().isEmpty()
+                && (subject instanceof Subject.Waiting waits
+                        ? !entry.at().isBefore(waits.submit()) // of another job that had this number before
+                        : entry.job().isEmpty()
+                                && entry.rule().equals(Optional.of(claim.rule()))
+                                && entry.inputs().contains(claim.since().toString()));
     }
 
     private static boolean sameRun(RunKey one, RunKey other) {
@@ -114,13 +204,47 @@ public final class Answers {
                 && one.start().getEpochSecond() == other.start().getEpochSecond();
     }
 
-    /** The same for the same run, and fit for an address. */
-    private static String id(String what, RunKey run) {
-        return (what + "-" + Exemption.valueOf(run)).replaceAll("[^A-Za-z0-9]", "-");
+    private static OptionalLong jobOf(Subject subject) {
+        return subject instanceof RunKey run
+                ? OptionalLong.of(run.jobId())
+                : subject instanceof Subject.Waiting job ? OptionalLong.of(job.jobId()) : OptionalLong.empty();
+    }
+
+    private static Optional<RunKey> runOf(Subject subject) {
+        return subject instanceof RunKey run ? Optional.of(run) : Optional.empty();
+    }
+
+    /** What an answer excuses: of a run or a waiting job whatever rule finds it, of a user only what the mail was about. */
+    private static Exemption excuse(String what, Subject subject, Claim claim, Instant now, Instant until, String why) {
+        String value = subject instanceof RunKey run
+                ? Exemption.valueOf(run)
+                : subject instanceof Subject.Waiting job ? Exemption.valueOf(job) : claim.user();
+        return new Exemption(
+                id(what, subject, claim, value),
+                subject instanceof RunKey
+                        ? Exemption.Scope.RUN
+                        : subject instanceof Subject.Waiting ? Exemption.Scope.WAITING : Exemption.Scope.USER,
+                value,
+                subject instanceof Subject.Person ? Optional.of(claim.rule()) : Optional.empty(),
+                now,
+                Optional.of(until),
+                "owner " + claim.user(),
+                why);
+    }
+
+    /** The same for the same, and fit for an address. */
+    private static String id(String what, Subject subject, Claim claim, String value) {
+        if (subject instanceof Subject.Person) {
+            // names that differ in a dot only are two persons
+            return what.replace(' ', '-') + "-"
+                    + UUID.nameUUIDFromBytes((value + "\n" + claim.rule()).getBytes(StandardCharsets.UTF_8));
+        }
+        return (what + (subject instanceof Subject.Waiting ? "-waiting-" : "-") + value)
+                .replaceAll("[^A-Za-z0-9]", "-");
     }
 
     /**
-     * The owner needs the job as it is.
+     * The owner needs it as it is.
      *
      * @param length how long; no longer than allowed
      * @return until when; empty if it cannot be said any more
@@ -135,39 +259,36 @@ public final class Answers {
         String why = Plain.line(reason, LONGEST_REASON);
         ObjectNode inputs = inputs(claim);
         inputs.put("until", until.toString());
-        RunKey run = about.get().run().key();
+        Subject subject = about.get().subject();
         store.saveDecisions(new Store.Decisions(
                 List.of(),
                 List.of(),
-                List.of(new Exemption(
-                        id("owner", run),
-                        Exemption.Scope.RUN,
-                        Exemption.valueOf(run),
-                        // who needs the job needs it whatever rule found it
-                        Optional.empty(),
-                        now,
-                        Optional.of(until),
-                        "owner " + claim.user(),
-                        why)),
+                // who needs the job needs it whatever rule found it
+                List.of(excuse("owner", subject, claim, now, until, why)),
                 List.of(entry(
                         "owner " + claim.user(),
                         NEEDED,
                         Outcome.NOTED,
-                        Optional.of(run),
+                        runOf(subject),
                         Optional.of(claim.rule()),
                         claim.user(),
                         why,
-                        inputs))));
+                        inputs,
+                        jobOf(subject)))));
         return Optional.of(until);
     }
 
     /**
      * The owner says that the job may be ended: it will be, or staff are told.
      *
-     * @return false: there is nothing to end any more
+     * @return what comes of it; empty: there is nothing to end any more
      */
-    synchronized boolean stop(Claim claim, String answer) throws StoreException {
-        return said(claim, "stop it", answer, settings.stopByOwner);
+    synchronized Optional<Stop> stop(Claim claim, String answer) throws StoreException {
+        Optional<Case> about = look(claim).filter(one -> one.open() && one.stop() != Stop.NOT_ASKED);
+        if (about.isPresent()) {
+            keepAnswer(about.get(), claim, "stop it", answer, about.get().stop() == Stop.ENDS);
+        }
+        return about.map(Case::stop);
     }
 
     /**
@@ -176,23 +297,26 @@ public final class Answers {
      * @return false: it is over
      */
     synchronized boolean notMine(Claim claim, String answer) throws StoreException {
-        return said(claim, "not mine", answer, false);
+        Optional<Case> about = look(claim).filter(Case::open);
+        if (about.isPresent()) {
+            keepAnswer(about.get(), claim, "not mine", answer, false);
+        }
+        return about.isPresent();
     }
 
-    private boolean said(Claim claim, String what, String answer, boolean act) throws StoreException {
-        Optional<Case> about = look(claim).filter(Case::open);
-        if (about.isEmpty()) {
-            return false;
-        }
+    private void keepAnswer(Case about, Claim claim, String what, String answer, boolean act) throws StoreException {
         Instant now = clock.instant();
-        FindingRow finding = about.get().finding();
-        RunKey run = about.get().run().key();
+        FindingRow finding = about.finding();
+        Subject subject = about.subject();
         int step = finding.progress().planned();
         List<Notice> notices = new ArrayList<>();
         if (act) {
             notices.add(new Notice(
-                    "stop " + Exemption.valueOf(run),
-                    run,
+                    "stop "
+                            + (subject instanceof Subject.Waiting job
+                                    ? "waiting " + Exemption.valueOf(job)
+                                    : Exemption.valueOf((RunKey) subject)),
+                    subject,
                     finding.rule(),
                     finding.since(),
                     new Notice.Aim(step, Channel.SLURM, Topic.ANSWERED, "cancel"),
@@ -207,32 +331,25 @@ public final class Answers {
         } else {
             notices.addAll(teller.news(finding, step, Topic.ANSWERED, List.of(Channel.STAFF), answer));
         }
-        Set<String> known =
-                store.noticesOf(run.jobId()).stream().map(Notice::id).collect(Collectors.toSet());
+        Set<String> known = (jobOf(subject).isPresent()
+                        ? store.noticesOf(jobOf(subject).getAsLong())
+                        : store.noticesIn(
+                                List.of(Notice.State.values()), finding.since().minusMillis(1)))
+                .stream().map(Notice::id).collect(Collectors.toSet());
         store.saveDecisions(new Store.Decisions(
                 List.of(),
                 notices.stream().filter(one -> !known.contains(one.id())).toList(),
-                act
-                        ? List.of()
-                        : List.of(new Exemption(
-                                id(what, run),
-                                Exemption.Scope.RUN,
-                                Exemption.valueOf(run),
-                                Optional.empty(),
-                                now,
-                                Optional.of(now.plus(settings.longest)),
-                                "owner " + claim.user(),
-                                what)),
+                act ? List.of() : List.of(excuse(what, subject, claim, now, now.plus(settings.longest), what)),
                 List.of(entry(
                         "owner " + claim.user(),
                         what,
                         Outcome.NOTED,
-                        Optional.of(run),
+                        runOf(subject),
                         Optional.of(claim.rule()),
                         claim.user(),
                         act ? "the job is to be ended" : "staff are told",
-                        inputs(claim)))));
-        return true;
+                        inputs(claim),
+                        jobOf(subject)))));
     }
 
     // ---- staff
@@ -364,17 +481,24 @@ public final class Answers {
 
     /** A job that waits, by Slurm's newest answer. */
     Optional<Subject.Waiting> waitingJob(long jobId) throws StoreException {
+        return waiting(jobId).map(job -> new Subject.Waiting(job.cluster(), job.jobId(), job.submit()));
+    }
+
+    private Optional<PendingJob> waiting(long jobId) throws StoreException {
         return store.view().stream()
                 .flatMap(view -> view.pending().stream())
                 .filter(job -> job.jobId() == jobId)
-                .findFirst()
-                .map(job -> new Subject.Waiting(job.cluster(), job.jobId(), job.submit()));
+                .findFirst();
     }
 
-    /** Staff write something down about a job; false if nobody knows the job. */
+    /** Staff write something down about a job that runs, ran or waits; false if nobody knows the job. */
     boolean comment(long jobId, String by, String text) throws StoreException {
-        Optional<Run> run = store.runsOf(jobId).stream().findFirst();
-        if (run.isEmpty()) {
+        // what waits first: of a requeued job the run before is another matter
+        Optional<PendingJob> waits = waiting(jobId);
+        Optional<Run> run = waits.isPresent()
+                ? Optional.empty()
+                : store.runsOf(jobId).stream().findFirst();
+        if (run.isEmpty() && waits.isEmpty()) {
             return false;
         }
         store.saveDecisions(new Store.Decisions(
@@ -385,11 +509,15 @@ public final class Answers {
                         "staff " + by,
                         "comment",
                         Outcome.NOTED,
-                        Optional.of(run.get().key()),
+                        run.map(Run::key),
                         Optional.empty(),
-                        run.get().owner().user(),
+                        waits.map(PendingJob::owner)
+                                .or(() -> run.map(Run::owner))
+                                .orElseThrow()
+                                .user(),
                         Plain.line(text, LONGEST_REASON),
-                        JSON.createObjectNode()))));
+                        JSON.createObjectNode(),
+                        OptionalLong.of(jobId)))));
         return true;
     }
 
@@ -407,27 +535,6 @@ public final class Answers {
                 ? Optional.of(
                         new RunKey(parts[0], Long.parseLong(parts[1]), Instant.ofEpochSecond(Long.parseLong(parts[2]))))
                 : Optional.empty();
-    }
-
-    private AuditEntry entry(
-            String actor,
-            String what,
-            Outcome outcome,
-            Optional<RunKey> run,
-            Optional<String> rule,
-            String user,
-            String reason,
-            ObjectNode inputs) {
-        return entry(
-                actor,
-                what,
-                outcome,
-                run,
-                rule,
-                user,
-                reason,
-                inputs,
-                run.isPresent() ? OptionalLong.of(run.get().jobId()) : OptionalLong.empty());
     }
 
     private AuditEntry entry(

@@ -7,8 +7,12 @@
  * <p>Decisions:
  *
  * <ul>
- *   <li><b>No login.</b> Who has the mail has the link; it says which run, which rule, whose and until when, and is signed
- *       with HMAC-SHA256. It can excuse or end that one run and nothing else, so a forwarded mail is a small matter.
+ *   <li><b>No login.</b> Who has the mail has the link; it says about what, which rule, whose and until when, and is
+ *       signed with HMAC-SHA256. It can excuse or end that one thing and nothing else, so a forwarded mail is a small matter.
+ *   <li><b>What has a link, and what has none.</b> A run and a job that waits: needed until, may be ended, not mine. A job that
+ *       waits is excused until it starts, and is cancelled only where owners may end running jobs; the rest of an array goes
+ *       to staff, since its number means the tasks that run, too. What a user did or keeps: needed until, not mine, for that
+ *       one rule; there is nothing to end. A node is nobody's, so staff alone hear of it.
  *   <li><b>GET changes nothing.</b> Mail scanners follow links; only the button of the page posts.
  *   <li><b>No JavaScript, no cookies, nothing from elsewhere</b>: the page is one form, and its policy says so.
  *   <li><b>An answer pauses the ladder and changes no verdict</b>: everybody still sees what the job does.

@@ -73,6 +73,9 @@ final class Conditions {
         if (due.job() instanceof Job.Running running && isOver(running.run())) {
             return new Answer.Never("the job has ended");
         }
+        if (isRestOfArray(due.job())) {
+            return new Answer.Never("its number means the tasks of its array that run, too");
+        }
         if (due.job().asOf().isBefore(due.asOf())) {
             return new Answer.Wait("Slurm's newest answer does not name the job");
         }
@@ -150,8 +153,7 @@ final class Conditions {
     private Optional<Answer> never(Due due, Optional<Notice> warning) {
         FindingRow finding = due.finding();
         int step = due.notice().aim().step();
-        if (due.job() instanceof Job.Waiting waits
-                && waits.job().displayId().startsWith(waits.job().jobId() + "_")) {
+        if (isRestOfArray(due.job())) {
             return Optional.of(new Answer.Never("its number means the tasks of its array that run, too"));
         }
         if (settings.modeOf(due.notice().rule()) == Mode.OFF) {
@@ -175,6 +177,10 @@ final class Conditions {
         return due.deed() == Deed.LOWER_QOS && settings.lowQos().isEmpty()
                 ? Optional.of(new Answer.Never("no QoS is configured for it"))
                 : Optional.empty();
+    }
+
+    private static boolean isRestOfArray(Job job) {
+        return job instanceof Job.Waiting waits && waits.job().isRestOfArray();
     }
 
     private static boolean isOnItsWay(Notice warning) {

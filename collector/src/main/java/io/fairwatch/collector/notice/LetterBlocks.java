@@ -87,14 +87,15 @@ final class LetterBlocks {
                 fix,
                 command(running && !String.join("\n", fix).contains("scancel "), scancel),
                 owner && !done ? next(matter.course()) : List.of(),
-                owner && !done
-                        ? matter.course()
-                                .answer()
-                                .map(answer -> new Link(
-                                        texts.say("do.answer", "until", texts.full(answer.until())),
-                                        texts.say("do.answer.link"),
-                                        answer.link().toString()))
-                        : Optional.empty());
+                owner && !done ? answer(matter.course(), "do.answer.link") : Optional.empty());
+    }
+
+    private Optional<Link> answer(Matter.Course course, String label) {
+        return course.answer()
+                .map(answer -> new Link(
+                        texts.say("do.answer", "until", texts.full(answer.until())),
+                        texts.say(label),
+                        answer.link().toString()));
     }
 
     private Optional<Command> command(boolean wanted, String scancel) {
@@ -384,7 +385,11 @@ final class LetterBlocks {
                 fix,
                 command(false, ""),
                 owner ? next(about.course()) : List.of(),
-                Optional.empty());
+                owner && order.news().isEmpty()
+                        ? answer(
+                                about.course(),
+                                other.subject() instanceof Subject.Waiting ? "do.answer.link" : "do.answer.link.you")
+                        : Optional.empty());
     }
 
     static String job(Run run) {

@@ -53,7 +53,10 @@ final class LetterHead {
         if (news instanceof News.Proposed) {
             return say("subject.proposed", "sentence", sentence());
         }
-        return say(news instanceof News.Unreachable ? "subject.unreachable" : "subject.answered");
+        return say(
+                news instanceof News.Unreachable
+                        ? "subject.unreachable"
+                        : job.isEmpty() ? "subject.answered.you" : "subject.answered");
     }
 
     private String found() {
@@ -139,7 +142,9 @@ final class LetterHead {
             return List.of(say("opening.unreachable"), Plain.line(unreachable.why(), 300));
         }
         String answer = news instanceof News.Answered answered ? answered.answer() : "";
-        return List.of(say("opening.answered"), say("answer.was", "answer", Plain.line(answer, 500)));
+        return List.of(
+                say(job.isEmpty() ? "opening.answered.you" : "opening.answered"),
+                say("answer.was", "answer", Plain.line(answer, 500)));
     }
 
     private String deed(News.Done done) {

@@ -2,6 +2,7 @@ package io.fairwatch.collector.notice;
 
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.run.Subject;
 import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.GpuSeries;
 import io.fairwatch.collector.store.GpuUse;
@@ -36,7 +37,7 @@ public final class MatterSource {
     /** Where owners can answer. */
     @FunctionalInterface
     public interface Answers {
-        /** The link for the owner of a run; empty if answers are not taken. */
+        /** The link for whom a finding is told to; empty if answers are not taken. */
         Optional<Matter.Answering> of(FindingRow finding, Instant now);
     }
 
@@ -158,6 +159,12 @@ public final class MatterSource {
     }
 
     Matter.Other other(FindingRow finding, Instant now) {
-        return new Matter.Other(finding, course(List.of(finding), Optional.empty(), now));
+        // a node is nobody's, so there is nobody to answer for it
+        return new Matter.Other(
+                finding,
+                course(
+                        List.of(finding),
+                        finding.subject() instanceof Subject.OnNode ? Optional.empty() : answers.of(finding, now),
+                        now));
     }
 }

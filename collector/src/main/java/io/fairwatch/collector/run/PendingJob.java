@@ -29,6 +29,11 @@ public record PendingJob(
         Optional<String> comment,
         Optional<String> reservation) {
 
+    /** Whether it is the waiting rest of an array: then its number means the tasks that run, too. */
+    public boolean isRestOfArray() {
+        return displayId.startsWith(jobId + "_");
+    }
+
     /** A job without a comment, outside of any reservation. */
     public PendingJob(
             String cluster,

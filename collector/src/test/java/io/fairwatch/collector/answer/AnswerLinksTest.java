@@ -33,7 +33,7 @@ class AnswerLinksTest {
         assertEquals(claim.user(), read.user());
         assertEquals("idle-gpu", read.rule());
         assertEquals(NOW, read.since());
-        assertEquals(83549, read.run().jobId());
+        assertEquals(new RunKey("lab", 83549, Instant.parse("2026-11-23T11:00:00Z")), read.subject());
         assertEquals(Instant.parse("2026-11-30T12:00:00Z"), read.expires());
         assertTrue(links.read(token, NOW.plus(Duration.ofDays(7))) instanceof Read.Expired);
     }

@@ -728,6 +728,30 @@ class EnforcerTest {
         assertTrue(audit().contains("cancel INTENDED: its owner said that it may be ended"), audit().toString());
     }
 
+    private void askedToCancelWaiting() throws Exception {
+        FindingRow row = finding(new Subject.Waiting("lab", 84000, SINCE), "bob");
+        Notice asked = notice(
+                row,
+                new Notice.Aim(2, Notice.Channel.SLURM, Notice.Topic.ANSWERED, "cancel"),
+                Notice.State.PLANNED,
+                "");
+        store.saveFindings(List.of(row), List.of(asked, deed().with(Notice.State.WITHHELD, 0, "", now)));
+    }
+
+    @Test
+    @DisplayName("a waiting job is cancelled when its owner says so, but not the rest of an array")
+    void askedOfWaiting() throws Exception {
+        askedToCancelWaiting();
+        waits(new PendingJob(
+                "lab", 84000, "84000_[10-99]", WAITS.owner(), "waits", SINCE, "Resources", WAITS.request()));
+        assertEquals(0, enforcer(settings(Enforcer.Mode.OFF, 10, 3)).round(now));
+        assertEquals(List.of(), taken);
+        askedToCancelWaiting();
+        waits(WAITS);
+        assertEquals(1, enforcer(settings(Enforcer.Mode.OFF, 10, 3)).round(now));
+        assertEquals(List.of("cancel 84000"), taken);
+    }
+
     @Test
     @DisplayName("who says later that the job is needed keeps it, though its end was asked for and only had to wait")
     void neededAfterAll() throws Exception {

@@ -18,6 +18,7 @@ import io.fairwatch.collector.store.Store;
 import io.vertx.core.Vertx;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.net.URI;
 import java.time.DayOfWeek;
 import java.time.Duration;
 import java.time.Instant;
@@ -35,6 +36,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.DisplayName;
@@ -51,6 +53,8 @@ class NotifierTest {
 
     private final MemoryStore store = new MemoryStore(Samples::uses);
     private final List<String> posted = new ArrayList<>();
+    private final AtomicInteger links = new AtomicInteger();
+    private boolean answers;
     private List<RuleInfo.Step> ladder = List.of();
     private final Map<String, Person.Known> people = new HashMap<>();
     private Outbox.Outcome hook = new Outbox.Outcome.Delivered("HTTP 204");
@@ -87,11 +91,20 @@ class NotifierTest {
                 new MatterSource(
                         store,
                         rule -> new RuleInfo(Duration.ofHours(1), rule.equals("weekly"), ladder),
-                        (finding, at) -> Optional.empty(),
+                        (finding, at) -> answered(finding, at),
                         0),
                 new LetterWriter(Samples.SITE, Texts.Languages.shippedIn(Samples.ZONE)),
                 settings,
                 () -> now);
+    }
+
+    private Optional<Matter.Answering> answered(FindingRow finding, Instant at) {
+        return answers
+                ? Optional.of(new Matter.Answering(
+                        URI.create("https://fw.example.org/answer/" + links.incrementAndGet()
+                                + finding.subject().getClass().getSimpleName()),
+                        at.plusSeconds(60)))
+                : Optional.empty();
     }
 
     private Notifier.Recipients recipients() {
@@ -506,6 +519,38 @@ class NotifierTest {
                 List.of(other), planner().plan(other, Optional.empty(), OWNER).orElseThrow());
         store.saveFindings(List.of(other.resolved(now)), List.of());
         assertEquals(1, notifier.deliverDue().withheld());
+    }
+
+    @Test
+    @DisplayName("the owner can answer about a waiting job and about what they use; nobody answers for a node")
+    void answersWithoutRuns() throws Exception {
+        answers = true;
+        Notifier notifier = notifier(ON);
+        slurmSays(Samples.NOW);
+        FindingRow waiting = about(new Subject.Waiting("aicloud", 84000, Samples.START), Samples.USER);
+        FindingRow week = about(new Subject.Person("aicloud", Samples.USER), Samples.USER);
+        FindingRow node = about(new Subject.OnNode("aicloud", "nv-ai-01"), "");
+        for (FindingRow row : List.of(waiting, week)) {
+            store.saveFindings(
+                    List.of(row), planner().plan(row, Optional.empty(), OWNER).orElseThrow());
+        }
+        for (FindingRow row : List.of(waiting, node)) {
+            store.saveFindings(
+                    List.of(row),
+                    planner()
+                            .plan(row, Optional.empty(), to(Notice.Channel.STAFF, 1))
+                            .orElseThrow());
+        }
+        assertEquals(4, notifier.deliverDue().delivered());
+        String mine = sent.get(0).letter().text();
+        assertTrue(mine.contains("https://fw.example.org/answer/1Waiting"), mine);
+        assertTrue(mine.contains("https://fw.example.org/answer/2Person"), mine);
+        String html = sent.get(0).letter().html();
+        assertTrue(html.contains("https://fw.example.org/answer/1Waiting"), html);
+        assertTrue(html.contains("Say that you need it as it is, or that it is not yours"), html);
+        String staffs = sent.get(1).letter().text();
+        assertTrue(staffs.contains("Node nv-ai-01"), staffs);
+        assertTrue(!staffs.contains("/answer/"), staffs);
     }
 
     private static FindingRow about(Subject subject, String user) {
