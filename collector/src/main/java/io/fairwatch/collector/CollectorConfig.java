@@ -322,6 +322,11 @@ record CollectorConfig(
             }
         }
 
+        /** Whether mails do not reach those whom they concern. */
+        boolean rehearses() {
+            return mode == Notifier.Mode.RECORD || redirectAllTo.isPresent();
+        }
+
         SmtpOutbox.Settings smtp() {
             return smtp(host, port, startTls, caFile, username, passwordFile, from, bounces, replyTo, timeout);
         }

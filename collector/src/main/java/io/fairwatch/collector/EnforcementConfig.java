@@ -97,10 +97,12 @@ record EnforcementConfig(
         };
     }
 
-    Enforcer.Settings settings(Duration staleAfter) {
+    /** @param rehearsal whether mails do not reach owners */
+    Enforcer.Settings settings(Duration staleAfter, boolean rehearsal) {
         return new Enforcer.Settings(
                 mode,
                 Set.copyOf(rules),
+                rehearsal,
                 stopByOwner,
                 mostPerHour,
                 mostPerUser,

@@ -295,7 +295,8 @@ public final class Main implements Callable<Integer> {
             Judge.Settings judges = new Judge.Settings(
                     busyAbove, staleAfter, config.escalation().ladder());
             Judge judge = new Judge(store, rules, planner::plan, clock, judges);
-            Enforcer.Settings enforcement = config.enforcement().settings(staleAfter);
+            Enforcer.Settings enforcement =
+                    config.enforcement().settings(staleAfter, config.mail().rehearses());
             Enforcer enforcer = new Enforcer(
                     store,
                     new SlurmDeeds(new SlurmControl(config.slurm().settings(), clock), enforcement, clock),
@@ -630,8 +631,8 @@ public final class Main implements Callable<Integer> {
             InstantSource clock) {
         CollectorConfig config = setup.config();
         People people = setup.people();
-        Enforcer.Settings enforcement =
-                config.enforcement().settings(config.slurm().staleAfter());
+        Enforcer.Settings enforcement = config.enforcement()
+                .settings(config.slurm().staleAfter(), config.mail().rehearses());
         return new Notifier(
                 store,
                 outbox,

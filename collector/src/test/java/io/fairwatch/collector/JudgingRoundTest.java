@@ -68,6 +68,7 @@ class JudgingRoundTest {
                             new Enforcer.Settings(
                                     Enforcer.Mode.OFF,
                                     Set.of(),
+                                    true,
                                     false,
                                     1,
                                     1,

@@ -55,6 +55,9 @@ final class Conditions {
     sealed interface Answer {
         record Yes(ObjectNode inputs) implements Answer {}
 
+        /** All that must hold does, but nobody was really warned. */
+        record Rehearsed(ObjectNode inputs) implements Answer {}
+
         /** Not now. */
         record Wait(String why) implements Answer {}
 
@@ -144,9 +147,11 @@ final class Conditions {
             }
         }
         Optional<Answer> unannounced = unannounced(due, warning, inputs, now);
-        return unannounced.isPresent()
-                ? unannounced.get()
-                : capped(due, inputs, now).orElse(new Answer.Yes(inputs));
+        if (unannounced.isPresent()) {
+            return unannounced.get();
+        }
+        boolean rehearsed = settings.rehearsal() || isRehearsed(warning);
+        return capped(due, inputs, now).orElse(rehearsed ? new Answer.Rehearsed(inputs) : new Answer.Yes(inputs));
     }
 
     /** What will not change any more. */
@@ -166,9 +171,10 @@ final class Conditions {
         if (warning.filter(Conditions::isOnItsWay).isPresent()) {
             return Optional.of(new Answer.Wait("its owner is being told first that this will be done"));
         }
-        if (finding.toldAt().isEmpty()
-                || warning.filter(notice -> notice.state() == Notice.State.DELIVERED)
-                        .isEmpty()) {
+        boolean told = finding.toldAt().isPresent()
+                && warning.filter(notice -> notice.state() == Notice.State.DELIVERED)
+                        .isPresent();
+        if (!told && !isRehearsed(warning)) {
             return Optional.of(new Answer.Never("the owner's last warning was not delivered"));
         }
         if (finding.progress().planned() != step || finding.progress().done() != step - 1) {
@@ -177,6 +183,10 @@ final class Conditions {
         return due.deed() == Deed.LOWER_QOS && settings.lowQos().isEmpty()
                 ? Optional.of(new Answer.Never("no QoS is configured for it"))
                 : Optional.empty();
+    }
+
+    private static boolean isRehearsed(Optional<Notice> warning) {
+        return warning.filter(Notice::isRehearsed).isPresent();
     }
 
     private static boolean isRestOfArray(Job job) {

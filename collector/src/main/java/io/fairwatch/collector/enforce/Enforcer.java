@@ -59,6 +59,7 @@ public final class Enforcer {
      *
      * @param mode what comes of a deed that is due
      * @param rules rules for which the mode holds; for all others it is off
+     * @param rehearsal mails do not reach owners: what a ladder comes to is not done, and kept as what would have been
      * @param stopByOwner whether a job is ended when its owner says so by the link in a mail
      * @param mostPerHour most deeds within an hour
      * @param mostPerUser most deeds to one user's jobs within 24 hours
@@ -71,6 +72,7 @@ public final class Enforcer {
     public record Settings(
             Mode mode,
             Set<String> rules,
+            boolean rehearsal,
             boolean stopByOwner,
             int mostPerHour,
             int mostPerUser,
@@ -222,6 +224,10 @@ public final class Enforcer {
                     && due.notice.aim().topic() == Topic.FINDING;
             return proposes ? propose(due, yes.inputs()) : act(due, yes.inputs());
         }
+        if (answer instanceof Answer.Rehearsed rehearsed) {
+            rehearse(due, rehearsed.inputs());
+            return false;
+        }
         boolean forGood = answer instanceof Answer.Never;
         String why = answer instanceof Answer.Never never
                 ? never.why()
@@ -243,6 +249,21 @@ public final class Enforcer {
             keep(List.of(), notices, List.of(entry(due, Outcome.NOT_TAKEN, why, inputs(due))));
         }
         return false;
+    }
+
+    /** All holds, but only a rehearsal: kept as what would have been done. A job that it would have ended has no next step. */
+    private void rehearse(Due due, ObjectNode inputs) throws StoreException {
+        String why = Notice.REHEARSAL + "nothing done: "
+                + (settings.modeOf(due.notice.rule()) == Mode.PROPOSE
+                        ? "staff would have been given the command now"
+                        : "it would have been done now");
+        LOG.info("deed rehearsed deed={} job={} rule={}", due.deed.word(), due.job.id(), due.notice.rule());
+        keep(
+                due.deed.ends()
+                        ? List.of()
+                        : List.of(due.finding.delivered(due.notice.aim().step(), false, clock.instant())),
+                List.of(changed(due.notice, State.WITHHELD, why)),
+                List.of(entry(due, Outcome.NOT_TAKEN, why, inputs)));
     }
 
     // ---- doing

@@ -16,6 +16,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -25,6 +26,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -81,6 +83,11 @@ public final class Notifier {
                 throw new IllegalArgumentException("retryFirst: " + retryFirst
                         + " (expected: more than 0 and at most retryMost " + retryMost + ")");
             }
+        }
+
+        /** Whether nobody is told by mail whom it concerns. */
+        boolean rehearses() {
+            return mode == Mode.RECORD || redirectAllTo.isPresent();
         }
 
         Duration waitAfter(int attempts) {
@@ -144,6 +151,8 @@ public final class Notifier {
     private final Settings settings;
     private final InstantSource clock;
     private final ReentrantLock oneAtATime = new ReentrantLock();
+    /** Whether nothing is left of a rehearsal that went before. Guarded by the lock. */
+    private boolean earnest;
 
     public Notifier(
             Store store,
@@ -200,6 +209,39 @@ public final class Notifier {
         return lost.size();
     }
 
+    /**
+     * When mails are switched on, what was rehearsed is no reason for a next step: its episodes end, and what goes on is found
+     * anew, so that its owner is told first. Once in the life of a collector, for only its configuration switches them on.
+     */
+    private void endRehearsals() throws Store.StoreException {
+        if (earnest || settings.rehearses()) {
+            return;
+        }
+        List<FindingRow> open = store.openFindings().stream()
+                .filter(row -> row.progress().planned() > 0)
+                .toList();
+        Optional<Instant> first = open.stream().map(FindingRow::since).min(Comparator.naturalOrder());
+        if (first.isPresent()) {
+            Set<List<Object>> rehearsed = store
+                    .noticesIn(
+                            List.of(State.WITHHELD, State.DELIVERED, State.BOUNCED),
+                            first.get().minusMillis(1))
+                    .stream()
+                    .filter(notice -> notice.aim().topic() == Topic.FINDING && notice.isRehearsed())
+                    .<List<Object>>map(notice -> List.of(notice.subject(), notice.rule(), notice.since()))
+                    .collect(Collectors.toSet());
+            List<FindingRow> ended = open.stream()
+                    .filter(row -> rehearsed.contains(List.<Object>of(row.subject(), row.rule(), row.since())))
+                    .map(row -> row.resolved(clock.instant()))
+                    .toList();
+            if (!ended.isEmpty()) {
+                store.saveFindings(ended, List.of());
+                LOG.info("mails are switched on, what was rehearsed begins anew episodes={}", ended.size());
+            }
+        }
+        earnest = true;
+    }
+
     /** A mail to be: everything of one topic for one recipient. */
     private record Envelope(Channel channel, Topic topic, String recipient, String about) {
         static Envelope of(Notice notice) {
@@ -225,6 +267,7 @@ public final class Notifier {
         try {
             Tally tally = new Tally();
             tally.unconfirmed += markLost();
+            endRehearsals();
             tally.bounced += returned.take();
             Map<Envelope, List<Due>> mails = new LinkedHashMap<>();
             DueNotices round = new DueNotices(store, settings.staleAfter, clock);
@@ -273,8 +316,10 @@ public final class Notifier {
     /** Mails to each address within the last 24 hours. */
     private Map<String, Integer> sentToday() throws Store.StoreException {
         Map<String, Set<String>> mails = new HashMap<>();
-        for (Notice notice : store.noticesIn(
-                List.of(State.DELIVERED, State.UNCONFIRMED), clock.instant().minus(Duration.ofDays(1)))) {
+        List<State> counting = settings.mode == Mode.RECORD
+                ? List.of(State.DELIVERED, State.UNCONFIRMED, State.WITHHELD)
+                : List.of(State.DELIVERED, State.UNCONFIRMED);
+        for (Notice notice : store.noticesIn(counting, clock.instant().minus(Duration.ofDays(1)))) {
             notice.mail().ifPresent(mail -> mails.computeIfAbsent(notice.aim().recipient(), one -> new HashSet<>())
                     .add(mail));
         }
@@ -324,7 +369,8 @@ public final class Notifier {
             return true;
         }
         if (settings.mode == Mode.RECORD) {
-            withhold(notices(due), "mails are switched off", tally);
+            rehearse(written.due(), Optional.of(person.address()), tally);
+            sentToday.merge(envelope.recipient(), 1, Integer::sum);
             return true;
         }
         return handOver(envelope, written.due(), person.address(), written.letter(), sentToday, tally);
@@ -397,8 +443,7 @@ public final class Notifier {
             Tally tally)
             throws Store.StoreException {
         String to = settings.redirectAllTo.orElse(address);
-        String mail = NoticePlanner.digest(
-                due.stream().map(one -> one.notice().id()).sorted().toList());
+        String mail = mailOf(due);
         List<Notice> sending = due.stream()
                 .map(one -> changed(
                         one.notice().in(Optional.of(mail), Optional.of(to)),
@@ -430,12 +475,48 @@ public final class Notifier {
         return !Thread.currentThread().isInterrupted();
     }
 
+    private static String mailOf(List<Due> due) {
+        return NoticePlanner.digest(
+                due.stream().map(one -> one.notice().id()).sorted().toList());
+    }
+
+    /**
+     * Mails are switched off: what would have gone out is kept as withheld, and the ladder goes on as if it had. The finding is
+     * not marked as told, and no deed follows a warning that was only rehearsed.
+     */
+    private void rehearse(List<Due> due, Optional<String> address, Tally tally) throws Store.StoreException {
+        Optional<String> mail = address.map(to -> mailOf(due));
+        List<Notice> notices = new ArrayList<>();
+        List<FindingRow> findings = new ArrayList<>();
+        for (Due one : due) {
+            Notice notice = one.notice();
+            notices.add(changed(
+                    notice.in(mail, address),
+                    State.WITHHELD,
+                    notice.attempts(),
+                    Notice.REHEARSAL + "nobody told: mails are switched off"));
+            if (notice.aim().topic() == Topic.FINDING) {
+                findings.add(one.finding().delivered(notice.aim().step(), false, clock.instant()));
+            }
+        }
+        store.saveFindings(findings, notices);
+        notices.forEach(notice -> LOG.info(
+                "notice rehearsed notice={} about={} rule={} step={} to={}",
+                notice.id(),
+                notice.subject(),
+                notice.rule(),
+                notice.aim().step(),
+                notice.address().orElse(notice.aim().recipient())));
+        tally.withheld += notices.size();
+    }
+
     private boolean callWebhook(List<Due> due, Tally tally) throws Store.StoreException {
-        if (settings.mode == Mode.RECORD || recipients.webhook.isEmpty()) {
-            withhold(
-                    notices(due),
-                    settings.mode == Mode.RECORD ? "mails are switched off" : "there is no webhook any more",
-                    tally);
+        if (recipients.webhook.isEmpty()) {
+            withhold(notices(due), "there is no webhook any more", tally);
+            return true;
+        }
+        if (settings.mode == Mode.RECORD) {
+            rehearse(due, Optional.empty(), tally);
             return true;
         }
         for (Due one : due) {
@@ -469,13 +550,18 @@ public final class Notifier {
         List<FindingRow> findings = new ArrayList<>();
         for (Notice one : sending) {
             Notice notice = changed(
-                    one, State.DELIVERED, one.attempts(), rehearsal ? "rehearsal, nobody told; " + detail : detail);
+                    one,
+                    State.DELIVERED,
+                    one.attempts(),
+                    rehearsal ? Notice.REHEARSAL + "nobody told; " + detail : detail);
             notices.add(notice);
-            if (!rehearsal && notice.aim().topic() == Topic.FINDING) {
+            if (notice.aim().topic() == Topic.FINDING) {
                 // as it is now: it may have gone on while the mail server answered
                 finding(notice)
                         .map(row -> row.delivered(
-                                notice.aim().step(), notice.aim().channel() == Channel.OWNER, notice.changedAt()))
+                                notice.aim().step(),
+                                !rehearsal && notice.aim().channel() == Channel.OWNER,
+                                notice.changedAt()))
                         .ifPresent(findings::add);
             }
         }

@@ -66,7 +66,7 @@ final class Returned {
                 continue;
             }
             count++;
-            String why = "came back: " + said(bounce);
+            String why = (notice.isRehearsed() ? Notice.REHEARSAL : "") + "came back: " + said(bounce);
             notices.add(notice.with(State.BOUNCED, notice.attempts(), why, now));
             LOG.warn(
                     "notice came back notice={} about={} address={} status={} why=\"{}\"",

@@ -29,9 +29,13 @@
  *       be wrong is found when the texts are read. What the numbers are, and in which order they come, is the same for all.
  *   <li><b>Pictures are table cells with a colour</b>, not images: most mail programs load no images, and what is inline
  *       counts as an attachment in some. The text part has the same strip as characters.
- *   <li><b>Mails are off by default</b> ({@code record}): notices are kept as WITHHELD and nothing is sent, so that staff
- *       can see for a week what would have been sent. A notice that was withheld stays so; switching mails on does not send
- *       what was withheld.
+ *   <li><b>Mails are off by default</b> ({@code record}): notices are kept as WITHHELD and nothing is sent, and the ladder
+ *       goes on as if they had been, so that staff can see for two weeks all that would have been sent, when, to whom, and
+ *       what would have been done. A notice that was withheld stays so; switching mails on does not send what was withheld.
+ *   <li><b>Switched on, the ladder begins anew.</b> Episodes in which something was rehearsed end when the first collector with
+ *       mails starts; what goes on is found once more, holds once more, and its owner hears of it first. Setting the same
+ *       episode back would have to overwrite what was rehearsed, because a step of an episode has one notice for ever. An
+ *       owner who was told before the rehearsal hears of it once more.
  *   <li><b>Late is worse than never.</b> When the run has ended or the condition with it, nothing is sent. While the
  *       condition is seen not to hold, but the episode is not over, the mail waits. So a mail server that is away for a
  *       night does not send a hundred stale mails in the morning, and retries need no other end.
@@ -42,8 +46,9 @@
  *       gets no more, until staff say that it is good again or a month has passed.
  *   <li><b>What a mail said will be done is kept with its notice</b>, as it was told and to whom it was shown; whoever does it
  *       later has to find it there.
- *   <li><b>A rehearsal tells nobody.</b> With {@code redirectAllTo} mails are really sent, but to that address; the finding
- *       is then not marked as told, because a later step may only follow a warning that its owner got.
+ *   <li><b>A rehearsal tells nobody.</b> With {@code redirectAllTo} mails are really sent, but to that address, those of later
+ *       steps, too; the finding is then not marked as told, and nothing is done to the job, because that may only follow a
+ *       warning that its owner got. When it ends, the ladder begins anew as above.
  *   <li><b>Refused for good</b> is only what the mail server says of this recipient or this letter. A refused password or
  *       sender is the site's fault: it is an error in the log and tried again, or a typing error in the configuration would
  *       use up everybody's one mail.

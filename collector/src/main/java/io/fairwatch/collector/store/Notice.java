@@ -151,6 +151,17 @@ public record Notice(
         WITHHELD
     }
 
+    /** With this begins the detail of what was only rehearsed. */
+    public static final String REHEARSAL = "rehearsal, ";
+
+    /** The detail of mails that were withheld in a rehearsal by collectors before. */
+    private static final String REHEARSED_BEFORE = "mails are switched off";
+
+    /** Whether it was only rehearsed: nobody was told, and nothing was done. */
+    public boolean isRehearsed() {
+        return detail.startsWith(REHEARSAL) || detail.equals(REHEARSED_BEFORE);
+    }
+
     /** The same notice in another state. */
     public Notice with(State next, int tries, String why, Instant at) {
         return new Notice(

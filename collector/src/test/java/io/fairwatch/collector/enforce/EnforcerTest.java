@@ -49,6 +49,7 @@ class EnforcerTest {
     private final List<String> taken = new ArrayList<>();
     private Function<Deeds.Job, Deeds.Outcome> slurm = job -> new Deeds.Outcome.Done("state COMPLETING");
     private double coverage = 1;
+    private boolean rehearsal;
     private AllocatedGpu.Confidence confidence = AllocatedGpu.Confidence.CONFIRMED;
     private Instant now = SINCE.plus(Duration.ofHours(5));
     private final MemoryStore store = new MemoryStore(run -> List.of(use(run.key())));
@@ -73,6 +74,7 @@ class EnforcerTest {
         return new Enforcer.Settings(
                 mode,
                 Set.of(RULE),
+                rehearsal,
                 true,
                 mostPerHour,
                 mostPerUser,
@@ -512,6 +514,28 @@ class EnforcerTest {
         Files.delete(switchFile());
         round(Enforcer.Mode.PROPOSE);
         assertEquals(Notice.State.DELIVERED, deed().state());
+    }
+
+    @Test
+    @DisplayName(
+            "what was only rehearsed, or comes in a rehearsal, is kept as what would have been done, and is not done")
+    void rehearsed() throws Exception {
+        rehearsal = true;
+        round(Enforcer.Mode.ACT);
+        assertEquals("rehearsal, nothing done: it would have been done now", deed().detail());
+        assertEquals(Notice.State.WITHHELD, deed().state());
+        rehearsal = false;
+        FindingRow row = finding(run);
+        store.saveFindings(
+                List.of(),
+                List.of(
+                        notice(row, told(2), Notice.State.WITHHELD, "rehearsal, nobody told: mails are switched off")
+                                .announcing(announced("cancel")),
+                        deed().with(Notice.State.PLANNED, 0, "", now)));
+        round(Enforcer.Mode.PROPOSE);
+        assertEquals("rehearsal, nothing done: staff would have been given the command now", deed().detail());
+        assertEquals(List.of(), taken);
+        assertEquals(List.of(), store.noticesIn(List.of(Notice.State.PLANNED)), "staff are given no command");
     }
 
     // ---- other deeds

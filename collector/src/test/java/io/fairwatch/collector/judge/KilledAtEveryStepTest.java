@@ -1,6 +1,7 @@
 package io.fairwatch.collector.judge;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.fairwatch.collector.enforce.Deeds;
@@ -34,6 +35,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -93,6 +95,9 @@ class KilledAtEveryStepTest {
         int steps;
         int cancelled;
         boolean alive = true;
+        /** As the configuration says to whoever starts next. */
+        Notifier.Mode mode = Notifier.Mode.NOTIFY;
+
         Instant now = BEGIN;
 
         World(int killedAt) throws Exception {
@@ -160,6 +165,16 @@ class KilledAtEveryStepTest {
                     });
         }
 
+        /** The episode because of which the job was ended. */
+        Instant deedSince() {
+            return disk.noticesOf(83549).stream()
+                    .filter(notice ->
+                            notice.aim().channel() == Notice.Channel.SLURM && notice.state() == Notice.State.DELIVERED)
+                    .map(Notice::since)
+                    .findFirst()
+                    .orElseThrow();
+        }
+
         void slurmSays() throws Store.StoreException {
             Run run = run();
             disk.saveRuns(List.of(run));
@@ -194,6 +209,7 @@ class KilledAtEveryStepTest {
                     new Enforcer.Settings(
                             Enforcer.Mode.ACT,
                             Set.of("idle"),
+                            world.mode == Notifier.Mode.RECORD,
                             false,
                             10,
                             10,
@@ -220,7 +236,7 @@ class KilledAtEveryStepTest {
                             new LetterWriter.Site("lab", "support@example.org", Optional.empty()),
                             Texts.Languages.shippedIn(ZoneOffset.UTC)),
                     new Notifier.Settings(
-                            Notifier.Mode.NOTIFY,
+                            world.mode,
                             Optional.empty(),
                             10,
                             Duration.ofMinutes(1),
@@ -337,6 +353,159 @@ class KilledAtEveryStepTest {
         // for each mail: died when it was down as being sent, before it left, after it left, before that was written
         // down
         assertEquals(undisturbed.steps - 5 * 4, whole);
+    }
+
+    // ---- rehearsals
+
+    /** @param switches in these rounds somebody switches mails on or off; they are off at first */
+    private static World rehearsed(int killedAt, int rounds, List<Integer> switches) throws Exception {
+        World world = new World(killedAt);
+        world.mode = Notifier.Mode.RECORD;
+        Collector collector = new Collector(world);
+        for (int round = 0; round < rounds; round++) {
+            if (switches.contains(round)) {
+                world.mode = world.mode == Notifier.Mode.RECORD ? Notifier.Mode.NOTIFY : Notifier.Mode.RECORD;
+                collector = new Collector(world);
+            }
+            world.now = world.now.plusSeconds(60);
+            world.slurmSays();
+            try {
+                collector.round();
+            } catch (Killed died) {
+                collector = new Collector(world);
+            }
+        }
+        return world;
+    }
+
+    private static List<String> ladderOf(World world) {
+        return world.disk.noticesOf(83549).stream()
+                .filter(notice -> notice.aim().topic() == Notice.Topic.FINDING)
+                .sorted(Comparator.comparing(Notice::createdAt)
+                        .thenComparing(notice -> notice.aim().step()))
+                .map(notice -> Duration.between(BEGIN, notice.createdAt()).toMinutes() + " min: "
+                        + notice.aim().step() + " " + notice.aim().channel())
+                .toList();
+    }
+
+    @Test
+    @DisplayName(
+            "with mails off the whole ladder is kept as it would have come, each step as withheld, and nothing happens")
+    void recorded() throws Exception {
+        World world = rehearsed(0, ROUNDS, List.of());
+        assertEquals(List.of(), world.mails);
+        assertEquals(0, world.cancelled);
+        assertEquals(ladderOf(live(0)), ladderOf(world), "the same steps at the same times");
+        assertEquals(List.of("1 min: 1 OWNER", "6 min: 2 OWNER", "8 min: 3 STAFF", "13 min: 4 SLURM"), ladderOf(world));
+        List<Notice> notices = world.disk.noticesOf(83549);
+        for (Notice notice : notices) {
+            assertEquals(Notice.State.WITHHELD, notice.state());
+            assertEquals(
+                    notice.aim().channel() == Notice.Channel.SLURM
+                            ? "rehearsal, nothing done: it would have been done now"
+                            : "rehearsal, nobody told: mails are switched off",
+                    notice.detail());
+        }
+        assertEquals(4, notices.size());
+        assertTrue(
+                notices.stream().flatMap(notice -> notice.announced().stream()).anyMatch(what -> what.deed()
+                        .equals("cancel")),
+                "what would have been announced");
+        FindingRow row = world.disk.openFindings().get(0);
+        assertEquals(Optional.empty(), row.toldAt());
+        assertEquals(FindingRow.State.FOUND, row.state());
+        assertEquals(
+                List.of("cancel NOT_TAKEN"),
+                world
+                        .disk
+                        .audit(new Store.AuditFilter(Optional.empty(), Optional.empty(), Optional.empty(), 100))
+                        .stream()
+                        .filter(entry -> entry.reason().startsWith("rehearsal, "))
+                        .map(entry -> entry.what() + " " + entry.outcome())
+                        .toList());
+    }
+
+    @Test
+    @DisplayName(
+            "switched on in any round of a rehearsal, the ladder begins anew with the owner, and comes to its end once")
+    void switchedOn() throws Exception {
+        for (int round = 1; round < 25; round++) {
+            World world = rehearsed(0, ROUNDS + 25, List.of(round));
+            String where = "switched on in round " + round;
+            assertEquals(
+                    List.of(
+                            "anna@example.org",
+                            "anna@example.org",
+                            "support@example.org",
+                            "anna@example.org",
+                            "support@example.org"),
+                    world.mails.stream().map(Outbox.Mail::to).toList(),
+                    where);
+            assertFalse(
+                    world.mails.get(0).letter().text().contains("You were told about this on"),
+                    where + ": the first mail is no second warning");
+            assertTrue(world.mails.get(1).letter().text().contains("Fairwatch will end the job"), where);
+            assertEquals(1, world.cancelled, where);
+        }
+    }
+
+    @Test
+    @DisplayName(
+            "killed at any step of a rehearsal and of what follows, nobody is told twice, and no deed follows what was rehearsed")
+    void killedAroundTheSwitch() throws Exception {
+        World undisturbed = rehearsed(0, 26, List.of(7));
+        assertEquals(5, undisturbed.mails.size());
+        for (int step = 1; step <= undisturbed.steps; step++) {
+            World world = rehearsed(step, 26, List.of(7));
+            String where = "killed at step " + step;
+            assertEquals(
+                    world.mails.size(),
+                    world.mails.stream().map(Outbox.Mail::id).distinct().count(),
+                    where);
+            List<Notice> lost = world.disk.noticesIn(List.of(Notice.State.UNCONFIRMED));
+            assertTrue(lost.size() <= 1, where);
+            if (lost.isEmpty()) {
+                assertEquals(5, world.mails.size(), where);
+                assertEquals(1, world.cancelled, where);
+            } else {
+                assertEquals(lost.get(0).aim().topic() == Notice.Topic.FINDING ? 0 : 1, world.cancelled, where);
+            }
+        }
+    }
+
+    @Test
+    @DisplayName(
+            "mails switched off in the middle of a ladder and on again: no deed follows the warning that nobody got")
+    void switchedOffAndOn() throws Exception {
+        for (int off = 1; off < 14; off++) {
+            for (int rest : List.of(1, 3, 7, 12)) {
+                World world = new World(0);
+                Collector collector = new Collector(world);
+                for (int round = 0; round < 60; round++) {
+                    if (round == off || round == off + rest) {
+                        world.mode = round == off ? Notifier.Mode.RECORD : Notifier.Mode.NOTIFY;
+                        collector = new Collector(world);
+                    }
+                    world.now = world.now.plusSeconds(60);
+                    world.slurmSays();
+                    int before = world.cancelled;
+                    collector.round();
+                    if (world.cancelled > before) {
+                        assertEquals(Notifier.Mode.NOTIFY, world.mode, "nothing is done while mails are off");
+                        assertEquals(
+                                List.of(Notice.State.DELIVERED, Notice.State.DELIVERED),
+                                world.disk.noticesOf(83549).stream()
+                                        .filter(notice -> notice.aim().channel() == Notice.Channel.OWNER
+                                                && notice.aim().topic() == Notice.Topic.FINDING
+                                                && notice.since().equals(world.deedSince()))
+                                        .map(Notice::state)
+                                        .toList(),
+                                "off " + off + ", on after " + rest);
+                    }
+                }
+                assertEquals(1, world.cancelled, "off " + off + ", on after " + rest);
+            }
+        }
     }
 
     @Test

@@ -313,8 +313,34 @@ class NotifierTest {
         assertEquals(1, notifier.deliverDue().withheld());
         assertEquals(Notice.State.WITHHELD, notice().state());
         assertEquals(FindingRow.State.FOUND, finding().state());
+        assertEquals(Optional.empty(), finding().toldAt());
+        assertEquals(1, finding().progress().done(), "the ladder goes on");
         notifier(ON).deliverDue();
         assertTrue(sent.isEmpty());
+        assertEquals(FindingRow.State.RESOLVED, finding().state(), "and begins anew");
+    }
+
+    @Test
+    @DisplayName("switching mails on leaves alone what was told, and of users, too, ends only what was rehearsed")
+    void recordThenOn() throws Exception {
+        found(run);
+        notifier(ON).deliverDue();
+        FindingRow told = finding();
+        Notifier record = notifier(settings(Notifier.Mode.RECORD, Optional.empty(), 1));
+        FindingRow week = about(new Subject.Person("aicloud", "bob"), "bob");
+        store.saveFindings(
+                List.of(week), planner().plan(week, Optional.empty(), OWNER).orElseThrow());
+        assertEquals(1, record.deliverDue().withheld());
+        found(Samples.run(83550, "bob", "b"));
+        assertEquals(0, record.deliverDue().withheld(), "no more than so many within 24 hours, as it would be");
+        Notifier on = notifier(ON);
+        assertEquals(1, on.deliverDue().delivered(), "what only waited for tomorrow was not rehearsed");
+        assertEquals(told, finding());
+        assertEquals(
+                FindingRow.State.RESOLVED,
+                store.finding(week.subject(), week.rule(), week.since())
+                        .orElseThrow()
+                        .state());
     }
 
     @Test
@@ -328,6 +354,10 @@ class NotifierTest {
         assertEquals(Optional.of("admin@example.org"), notice().address());
         assertEquals(FindingRow.State.FOUND, finding().state());
         assertEquals(Optional.empty(), finding().toldAt());
+        assertEquals(1, finding().progress().done(), "the ladder goes on");
+        notifier(ON).deliverDue();
+        assertEquals(1, sent.size());
+        assertEquals(FindingRow.State.RESOLVED, finding().state(), "and begins anew");
     }
 
     @Test
