@@ -291,7 +291,7 @@ public final class Main implements Callable<Integer> {
                 SmtpOutbox outbox = new SmtpOutbox(vertx, config.mail().smtp())) {
             Notifier.Recipients recipients = setup.people().recipients(config, store, clock);
             Notifier notifier = notifier(setup, recipients, rules, store, outbox, clock);
-            NoticePlanner planner = new NoticePlanner(store, recipients, clock);
+            NoticePlanner planner = new NoticePlanner(store, recipients, windows(rules), clock);
             Judge.Settings judges = new Judge.Settings(
                     busyAbove, staleAfter, config.escalation().ladder());
             Judge judge = new Judge(store, rules, planner::plan, clock, judges);

@@ -8,6 +8,8 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.function.BiConsumer;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** Who hears of a finding, in which order, and what is done about it in the end. Immutable.
  *
@@ -77,6 +79,17 @@ public record Ladder(List<Step> steps) {
             };
         }
 
+        /** Whether something comes of it for what rules of a scope are about; else it would be passed over in silence. */
+        boolean fits(Rule.Scope scope) {
+            return switch (scope) {
+                case RUNNING_JOB -> this != HOLD && this != LOWER_QOS;
+                case PENDING_JOB -> this != REQUEUE;
+                case USER -> !isDeed();
+                case NODE -> this == STAFF || this == WEBHOOK;
+                case FINISHED_JOB -> false;
+            };
+        }
+
         String word() {
             return name().toLowerCase(Locale.ROOT);
         }
@@ -87,8 +100,9 @@ public record Ladder(List<Step> steps) {
 
     /** A ladder out of a list of mappings as YAML has them.
      *
+     * @param scope what the rule is about; absent: not known, so that its steps are not checked by it
      * @param problems takes what is wrong, each as what and what was expected */
-    static Optional<Ladder> parse(Object value, BiConsumer<String, String> problems) {
+    static Optional<Ladder> parse(Object value, Optional<Rule.Scope> scope, BiConsumer<String, String> problems) {
         if (!(value instanceof List<?> list)) {
             problems.accept("escalation: " + value, EXPECTED);
             return Optional.empty();
@@ -99,6 +113,15 @@ public record Ladder(List<Step> steps) {
         }
         if (steps.size() < list.size()) {
             return Optional.empty();
+        }
+        for (Step step : steps) {
+            if (scope.isPresent() && !step.target().fits(scope.get())) {
+                problems.accept(
+                        "escalation: step: " + step.target().word() + " in a rule about "
+                                + scope.get().name().toLowerCase(Locale.ROOT),
+                        fitting(scope.get()));
+                return Optional.empty();
+            }
         }
         try {
             return Optional.of(new Ladder(steps));
@@ -139,11 +162,23 @@ public record Ladder(List<Step> steps) {
                 : Optional.empty();
     }
 
+    private static String fitting(Rule.Scope scope) {
+        return switch (scope) {
+            case FINISHED_JOB -> "none: what is found of a job that is over is a note, and nobody is told";
+            case NODE -> "one of " + words(scope) + ": a node is nobody's";
+            case RUNNING_JOB, PENDING_JOB, USER -> "one of " + words(scope);
+        };
+    }
+
+    private static String words(Rule.Scope scope) {
+        return words(Stream.of(Target.values()).filter(target -> target.fits(scope)));
+    }
+
     private static String words() {
-        List<String> words = new ArrayList<>();
-        for (Target target : Target.values()) {
-            words.add(target.word());
-        }
-        return String.join(", ", words);
+        return words(Stream.of(Target.values()));
+    }
+
+    private static String words(Stream<Target> targets) {
+        return targets.map(Target::word).collect(Collectors.joining(", "));
     }
 }

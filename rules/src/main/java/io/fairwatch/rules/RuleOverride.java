@@ -70,7 +70,8 @@ final class RuleOverride {
         Rule.Severity severity = severity(left).orElse(rule.severity());
         Rule.Exemptions exemptions = exemptions(left);
         Optional<Ladder> escalation = left.containsKey("escalation")
-                ? Ladder.parse(Objects.requireNonNull(left.remove("escalation")), this::problem)
+                ? Ladder.parse(
+                        Objects.requireNonNull(left.remove("escalation")), Optional.of(rule.scope()), this::problem)
                 : rule.escalation();
         Map<String, Object> parameters = new LinkedHashMap<>(rule.parameters());
         for (String name : rule.parameters().keySet()) {

@@ -88,7 +88,7 @@ final class RuleReader {
 
         Optional<Ladder> escalation = block.untyped("escalation")
                 .flatMap(value -> Ladder.parse(
-                        value, (what, expected) -> block.problem(block.lineOf("escalation"), what, expected)));
+                        value, scope, (what, expected) -> block.problem(block.lineOf("escalation"), what, expected)));
 
         words = Words.of(scope.orElse(Rule.Scope.RUNNING_JOB));
         parameterNames = parameters.keySet();

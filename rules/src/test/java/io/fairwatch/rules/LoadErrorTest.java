@@ -93,6 +93,26 @@ class LoadErrorTest {
                         with("ratio: 0.0}", "ratio: 7.0}"),
                         20,
                         "utilizationMaxRatio: 7.0"),
+                wrong(
+                        "a step that does nothing to a running job",
+                        with("hold: 30m", "hold: 30m\nescalation: [{step: owner}, {step: hold}]"),
+                        8,
+                        "escalation: step: hold in a rule about running_job"),
+                wrong(
+                        "an owner of a node",
+                        with("scope: running_job", "escalation: [{step: staff}, {step: coordinator}]\nscope: node"),
+                        3,
+                        "escalation: step: coordinator in a rule about node"),
+                wrong(
+                        "a deed because of a week",
+                        with("scope: running_job", "escalation: [{step: owner}, {step: cancel}]\nscope: user"),
+                        3,
+                        "escalation: step: cancel in a rule about user"),
+                wrong(
+                        "somebody told of a job that is over",
+                        with("scope: running_job", "escalation: [{step: owner}]\nscope: finished_job"),
+                        3,
+                        "escalation: step: owner in a rule about finished_job"),
                 wrong("no cases", RULE.substring(0, RULE.indexOf("cases:")), 1, "the rule has no cases"),
                 wrong("broken YAML", with("hold: 30m", "hold: [30m"), 8, "YAML: "),
                 wrong("two documents", RULE + "---\na: b\n", 22, "YAML: "),

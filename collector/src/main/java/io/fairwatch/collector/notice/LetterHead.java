@@ -62,7 +62,14 @@ final class LetterHead {
     private String found() {
         List<Matter> matters = order.matters();
         if (matters.isEmpty()) {
-            return say(toOwner() ? "subject.other" : "subject.other.staff", "sentence", sentence());
+            return say(
+                    switch (order.audience()) {
+                        case OWNER -> "subject.other";
+                        case COORDINATOR -> "subject.other.coordinator";
+                        case STAFF -> "subject.other.staff";
+                    },
+                    "sentence",
+                    sentence());
         }
         return switch (order.audience()) {
             case OWNER ->
@@ -104,7 +111,12 @@ final class LetterHead {
             return opening(order.news().get());
         }
         if (order.matters().isEmpty()) {
-            return List.of(say(toOwner() ? "opening.other" : "opening.other.staff"));
+            return List.of(say(
+                    switch (order.audience()) {
+                        case OWNER -> "opening.other";
+                        case COORDINATOR -> "opening.other.coordinator";
+                        case STAFF -> "opening.other.staff";
+                    }));
         }
         int count = order.matters().size();
         List<String> opening = new ArrayList<>();

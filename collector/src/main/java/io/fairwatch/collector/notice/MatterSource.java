@@ -60,6 +60,10 @@ public final class MatterSource {
         return rules.apply(finding.rule()).weekly();
     }
 
+    Duration windowOf(String rule) {
+        return rules.apply(rule).window();
+    }
+
     Found of(Collection<Run> runs, Map<RunKey, List<FindingRow>> findings, Instant now) throws Store.StoreException {
         Map<String, NodeState> nodes =
                 store.nodes().stream().collect(Collectors.toMap(NodeState::node, Function.identity()));

@@ -3,6 +3,7 @@ package io.fairwatch.collector.notice;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.Subject;
 import io.fairwatch.collector.store.FindingRow;
+import io.fairwatch.collector.store.HeldSums;
 import io.fairwatch.collector.store.Notice;
 import io.fairwatch.collector.store.Notice.Channel;
 import io.fairwatch.collector.store.Notice.State;
@@ -11,6 +12,7 @@ import io.fairwatch.collector.store.Store;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
@@ -19,6 +21,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /** Makes notices, each with an id that is the same whenever the same is decided again. Immutable; blocks on the store. */
@@ -27,11 +30,15 @@ public final class NoticePlanner {
 
     private final Store store;
     private final Notifier.Recipients recipients;
+    private final Function<String, Duration> windowOf;
     private final InstantSource clock;
 
-    public NoticePlanner(Store store, Notifier.Recipients recipients, InstantSource clock) {
+    /** @param windowOf the window of a rule */
+    public NoticePlanner(
+            Store store, Notifier.Recipients recipients, Function<String, Duration> windowOf, InstantSource clock) {
         this.store = store;
         this.recipients = recipients;
+        this.windowOf = windowOf;
         this.clock = clock;
     }
 
@@ -60,11 +67,12 @@ public final class NoticePlanner {
                 .toList());
     }
 
-    private List<String> people(FindingRow finding, Optional<Run> run, Notice.Aim aim) {
+    private List<String> people(FindingRow finding, Optional<Run> run, Notice.Aim aim) throws Store.StoreException {
         return switch (aim.channel()) {
             case OWNER -> finding.user().isEmpty() ? List.of() : List.of(finding.user());
             case COORDINATOR ->
-                run.map(one -> recipients.coordinators().apply(one.owner().account())).orElse(List.of()).stream()
+                accounts(finding, run).stream()
+                        .flatMap(account -> recipients.coordinators().apply(account).stream())
                         .filter(user -> !user.equals(finding.user()))
                         .distinct()
                         .toList();
@@ -73,6 +81,33 @@ public final class NoticePlanner {
             case SLURM ->
                 run.isPresent() || finding.subject() instanceof Subject.Waiting ? List.of(aim.recipient()) : List.of();
         };
+    }
+
+    /** Accounts that a finding concerns: of its job, or those in which its user ran in the rule's window; none for a node. */
+    private List<String> accounts(FindingRow finding, Optional<Run> run) throws Store.StoreException {
+        if (run.isPresent()) {
+            return List.of(run.get().owner().account());
+        }
+        if (finding.subject() instanceof Subject.Waiting waits) {
+            return store.view().stream()
+                    .flatMap(view -> view.pending().stream())
+                    .filter(job -> job.jobId() == waits.jobId()
+                            && job.cluster().equals(waits.cluster())
+                            && job.submit().equals(waits.submit()))
+                    .map(job -> job.owner().account())
+                    .distinct()
+                    .toList();
+        }
+        if (!(finding.subject() instanceof Subject.Person person)) {
+            return List.of();
+        }
+        Instant now = clock.instant();
+        return store.heldWithin(now.minus(windowOf.apply(finding.rule())), now).stream()
+                .filter(held -> held.user().equals(person.user()))
+                .map(HeldSums::account)
+                .distinct()
+                .sorted()
+                .toList();
     }
 
     /**

@@ -165,7 +165,7 @@ public final class Notifier {
         this.store = store;
         this.outbox = outbox;
         this.recipients = recipients;
-        this.planner = new NoticePlanner(store, recipients, clock);
+        this.planner = new NoticePlanner(store, recipients, matters::windowOf, clock);
         this.returned = new Returned(store, planner, settings.bouncing, clock);
         this.matters = matters;
         this.writer = writer;

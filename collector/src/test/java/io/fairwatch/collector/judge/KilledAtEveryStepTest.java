@@ -199,7 +199,7 @@ class KilledAtEveryStepTest {
                     List.of("support@example.org"),
                     account -> List.of(),
                     Optional.empty());
-            this.planner = new NoticePlanner(store, recipients, () -> world.now);
+            this.planner = new NoticePlanner(store, recipients, rule -> Duration.ofMinutes(10), () -> world.now);
             this.episodes = new Episodes(planner::plan, LADDER);
             this.enforcer = new Enforcer(
                     store,

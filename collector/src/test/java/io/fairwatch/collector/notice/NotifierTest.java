@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.icegreen.greenmail.util.GreenMail;
 import com.icegreen.greenmail.util.ServerSetup;
+import io.fairwatch.collector.run.PendingJob;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.Subject;
 import io.fairwatch.collector.store.Bounce;
@@ -30,6 +31,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
@@ -119,7 +121,7 @@ class NotifierTest {
     }
 
     private NoticePlanner planner() {
-        return new NoticePlanner(store, recipients(), () -> now);
+        return new NoticePlanner(store, recipients(), rule -> Duration.ofDays(7), () -> now);
     }
 
     /** Another rule found something, and its notice is planned. */
@@ -549,6 +551,52 @@ class NotifierTest {
                 List.of(other), planner().plan(other, Optional.empty(), OWNER).orElseThrow());
         store.saveFindings(List.of(other.resolved(now)), List.of());
         assertEquals(1, notifier.deliverDue().withheld());
+    }
+
+    @Test
+    @DisplayName(
+            "coordinators hear of waiting jobs of their account, and of users who ran in it lately; of nodes nobody does")
+    void coordinatorsWithoutRuns() throws Exception {
+        Notifier notifier = notifier(ON);
+        Run old = Samples.charged(Samples.ended(Samples.run(1, "bob", "b"), Samples.START.plusSeconds(60)), "nobody's");
+        slurmSays(Samples.NOW, Samples.run(2, "bob", "b"), old);
+        store.saveView(new Store.SlurmView(
+                Samples.NOW,
+                "aicloud",
+                List.of(),
+                List.of(new PendingJob(
+                        "aicloud",
+                        84000,
+                        "84000",
+                        new Run.Owner("bob", OptionalInt.empty(), "es.shj", "batch", "normal"),
+                        "big",
+                        Samples.START,
+                        "Resources",
+                        "gres/gpu=8")),
+                List.of()));
+        Notice.Aim coordinator = to(Notice.Channel.COORDINATOR, 1);
+        for (FindingRow row : List.of(
+                about(new Subject.Waiting("aicloud", 84000, Samples.START), "bob"),
+                about(new Subject.Person("aicloud", "bob"), "bob"))) {
+            List<Notice> planned =
+                    planner().plan(row, Optional.empty(), coordinator).orElseThrow();
+            assertEquals(
+                    List.of("anna@es.aau.dk", Samples.USER),
+                    planned.stream().map(one -> one.aim().recipient()).toList());
+            store.saveFindings(List.of(row), planned);
+        }
+        for (FindingRow nobodys : List.of(
+                about(new Subject.OnNode("aicloud", "nv-ai-01"), ""),
+                about(new Subject.Person("aicloud", "carl"), "carl"),
+                about(new Subject.Waiting("aicloud", 84001, Samples.START), "bob"))) {
+            assertEquals(Optional.empty(), planner().plan(nobodys, Optional.empty(), coordinator));
+        }
+        assertEquals(4, notifier.deliverDue().delivered());
+        Letter letter = sent.get(0).letter();
+        assertTrue(letter.subject().startsWith("[AI Cloud] bob: It is so"), letter.subject());
+        assertTrue(letter.text().contains("in accounts that you coordinate"), letter.text());
+        assertTrue(letter.text().contains("If you have questions"), letter.text());
+        assertTrue(!letter.text().contains("#SBATCH"), "no advice for others' scripts");
     }
 
     @Test

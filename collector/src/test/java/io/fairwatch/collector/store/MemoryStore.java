@@ -136,7 +136,17 @@ public final class MemoryStore implements Store {
 
     @Override
     public List<HeldSums> heldWithin(Instant from, Instant to) {
-        throw new UnsupportedOperationException("not needed by any test on memory");
+        return runsWithin(from, to).stream()
+                .map(run -> {
+                    long seconds = run.heldWithin(from, to).toSeconds();
+                    return new HeldSums(
+                            run.owner().account(),
+                            run.owner().user(),
+                            run.allocation().gpus().orElse(0) * seconds,
+                            run.allocation().cpus().orElse(0) * seconds,
+                            0);
+                })
+                .toList();
     }
 
     @Override
