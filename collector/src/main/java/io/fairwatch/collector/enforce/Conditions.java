@@ -155,7 +155,7 @@ final class Conditions {
     }
 
     /** What will not change any more. */
-    private Optional<Answer> never(Due due, Optional<Notice> warning) {
+    private Optional<Answer> never(Due due, Optional<Notice> warning) throws StoreException {
         FindingRow finding = due.finding();
         int step = due.notice().aim().step();
         if (isRestOfArray(due.job())) {
@@ -163,6 +163,10 @@ final class Conditions {
         }
         if (settings.modeOf(due.notice().rule()) == Mode.OFF) {
             return Optional.of(new Answer.Never("enforcement is off for this rule"));
+        }
+        if (due.job() instanceof Job.Running running && isOver(running.run()) && isAnotherNow(running.run())) {
+            return Optional.of(
+                    new Answer.Never("the run that was warned is over, and its number is another run's now"));
         }
         if (finding.state() == FindingRow.State.RESOLVED
                 || (due.job() instanceof Job.Running running && isOver(running.run()))) {
@@ -200,6 +204,15 @@ final class Conditions {
 
     static boolean isOver(Run run) {
         return run.end().isPresent() || !run.state().holdsAllocation();
+    }
+
+    /** Whether a later run has the number of one that is over, or waits with it: it was requeued. */
+    private boolean isAnotherNow(Run over) throws StoreException {
+        return store.runsOf(over.key().jobId()).stream()
+                        .anyMatch(run -> run.key().start().isAfter(over.key().start()))
+                || store.view().stream()
+                        .flatMap(view -> view.pending().stream())
+                        .anyMatch(job -> job.jobId() == over.key().jobId());
     }
 
     private Optional<Answer> switchedOff() throws StoreException {

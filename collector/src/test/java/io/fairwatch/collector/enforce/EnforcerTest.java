@@ -393,7 +393,21 @@ class EnforcerTest {
         store.saveRuns(
                 List.of(GivenRun.job(83549).gpus(1).until(now.minusSeconds(40)).run()));
         slurmSays(again);
-        neverBecause("over before it was done");
+        neverBecause("the run that was warned is over, and its number is another run's now");
+    }
+
+    @Test
+    @DisplayName("a job that was requeued and waits still is another run, too")
+    void requeuedAndWaiting() throws Exception {
+        store.saveRuns(
+                List.of(GivenRun.job(83549).gpus(1).until(now.minusSeconds(40)).run()));
+        store.saveView(new Store.SlurmView(
+                now,
+                "lab",
+                List.of(),
+                List.of(new PendingJob("lab", 83549, "83549", run.owner(), "waits", now, "BeginTime", WAITS.request())),
+                List.of()));
+        neverBecause("the run that was warned is over, and its number is another run's now");
     }
 
     @Test
