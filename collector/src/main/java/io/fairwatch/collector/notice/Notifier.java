@@ -270,19 +270,27 @@ public final class Notifier {
             endRehearsals();
             tally.bounced += returned.take();
             Map<Envelope, List<Due>> mails = new LinkedHashMap<>();
+            Set<Envelope> due = new HashSet<>();
             DueNotices round = new DueNotices(store, settings.staleAfter, clock);
             for (Notice notice : store.noticesIn(List.of(State.PLANNED))) {
-                if (notice.aim().channel() == Channel.SLURM || !isDue(notice)) {
+                boolean isDue = isDue(notice);
+                // a program is called for each by itself
+                if (notice.aim().channel() == Channel.SLURM
+                        || (!isDue && notice.aim().channel() == Channel.WEBHOOK)) {
                     continue;
                 }
                 Look look = round.look(notice);
                 if (look instanceof Look.Now now) {
                     mails.computeIfAbsent(Envelope.of(notice), one -> new ArrayList<>())
                             .add(now.due());
+                    if (isDue) {
+                        due.add(Envelope.of(notice));
+                    }
                 } else if (look instanceof Look.Never never) {
                     withhold(List.of(notice), never.why(), tally);
                 }
             }
+            mails.keySet().retainAll(due); // with the first that is due go those that were put off
             Map<String, Integer> sentToday = mails.isEmpty() ? new HashMap<>() : sentToday();
             for (Map.Entry<Envelope, List<Due>> mail : mails.entrySet()) {
                 boolean goOn = mail.getKey().channel() == Channel.WEBHOOK
@@ -309,8 +317,10 @@ public final class Notifier {
     }
 
     private boolean isDue(Notice notice) {
+        Instant now = clock.instant();
         return notice.attempts() == 0
-                || !clock.instant().isBefore(notice.changedAt().plus(settings.waitAfter(notice.attempts())));
+                || notice.changedAt().isAfter(now) // a clock that was set back makes nobody wait for what it lost
+                || !now.isBefore(notice.changedAt().plus(settings.waitAfter(notice.attempts())));
     }
 
     /** Mails to each address within the last 24 hours. */

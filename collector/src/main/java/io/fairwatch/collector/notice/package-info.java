@@ -19,7 +19,10 @@
  *       step again, after a crash or by mistake, meets the notice that is there.
  *   <li><b>One mail for one person and round.</b> Notices are kept one by one, because each belongs to its episode; all that
  *       are due to one recipient share a mail and its Message-ID, become SENDING in one transaction and DELIVERED in one. The
- *       mail's id is computed from theirs, so that a mail that is tried again has the same.
+ *       mail's id is computed from theirs, so that a mail that is tried again has the same. What was put off goes along with
+ *       the first that is due, since a mail more to a recipient who could not be reached helps nobody. Nothing waits for
+ *       what the next round of judging may find: what is found in one round is kept in one transaction, so two mails about
+ *       one job mean two rounds, and a round more is up to a minute of the ninety seconds that a mail may take.
  *   <li><b>A step is delivered when the first of its notices is</b>: with three people in support, one full mailbox does not
  *       stop the ladder. A step with nobody to tell is passed over.
  *   <li><b>Who is away is waited for.</b> While LDAP cannot be asked, mails to people whose address only it knows are put

@@ -59,6 +59,7 @@ public final class SlurmSync {
     private @Nullable String cluster;
     private @Nullable SlurmConf conf;
     private @Nullable List<SlurmNode> lastNodes;
+    private Instant lastCycle = Instant.MIN;
     private Instant accountingDue = Instant.MIN;
     private Instant vanishedDue = Instant.MIN;
     private Instant accountsDue = Instant.MIN;
@@ -142,6 +143,12 @@ public final class SlurmSync {
     public synchronized void cycle() throws InterruptedException {
         // No store keeps less, so that times still compare when they come back from it.
         Instant now = clock.instant().truncatedTo(ChronoUnit.MILLIS);
+        if (now.isBefore(lastCycle)) { // a clock that was set back puts off nothing until it is that late again
+            accountingDue = Instant.MIN;
+            vanishedDue = Instant.MIN;
+            accountsDue = Instant.MIN;
+        }
+        lastCycle = now;
         attempt(jobs, now, () -> readJobs(now));
         if (!now.isBefore(accountingDue)) {
             accountingDue = now.plus(settings.accountingEvery());

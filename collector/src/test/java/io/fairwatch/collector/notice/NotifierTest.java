@@ -277,6 +277,34 @@ class NotifierTest {
     }
 
     @Test
+    @DisplayName("a clock that is set back does not put off a mail for as long as it was set back")
+    void clockSetBack() throws Exception {
+        server = mail -> new Outbox.Outcome.TryAgain("451 greylisted", false);
+        Notifier notifier = notifier(ON);
+        found(run);
+        assertEquals(1, notifier.deliverDue().postponed());
+        now = now.minus(Duration.ofHours(2));
+        assertEquals(1, notifier.deliverDue().postponed());
+        assertEquals(0, notifier.deliverDue().postponed(), "nor is it tried all the time");
+    }
+
+    @Test
+    @DisplayName("what was put off shares a mail with what is due to the same person first")
+    void putOffGoesAlong() throws Exception {
+        server = mail -> new Outbox.Outcome.TryAgain("451 greylisted", false);
+        Notifier notifier = notifier(ON);
+        found(run);
+        assertEquals(1, notifier.deliverDue().postponed());
+        now = now.plusSeconds(30);
+        assertEquals(new Notifier.Round(0, 0, 0, 0, 0, 0), notifier.deliverDue(), "not yet");
+
+        server = mail -> new Outbox.Outcome.Delivered("250 taken");
+        found(run, "another", to(Notice.Channel.OWNER, 1));
+        assertEquals(new Notifier.Round(2, 0, 0, 0, 0, 0), notifier.deliverDue());
+        assertEquals(2, sent.size(), "the first was not taken");
+    }
+
+    @Test
     @DisplayName("one bad mailbox does not stop the rest; a server that is away costs one attempt")
     void oneBadMailbox() throws Exception {
         Notifier notifier = notifier(ON);

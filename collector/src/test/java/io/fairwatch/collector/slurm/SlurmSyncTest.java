@@ -160,6 +160,20 @@ class SlurmSyncTest {
     }
 
     @Test
+    @DisplayName("when the clock is set back everything is read at once, and then as often as before")
+    void clockSetBack() throws Exception {
+        sync.cycle();
+        cycleAfter(-7200);
+        Instant back = now;
+        assertEquals(Optional.of(back), sync.status().jobs().lastSuccess());
+        assertEquals(Optional.of(back), sync.status().accounting().lastSuccess());
+        assertEquals(Optional.of(back), sync.status().accounts().lastSuccess());
+        cycleAfter(1800);
+        assertEquals(Optional.of(back), sync.status().accounts().lastSuccess());
+        assertEquals(Optional.of(now), sync.status().accounting().lastSuccess());
+    }
+
+    @Test
     @DisplayName("where Slurm keeps no accounting nobody asks for it, and nothing is wrong")
     void noAccounting() throws Exception {
         slurm.prints("scontrol", "ClusterName = lab\nAccountingStorageType   = (null)\n");
