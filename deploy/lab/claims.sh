@@ -41,7 +41,11 @@ within() {
 }
 
 cleanup() {
+  local name pid
   trap - EXIT
+  for name in exim slapd slurmctld; do   # a script that ended halfway may have stopped them
+    if pid=$(alive $name); then kill -CONT "$pid"; fi
+  done
   if [ $keep = no ]; then
     if [ -n "$debug_dir" ] && [ $failed -gt 0 ]; then cp -r "$LAB/fairwatch/log" "$debug_dir" 2>/dev/null || :; fi
     "$LAB_SRC/fairwatch" stop 2>/dev/null || :
@@ -84,6 +88,16 @@ no_mail() { [ "$(mails_about "$1" "$2" | wc -l)" -eq 0 ]; }
 mail_says() { "$LAB_SRC/mail" "$1" | grep -E -- "$2" >/dev/null; }   # not -q: it would end the writer, and with it the pipe
 staff() { FAIRWATCH_STAFF_TOKEN_FILE=$LAB/fairwatch/staff.token "$BIN/fairwatch" "$@"; }
 job_state() { "$LAB_SRC/run" root squeue -h -j "$1" -o %T 2>/dev/null; }
+# audit_says JOB FILTER: the job's audit trail, newest first, passes a filter of jq
+audit_says() { staff audit --json --limit 1000 --job "$1" | jq -e "$2"; }
+# notices_say JOB FILTER: so does the list of what became of its mails and deeds
+notices_say() { staff notices --json --limit 1000 --job "$1" | jq -e "$2"; }
+# run_again JOB: requeued, and started 2 s after Slurm lets it
+run_again() {
+  slurm scontrol requeue "$1"
+  within 20 says '^PENDING$' job_state "$1"
+  slurm scontrol update JobId="$1" StartTime=now+2
+}
 exits() { local want=$1 got=0; shift; "$@" >/dev/null 2>&1 || got=$?; [ $got -eq "$want" ] || { echo "exit $got"; return 1; }; }
 says() { local want=$1; shift; "$@" 2>&1 | grep -E -- "$want" >/dev/null; }
 says_not() { ! says "$@"; }
