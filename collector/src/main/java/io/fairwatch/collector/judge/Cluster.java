@@ -134,9 +134,20 @@ final class Cluster {
                 && run.allocation().nodes().stream().anyMatch(unmanaged::contains);
     }
 
-    /** GPUs that Slurm gave a run; absent: it does not say, or manages none there, which is not the same as none given. */
+    /**
+     * GPUs that Slurm gave a run; absent: it does not say, gave parts of some, or manages none there, which is not the same
+     * as none given.
+     */
     OptionalInt gpusGiven(Run run) {
-        return choosesGpus(run) ? OptionalInt.empty() : run.allocation().gpus();
+        return choosesGpus(run) || hasParts(run)
+                ? OptionalInt.empty()
+                : run.allocation().gpus();
+    }
+
+    /** Whether Slurm gave a run parts of GPUs, which others have parts of, too: shards, or MPS. */
+    private static boolean hasParts(Run run) {
+        String tres = run.allocation().tres();
+        return run.allocation().gpus().orElse(0) == 0 && (tres.contains("gres/shard") || tres.contains("gres/mps"));
     }
 
     /** The kind of a run's GPUs; absent: untyped, several, or none. */

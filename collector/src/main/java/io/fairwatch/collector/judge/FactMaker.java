@@ -295,15 +295,36 @@ final class FactMaker {
                 measured(use),
                 doubtful
                         ? GpuFacts.Use.NOT_KNOWN
-                        : new GpuFacts.Use(
-                                use.utilizationMeanRatio(),
-                                use.utilizationMaxRatio(),
-                                use.memoryUsedMaxBytes(),
-                                use.device().map(GpuDevice::memoryTotalBytes).orElse(OptionalLong.empty()),
-                                use.processesMax(),
-                                idleSeconds,
-                                lastBusy.isPresent() ? Optional.of(true) : neverBusy(whole),
-                                load(use, powerLimit)));
+                        : use.share().isPresent()
+                                ? ownUse(use, use.share().get(), idleSeconds)
+                                : new GpuFacts.Use(
+                                        use.utilizationMeanRatio(),
+                                        use.utilizationMaxRatio(),
+                                        use.memoryUsedMaxBytes(),
+                                        use.device()
+                                                .map(GpuDevice::memoryTotalBytes)
+                                                .orElse(OptionalLong.empty()),
+                                        use.processesMax(),
+                                        idleSeconds,
+                                        lastBusy.isPresent() ? Optional.of(true) : neverBusy(whole),
+                                        load(use, powerLimit)));
+    }
+
+    /**
+     * Of a GPU that several use only what is the run's for certain: what NVML told of its processes, and that nothing of it
+     * ran where nothing ran at all. An estimate accuses nobody.
+     */
+    private static GpuFacts.Use ownUse(GpuUse use, GpuUse.Share share, OptionalLong idleSeconds) {
+        boolean allIdle = use.busySeconds() == 0;
+        return new GpuFacts.Use(
+                share.utilizationEstimated() ? OptionalDouble.empty() : share.utilizationMeanRatio(),
+                allIdle ? use.utilizationMaxRatio() : OptionalDouble.empty(),
+                share.memoryEstimated() ? OptionalLong.empty() : share.memoryUsedMaxBytes(),
+                use.device().map(GpuDevice::memoryTotalBytes).orElse(OptionalLong.empty()),
+                use.processesMax(),
+                allIdle ? idleSeconds : OptionalLong.empty(),
+                Optional.empty(),
+                GpuFacts.Load.NOT_KNOWN);
     }
 
     private static GpuFacts.Load load(GpuUse use, OptionalDouble powerLimitWatts) {

@@ -104,6 +104,7 @@ public final class HoldLookup {
      * @param allocated the GPU as Slurm gave it; absent: Slurm did not give it
      * @param device the GPU as the node knows it; absent while Slurm's number has no device
      * @param busyRatio mean utilisation over the last minutes, at most since the run's start; absent without a reading
+     * @param estimated whether other jobs were on it, too, so that {@code busyRatio} is the GPU's divided by the jobs
      * @param coverage share of these minutes that readings cover
      * @param idleSince since when nothing ran on it; absent: something did lately, or nobody knows
      * @param idleLonger whether it may be idle for longer: nobody looked further back, or readings are missing
@@ -113,6 +114,7 @@ public final class HoldLookup {
             Optional<AllocatedGpu> allocated,
             Optional<GpuDevice> device,
             OptionalDouble busyRatio,
+            boolean estimated,
             double coverage,
             Optional<Instant> idleSince,
             boolean idleLonger) {}
@@ -290,6 +292,7 @@ public final class HoldLookup {
                 allocated,
                 Optional.of(lately.device()),
                 lately.busyRatio(),
+                lately.estimated(),
                 lately.coverage(),
                 lately.idleSince(),
                 lately.idleLonger());
@@ -297,7 +300,14 @@ public final class HoldLookup {
 
     private static HeldGpu unseen(AllocatedGpu gpu) {
         return new HeldGpu(
-                gpu.node(), Optional.of(gpu), Optional.empty(), OptionalDouble.empty(), 0, Optional.empty(), false);
+                gpu.node(),
+                Optional.of(gpu),
+                Optional.empty(),
+                OptionalDouble.empty(),
+                false,
+                0,
+                Optional.empty(),
+                false);
     }
 
     private static int number(HeldGpu gpu) {

@@ -39,6 +39,7 @@ import java.util.OptionalLong;
  * @param gpusIdle how many of its GPUs are idle now; absent for others than running ones
  * @param busyRatio mean utilisation of its GPUs: over the last minutes while it runs, over its whole life once it has ended
  *     and the hours of its life are sealed; absent without a reading
+ * @param busyEstimated whether one of these GPUs is shared, so that its use is divided by the jobs on it
  * @param reason why it waits; absent for others
  * @param request what it asks for; absent for others than waiting ones
  */
@@ -63,6 +64,7 @@ public record JobLine(
         OptionalInt gpusUsed,
         OptionalInt gpusIdle,
         OptionalDouble busyRatio,
+        boolean busyEstimated,
         Optional<String> reason,
         Optional<String> request) {
     public JobLine {
@@ -71,7 +73,7 @@ public record JobLine(
 
     /** A run as Slurm tells it. */
     static JobLine of(Run run) {
-        return of(run, OptionalInt.empty(), OptionalInt.empty(), OptionalDouble.empty());
+        return of(run, OptionalInt.empty(), OptionalInt.empty(), OptionalDouble.empty(), false);
     }
 
     /** An ended run with what its GPUs did; absent: not summed up. */
@@ -88,7 +90,8 @@ public record JobLine(
                 run,
                 OptionalInt.empty(),
                 OptionalInt.empty(),
-                covered > 0 ? OptionalDouble.of(used / covered) : OptionalDouble.empty());
+                covered > 0 ? OptionalDouble.of(used / covered) : OptionalDouble.empty(),
+                false);
     }
 
     /** A running job with what its GPUs do now. */
@@ -103,10 +106,11 @@ public record JobLine(
                         .map(HeldGpu::busyRatio)
                         .filter(OptionalDouble::isPresent)
                         .mapToDouble(OptionalDouble::getAsDouble)
-                        .average());
+                        .average(),
+                held.gpus().stream().anyMatch(HeldGpu::estimated));
     }
 
-    private static JobLine of(Run run, OptionalInt used, OptionalInt idle, OptionalDouble busy) {
+    private static JobLine of(Run run, OptionalInt used, OptionalInt idle, OptionalDouble busy, boolean estimated) {
         return new JobLine(
                 run.displayId(),
                 run.key().jobId(),
@@ -128,6 +132,7 @@ public record JobLine(
                 used,
                 idle,
                 busy,
+                estimated,
                 Optional.empty(),
                 Optional.empty());
     }
@@ -155,6 +160,7 @@ public record JobLine(
                 OptionalInt.empty(),
                 OptionalInt.empty(),
                 OptionalDouble.empty(),
+                false,
                 Optional.of(job.reason()),
                 Optional.of(job.request()));
     }

@@ -77,7 +77,7 @@ public final class JobListText {
                 job.gpusIdle().orElse(0) == 0
                         ? "-"
                         : Integer.toString(job.gpusIdle().getAsInt()),
-                holdsGpus(job) ? Plain.percent(job.busyRatio()) : "-"
+                holdsGpus(job) ? Plain.percent(job.busyRatio()) + (job.busyEstimated() ? " (estimate)" : "") : "-"
             });
         }
         return Table.render(rows);
@@ -164,7 +164,8 @@ public final class JobListText {
                 "gpus_idle",
                 "busy_ratio",
                 "reason",
-                "request");
+                "request",
+                "busy_estimated");
         for (JobLine job : jobs) {
             csv.row(
                     job.job(),
@@ -192,7 +193,8 @@ public final class JobListText {
                     number(job.gpusIdle()),
                     ratio(job.busyRatio()),
                     job.reason().orElse(""),
-                    job.request().orElse(""));
+                    job.request().orElse(""),
+                    Boolean.toString(job.busyEstimated()));
         }
         return csv.toString();
     }

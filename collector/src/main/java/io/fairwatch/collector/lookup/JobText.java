@@ -185,12 +185,38 @@ public final class JobText {
                 .forEach(gpu -> rows.add(columns(
                         young,
                         name(gpu.whole()),
-                        Plain.percent(gpu.lastHour().utilizationMeanRatio()),
-                        Plain.percent(gpu.whole().utilizationMeanRatio()),
+                        busy(gpu.lastHour()),
+                        busy(gpu.whole()),
                         memory(gpu.whole()),
                         processes(gpu.lastHour().processesMax()),
                         idleSince(view, gpu.whole()))));
-        return Table.render(rows) + cpu(view);
+        return Table.render(rows) + shared(view) + cpu(view);
+    }
+
+    /** The run's own part of it, where others use it, too. */
+    private static String busy(GpuUse use) {
+        return use.share()
+                .map(share -> Plain.percent(share.utilizationMeanRatio())
+                        + (share.utilizationEstimated() ? " (estimate)" : ""))
+                .orElseGet(() -> Plain.percent(use.utilizationMeanRatio()));
+    }
+
+    private static String shared(JobView view) {
+        List<GpuUse> shared = view.gpus().stream()
+                .map(GpuLine::whole)
+                .filter(use -> use.share().isPresent())
+                .toList();
+        if (shared.isEmpty()) {
+            return "";
+        }
+        boolean estimated = shared.stream()
+                .flatMap(use -> use.share().stream())
+                .anyMatch(share -> share.utilizationEstimated() || share.memoryEstimated());
+        return "Shared with others: " + shared.stream().map(JobText::shortName).collect(Collectors.joining(", "))
+                + ". Busy and memory are what this job's own processes had of it"
+                + (estimated
+                        ? "; an estimate divides the GPU's by the jobs on it, where the driver does not tell.\n"
+                        : ".\n");
     }
 
     private static boolean isYoung(JobView view) {
@@ -237,12 +263,14 @@ public final class JobText {
     }
 
     private static String memory(GpuUse use) {
-        OptionalLong most = use.memoryUsedMaxBytes();
+        OptionalLong most = use.share().map(GpuUse.Share::memoryUsedMaxBytes).orElse(use.memoryUsedMaxBytes());
         if (most.isEmpty()) {
             return "unknown";
         }
         OptionalLong total = use.device().map(GpuDevice::memoryTotalBytes).orElse(OptionalLong.empty());
-        return Plain.bytes(most.getAsLong()) + (total.isPresent() ? " of " + Plain.bytes(total.getAsLong()) : "");
+        return Plain.bytes(most.getAsLong())
+                + (total.isPresent() ? " of " + Plain.bytes(total.getAsLong()) : "")
+                + (use.share().filter(GpuUse.Share::memoryEstimated).isPresent() ? " (estimate)" : "");
     }
 
     private static String processes(OptionalInt most) {

@@ -25,6 +25,11 @@ record Gres(String name, Optional<String> type, long count, List<Integer> indexe
         return name.equals("gpu");
     }
 
+    /** Whether it is a part of a GPU, of which others may have parts at the same time. */
+    boolean isPart() {
+        return name.equals("shard") || name.equals("mps");
+    }
+
     /**
      * Reads a list such as {@code gpu:v100:2(IDX:0-1),shard:v100:4(S:0-1)}. Empty, {@code (null)} and {@code N/A} are none.
      *

@@ -20,6 +20,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.function.Function;
 import java.util.function.UnaryOperator;
 
@@ -317,7 +318,7 @@ public final class SqueueParser {
         }
 
         private Run.Allocation allocation(JsonNode job, List<String> nodes, int indexedGpus) {
-            String text = once(SlurmJson.text(job, "tres_alloc_str"));
+            String text = once(withParts(SlurmJson.text(job, "tres_alloc_str"), job.path("gres_detail")));
             Tres tres = Tres.parse(text);
             OptionalInt gpus = tres.gpus();
             if (gpus.orElse(0) == 0 && indexedGpus > 0) {
@@ -327,6 +328,27 @@ public final class SqueueParser {
             OptionalInt cpus = tres.cpus();
             return new Run.Allocation(
                     nodes, cpus.isPresent() ? cpus : SlurmJson.integer(job, "cpus"), tres.memoryBytes(), gpus, text);
+        }
+
+        /** Shards and MPS are TRES only where they are accounted; a text that cannot be read is {@link #gpus}'s matter. */
+        private static String withParts(String tres, JsonNode details) {
+            if (tres.isEmpty() || tres.contains("gres/shard") || tres.contains("gres/mps")) {
+                return tres;
+            }
+            Map<String, Long> parts = new TreeMap<>();
+            try {
+                for (JsonNode detail : details) {
+                    Gres.parse(detail.asText("")).stream()
+                            .filter(Gres::isPart)
+                            .forEach(gres -> parts.merge(gres.name(), gres.count(), Long::sum));
+                }
+            } catch (IllegalArgumentException e) {
+                return tres;
+            }
+            StringBuilder text = new StringBuilder(tres);
+            parts.forEach((name, count) ->
+                    text.append(",gres/").append(name).append('=').append(count));
+            return text.toString();
         }
 
         /**

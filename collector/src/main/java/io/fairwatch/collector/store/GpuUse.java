@@ -30,6 +30,8 @@ import java.util.OptionalLong;
  * @param processesMax most processes of this run's job seen on the GPU at one time; absent where the driver never told
  * @param energyJoules energy that the GPU took over the covered time, by its counter; absent without two readings of it
  * @param work what it did beyond being busy
+ * @param share what of all this is the run's own; absent: nobody else was seen on the GPU while the run was, or Slurm gave it
+ *     to the run alone
  */
 public record GpuUse(
         RunKey run,
@@ -48,7 +50,72 @@ public record GpuUse(
         OptionalLong memoryUsedMaxBytes,
         OptionalInt processesMax,
         OptionalDouble energyJoules,
-        Work work) {
+        Work work,
+        Optional<Share> share) {
+
+    /** A GPU that the run shares with nobody. */
+    public GpuUse(
+            RunKey run,
+            String node,
+            Optional<AllocatedGpu> allocated,
+            Optional<GpuDevice> device,
+            Instant from,
+            Instant to,
+            int samples,
+            double coveredSeconds,
+            double busySeconds,
+            double idleSeconds,
+            OptionalDouble utilizationMeanRatio,
+            OptionalDouble utilizationMaxRatio,
+            Optional<Instant> lastBusyAt,
+            OptionalLong memoryUsedMaxBytes,
+            OptionalInt processesMax,
+            OptionalDouble energyJoules,
+            Work work) {
+        this(
+                run,
+                node,
+                allocated,
+                device,
+                from,
+                to,
+                samples,
+                coveredSeconds,
+                busySeconds,
+                idleSeconds,
+                utilizationMeanRatio,
+                utilizationMaxRatio,
+                lastBusyAt,
+                memoryUsedMaxBytes,
+                processesMax,
+                energyJoules,
+                work,
+                Optional.empty());
+    }
+
+    /**
+     * What of a GPU is one run's, where processes of others were seen on it at the same time: of other jobs, or of none.
+     * Immutable.
+     *
+     * <p>Time is a matter of agreement: at each instant every job that is on the GPU has an equal part of it, so that the
+     * parts of all jobs are at most the time that there was. Use and memory are those of the run's own processes where NVML
+     * tells them of each; where it does not, they are the GPU's divided by the jobs on it, and called estimated.
+     *
+     * @param sharedSeconds covered time in which others were there, too
+     * @param gpuSeconds the run's part of the covered time
+     * @param utilizationMeanRatio mean share of time in which kernels of the run ran; absent where neither its processes'
+     *     nor the GPU's is known
+     * @param utilizationEstimated whether some of that is estimated
+     * @param memoryUsedMaxBytes most memory that its processes held; absent as before
+     * @param memoryEstimated whether that may be estimated
+     */
+    public record Share(
+            double sharedSeconds,
+            double gpuSeconds,
+            OptionalDouble utilizationMeanRatio,
+            boolean utilizationEstimated,
+            OptionalLong memoryUsedMaxBytes,
+            boolean memoryEstimated) {}
 
     /**
      * What a GPU did beyond being busy. Immutable. Means are weighted by the time that each reading covers; absent: no
@@ -100,6 +167,11 @@ public record GpuUse(
                 OptionalDouble.empty(),
                 OptionalDouble.empty(),
                 OptionalDouble.empty());
+    }
+
+    /** The run's part of the covered time: all of it where it shared with nobody. */
+    public double gpuSeconds() {
+        return share.map(Share::gpuSeconds).orElse(coveredSeconds);
     }
 
     /** Share of the interval that snapshots cover, 0..1; 0 for an empty interval. */

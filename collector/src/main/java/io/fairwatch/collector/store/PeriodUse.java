@@ -143,7 +143,7 @@ final class PeriodUse {
     private static void add(Tally tally, GpuUse use) {
         if (use.allocated().isEmpty()) {
             if (tally.allKnown) {
-                tally.outside += Math.round(use.coveredSeconds() * 1000);
+                tally.outside += Math.round(use.gpuSeconds() * 1000);
             }
             return;
         }

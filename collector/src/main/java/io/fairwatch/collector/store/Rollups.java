@@ -17,6 +17,17 @@ final class Rollups {
     /** The five minutes in which a row's time lies, by their end. */
     private static final String BUCKET = "(r.at_ms - 1 - (r.at_ms - 1) % " + LENGTH_MS + " + " + LENGTH_MS + ")";
 
+    // What a job's processes are to a GPU in one snapshot: g sums them up, h tells the jobs there if others were there,
+    // too.
+
+    static final String SHARED = "CASE WHEN h.jobs IS NULL THEN 0 ELSE 1 END";
+    static final String ESTIMATED = "CASE WHEN h.jobs IS NOT NULL AND g.told < g.processes THEN 1 ELSE 0 END";
+    static final String PARTS = "CASE WHEN h.jobs IS NULL THEN 1.0 ELSE 1.0 / h.jobs END";
+    static final String GPU_PARTS =
+            "CASE WHEN h.jobs IS NULL THEN 1.0 WHEN g.told < g.processes THEN 1.0 / h.jobs ELSE 0.0 END";
+    static final String OWN_USE =
+            "CASE WHEN h.jobs IS NULL OR g.told < g.processes THEN 0.0 ELSE LEAST(1.0, g.use) END";
+
     /** The hour in which a row's time lies, by its beginning: what ends with the hour belongs to it. */
     static long hour(long atMs) {
         return Math.floorDiv(atMs - 1, HOUR_MS) * HOUR_MS;
@@ -132,17 +143,35 @@ final class Rollups {
     }
 
     private static String jobsOnGpus() {
+        // nearly every GPU has one job, which the first of these finds out; what the others do is about the rest alone
         return """
-                SELECT job_id, uuid, bucket_ms AS at_ms, min(node) AS node, uid, environ,
-                  CAST(count(*) AS INTEGER) AS snapshots, CAST(max(processes) AS INTEGER) AS processes_max,
-                  CAST(max(memory) AS BIGINT) AS memory_max
+                WITH several AS (
+                  SELECT uuid, at_ms FROM :rows r GROUP BY uuid, at_ms
+                  HAVING min(job_id) <> max(job_id)
+                    OR (count(job_id) > 0 AND count(CASE WHEN job_id IS NULL AND kind <> 'GRAPHICS' THEN 1 END) > 0)
+                ), shared AS (
+                  SELECT r.uuid, r.at_ms, count(DISTINCT r.job_id) AS jobs
+                  FROM :rows r JOIN several s ON s.uuid = r.uuid AND s.at_ms = r.at_ms
+                  GROUP BY r.uuid, r.at_ms
+                )
+                SELECT g.job_id, g.uuid, g.bucket_ms AS at_ms, min(g.node) AS node, g.uid, g.environ,
+                  CAST(count(*) AS INTEGER) AS snapshots, CAST(max(g.processes) AS INTEGER) AS processes_max,
+                  CAST(max(g.memory) AS BIGINT) AS memory_max, CAST(sum(:shared) AS INTEGER) AS shared,
+                  CAST(sum(:estimated) AS INTEGER) AS estimated, CAST(sum(:parts) AS DOUBLE) AS parts,
+                  CAST(sum(:gpu_parts) AS DOUBLE) AS gpu_parts, CAST(sum(:own_use) AS DOUBLE) AS own_use
                 FROM (
-                  SELECT r.job_id, r.uuid, :bucket AS bucket_ms, min(r.node) AS node, r.uid,
-                    r.evidence = 'ENVIRON' AS environ, count(*) AS processes, sum(r.memory_used_bytes) AS memory
+                  SELECT r.job_id, r.uuid, r.at_ms, :bucket AS bucket_ms, min(r.node) AS node, r.uid,
+                    r.evidence = 'ENVIRON' AS environ, count(*) AS processes, sum(r.memory_used_bytes) AS memory,
+                    sum(r.utilization_ratio) AS use, count(r.utilization_ratio) AS told
                   FROM :rows r WHERE r.job_id IS NOT NULL
                   GROUP BY r.job_id, r.uuid, r.at_ms, r.uid, r.evidence = 'ENVIRON'
-                ) s
-                GROUP BY job_id, uuid, bucket_ms, uid, environ""".replace(":bucket", BUCKET);
+                ) g LEFT JOIN shared h ON h.uuid = g.uuid AND h.at_ms = g.at_ms
+                GROUP BY g.job_id, g.uuid, g.bucket_ms, g.uid, g.environ""".replace(":bucket", BUCKET)
+                .replace(":shared", SHARED)
+                .replace(":estimated", ESTIMATED)
+                .replace(":parts", PARTS)
+                .replace(":gpu_parts", GPU_PARTS)
+                .replace(":own_use", OWN_USE);
     }
 
     private static String jobs() {

@@ -16,7 +16,7 @@ import java.util.stream.Stream;
  */
 final class Schema {
     /** The version that this code writes and the newest that it reads. */
-    static final int VERSION = 3;
+    static final int VERSION = 4;
 
     private static final List<String> TABLES = List.of(
             // single values
@@ -105,12 +105,18 @@ final class Schema {
               idle_energy_joules DOUBLE, power_mean DOUBLE, power_max DOUBLE, memory_utilization_mean DOUBLE,
               temperature_max DOUBLE, graphics_mean DOUBLE, sm_mean DOUBLE, occupancy_mean DOUBLE, tensor_mean DOUBLE,
               dram_mean DOUBLE, xids INTEGER, holders INTEGER NOT NULL, job_id BIGINT, run_start_ms BIGINT)""",
-            // one row for each job whose processes were seen on a GPU; environ: known by their environment alone
+            // one row for each job whose processes were seen on a GPU; environ: known by their environment alone; of
+            // the
+            // snapshots, shared are those that show others beside it, and estimated those of them in which it is not
+            // told
+            // what its processes used. Sums over snapshots: parts: one divided by the jobs there, gpu_parts: the same
+            // where the GPU's own use has to stand for that of the processes, own_use: use of the processes elsewhere.
+            // NULL before version 4
             """
             CREATE TABLE IF NOT EXISTS gpu_job_5m (
               job_id BIGINT NOT NULL, uuid VARCHAR NOT NULL, at_ms BIGINT NOT NULL, node VARCHAR NOT NULL, uid INTEGER,
               environ BOOLEAN NOT NULL, snapshots INTEGER NOT NULL, processes_max INTEGER NOT NULL,
-              memory_max BIGINT)""",
+              memory_max BIGINT, shared INTEGER, estimated INTEGER, parts DOUBLE, gpu_parts DOUBLE, own_use DOUBLE)""",
             // one row for each job on each node
             """
             CREATE TABLE IF NOT EXISTS job_5m (
@@ -231,7 +237,9 @@ final class Schema {
               given_known INTEGER, given_measured_ms BIGINT, given_used_ms BIGINT, given_idle_ms BIGINT,
               given_energy_joules BIGINT, given_energy_ms BIGINT, given_idle_energy_joules BIGINT,
               given_memory_used_bytes BIGINT, given_memory_total_bytes BIGINT, outside_ms BIGINT)""",
-            // one row for each GPU that a run was given (given) or used; used_ms: utilisation times measured_ms
+            // one row for each GPU that a run was given (given) or used; used_ms: utilisation times measured_ms; the
+            // last
+            // six are NULL where it shared the GPU with nobody
             """
             CREATE TABLE IF NOT EXISTS run_gpu_summary (
               cluster VARCHAR NOT NULL, job_id BIGINT NOT NULL, start_ms BIGINT NOT NULL, place INTEGER NOT NULL,
@@ -241,7 +249,9 @@ final class Schema {
               memory_mean_bytes BIGINT, processes_max INTEGER, energy_joules DOUBLE, idle_energy_joules DOUBLE,
               power_mean_watts DOUBLE, power_max_watts DOUBLE, memory_utilization_mean DOUBLE,
               temperature_max_celsius DOUBLE, graphics_mean DOUBLE, sm_mean DOUBLE, occupancy_mean DOUBLE,
-              tensor_mean DOUBLE, dram_mean DOUBLE, xids INTEGER)""",
+              tensor_mean DOUBLE, dram_mean DOUBLE, xids INTEGER, shared_ms BIGINT, own_ms BIGINT,
+              own_utilization_mean DOUBLE, own_utilization_estimated BOOLEAN, own_memory_max_bytes BIGINT,
+              own_memory_estimated BOOLEAN)""",
             // one row for each node on which a run's cgroup was seen
             """
             CREATE TABLE IF NOT EXISTS run_node_summary (
@@ -358,6 +368,24 @@ final class Schema {
             SummaryTables.FILL_GIVEN,
             SummaryTables.FILL_GIVEN_NONE);
 
+    /** From version 3 to 4, and from those before: columns, as above. */
+    private static final List<String> FROM_3_TO_4 = List.of(
+            add(
+                    "gpu_job_5m",
+                    "shared INTEGER",
+                    "estimated INTEGER",
+                    "parts DOUBLE",
+                    "gpu_parts DOUBLE",
+                    "own_use DOUBLE"),
+            add(
+                    "run_gpu_summary",
+                    "shared_ms BIGINT",
+                    "own_ms BIGINT",
+                    "own_utilization_mean DOUBLE",
+                    "own_utilization_estimated BOOLEAN",
+                    "own_memory_max_bytes BIGINT",
+                    "own_memory_estimated BOOLEAN"));
+
     private static final int FEW = 64;
 
     private Schema() {}
@@ -388,6 +416,11 @@ final class Schema {
         }
         if (version == 1 || version == 2) {
             for (String change : FROM_2_TO_3) {
+                session.execute(change);
+            }
+        }
+        if (version >= 1 && version <= 3) {
+            for (String change : FROM_3_TO_4) {
                 session.execute(change);
             }
         }

@@ -40,7 +40,8 @@ final class SummaryTables {
               s.measured_ms, s.used_ms, s.busy_ms, s.idle_ms, s.utilization_max, s.last_busy_ms, s.memory_max_bytes,
               s.memory_mean_bytes, s.processes_max, s.energy_joules, s.idle_energy_joules, s.power_mean_watts,
               s.power_max_watts, s.memory_utilization_mean, s.temperature_max_celsius, s.graphics_mean, s.sm_mean,
-              s.occupancy_mean, s.tensor_mean, s.dram_mean, s.xids FROM run_gpu_summary s""" + JOINED + " ORDER BY s.place";
+              s.occupancy_mean, s.tensor_mean, s.dram_mean, s.xids, s.shared_ms, s.own_ms, s.own_utilization_mean,
+              s.own_utilization_estimated, s.own_memory_max_bytes, s.own_memory_estimated FROM run_gpu_summary s""" + JOINED + " ORDER BY s.place";
 
     private static final String OF_NODES = """
             SELECT s.cluster, s.job_id, s.start_ms, s.node, s.samples, s.cpu_seconds, s.memory_max_bytes,
@@ -199,7 +200,7 @@ final class SummaryTables {
                         gpu -> gpu.device().orElseThrow().memoryTotalBytes().orElseThrow()))
                 .number(gpus.stream()
                         .filter(gpu -> gpu.allocated().isEmpty())
-                        .mapToLong(gpu -> ms(gpu.coveredSeconds()))
+                        .mapToLong(gpu -> ms(gpu.gpuSeconds()))
                         .sum());
     }
 
@@ -253,8 +254,19 @@ final class SummaryTables {
                 .real(work.activity().occupancyMeanRatio())
                 .real(work.activity().tensorMeanRatio())
                 .real(work.activity().dramMeanRatio())
-                .number(work.xids())
-                .end();
+                .number(work.xids());
+        if (gpu.share().isPresent()) {
+            GpuUse.Share share = gpu.share().get();
+            rows.number(ms(share.sharedSeconds()))
+                    .number(ms(share.gpuSeconds()))
+                    .real(share.utilizationMeanRatio())
+                    .flag(share.utilizationEstimated())
+                    .number(share.memoryUsedMaxBytes())
+                    .flag(share.memoryEstimated());
+        } else {
+            rows.none(6);
+        }
+        rows.end();
     }
 
     private static void node(Rows rows, JobUse.OnNode node) throws SQLException {
@@ -390,6 +402,15 @@ final class SummaryTables {
                 new GpuUse.Activity(
                         cells.maybeReal(), cells.maybeReal(), cells.maybeReal(), cells.maybeReal(), cells.maybeReal()),
                 cells.maybeInteger());
+        OptionalLong sharedMs = cells.maybeNumber();
+        long ownMs = cells.number();
+        GpuUse.Share share = new GpuUse.Share(
+                sharedMs.orElse(0) / 1000.0,
+                ownMs / 1000.0,
+                cells.maybeReal(),
+                cells.flag(),
+                cells.maybeNumber(),
+                cells.flag());
         return new GpuUse(
                 key,
                 node,
@@ -407,7 +428,8 @@ final class SummaryTables {
                 memoryMax,
                 processesMax,
                 energy,
-                work);
+                work,
+                sharedMs.isPresent() ? Optional.of(share) : Optional.empty());
     }
 
     private static JobUse.OnNode node(Cells cells) throws SQLException {

@@ -33,7 +33,8 @@ import org.jspecify.annotations.Nullable;
  * energy counter) belongs to it if {@code from < at <= to}, so that the next owner's memory is never the last one's.
  *
  * <p>Of a GPU that Slurm did not give, only the snapshots count that show a process of the job on it: the rest is
- * somebody else's.
+ * somebody else's. It alone may be shared, by MPS, in shards, or because Slurm manages no GPUs there: what of it is the
+ * run's is told beside, see {@link GpuUse.Share}. For GPUs that were given nothing of that is asked.
  *
  * <p>Readings and roll-ups (see {@link Spans}) become rows of one shape, which are then summed up together. A span that
  * is a whole ended run is answered from its summary.
@@ -53,7 +54,7 @@ final class UseQueries {
     private static final String ROLLED = " AND r.at_ms > s.roll_from_ms AND r.at_ms <= s.roll_to_ms";
 
     /** How much of the five minutes lies in the span: all of them, but at its ends where no readings are left. */
-    private static final String SHARE = "(LEAST(r.at_ms, s.to_ms) - GREATEST(r.at_ms - " + Rollups.LENGTH_MS
+    private static final String SHARE_OF_TIME = "(LEAST(r.at_ms, s.to_ms) - GREATEST(r.at_ms - " + Rollups.LENGTH_MS
             + ", s.from_ms)) / CAST(" + Rollups.LENGTH_MS + " AS DOUBLE)";
 
     private static final String GPU_SUMS = """
@@ -68,8 +69,38 @@ final class UseQueries {
             + mean("sm_mean")
             + mean("occupancy_mean")
             + mean("tensor_mean")
-            + mean("dram_mean")
-            + " FROM item GROUP BY no, uuid";
+            + mean("dram_mean");
+
+    private static final String OF_ITEMS = " FROM item GROUP BY no, uuid";
+
+    /** What {@link #GPU_SUMS} adds where a GPU may be shared. */
+    private static final String SHARE_SUMS = """
+            , CAST(round(COALESCE(sum(shared_ms), 0)) AS BIGINT), CAST(round(COALESCE(sum(own_ms), 0)) AS BIGINT),
+             sum(own_used_ms) / NULLIF(sum(own_measured_ms), 0), COALESCE(sum(estimated_ms), 0) > 0, max(own_memory),
+             sum(memory_estimated) > 0""";
+
+    /** Columns of an item where a GPU may be shared; {@code j} sums up what the run's processes are to it. */
+    private static final String SHARE = """
+            , :covered * j.shared / j.snapshots AS shared_ms, :covered * j.parts / j.snapshots AS own_ms,
+              :covered * j.estimated / j.snapshots AS estimated_ms,
+              CASE WHEN :mean IS NOT NULL OR j.gpu_parts = 0 THEN :covered END AS own_measured_ms,
+              CASE WHEN :mean IS NOT NULL OR j.gpu_parts = 0
+                THEN :covered * (j.gpu_parts * COALESCE(:mean, 0) + j.own_use) / j.snapshots END AS own_used_ms,
+              CASE WHEN :whole THEN CAST(COALESCE(j.memory, round(:memory * j.parts / j.snapshots)) AS BIGINT) END
+                AS own_memory,
+              CASE WHEN j.memory IS NULL AND j.shared > 0 AND :memory IS NOT NULL THEN 1 ELSE 0 END AS memory_estimated""";
+
+    private static final String SHARE_OF_READING = SHARE.replace(
+                    ":covered", "(LEAST(r.at_ms, s.to_ms) - GREATEST(r.at_ms - r.period_ms, s.from_ms))")
+            .replace(":mean", "r.utilization_mean")
+            .replace(":whole", "r.at_ms <= s.to_ms")
+            .replace(":memory", "r.memory_used_bytes");
+
+    private static final String SHARE_OF_ROLLUP = SHARE.replace(
+                    ":covered", "(r.covered_ms * " + SHARE_OF_TIME + " * LEAST(1, j.snapshots / r.samples))")
+            .replace(":mean", "(r.used_ms / NULLIF(r.measured_ms, 0))")
+            .replace(":whole", SHARE_OF_TIME + " >= 1")
+            .replace(":memory", "r.memory_max");
 
     private record Pair(int no, String uuid) {}
 
@@ -91,7 +122,8 @@ final class UseQueries {
             Optional<Instant> busyAt,
             OptionalLong memory,
             int told,
-            GpuUse.Work work) {
+            GpuUse.Work work,
+            Optional<GpuUse.Share> share) {
         static final Used NOTHING = new Used(
                 0,
                 0,
@@ -102,7 +134,8 @@ final class UseQueries {
                 Optional.empty(),
                 OptionalLong.empty(),
                 0,
-                GpuUse.Work.NOT_KNOWN);
+                GpuUse.Work.NOT_KNOWN,
+                Optional.empty());
     }
 
     private UseQueries() {}
@@ -272,7 +305,8 @@ final class UseQueries {
                         work.memoryUsedMeanBytes(),
                         work.temperatureMaxCelsius(),
                         work.activity(),
-                        work.xids()));
+                        work.xids()),
+                used.share());
     }
 
     private static OptionalInt processesMax(@Nullable Seen seen, Used used) {
@@ -337,6 +371,49 @@ final class UseQueries {
                 .add(" GROUP BY s.no, r.uuid, r.at_ms");
     }
 
+    /** As {@link #snapshots}, of some GPUs, each snapshot with what the run's processes are to the GPU in it. */
+    private static Sql shares(Sources sources, Spans spans, List<Long> jobs, Set<String> uuids) {
+        return new Sql()
+                .add("shared AS (SELECT r.uuid, r.at_ms, count(DISTINCT r.job_id) AS jobs FROM ")
+                .add(sources.of("gpu_process", spans.readings()))
+                .add(" r WHERE r.at_ms > ? AND r.at_ms <= ?", spans.earliest(), spans.latest())
+                .among("r.uuid", uuids)
+                .add(" GROUP BY r.uuid, r.at_ms HAVING min(r.job_id) <> max(r.job_id)")
+                .add(" OR (count(r.job_id) > 0")
+                .add(" AND count(CASE WHEN r.job_id IS NULL AND r.kind <> 'GRAPHICS' THEN 1 END) > 0)),\n")
+                .add("snapshot AS (SELECT g.no, g.uuid, g.at_ms, 1.0 AS snapshots, g.memory, ")
+                .add(Rollups.SHARED + " AS shared, " + Rollups.ESTIMATED + " AS estimated, ")
+                .add(Rollups.PARTS + " AS parts, " + Rollups.GPU_PARTS + " AS gpu_parts, ")
+                .add(Rollups.OWN_USE + " AS own_use")
+                .add(" FROM (SELECT s.no, r.uuid, r.at_ms, count(*) AS processes, sum(r.memory_used_bytes) AS memory,")
+                .add(" sum(r.utilization_ratio) AS use, count(r.utilization_ratio) AS told FROM span s JOIN ")
+                .add(sources.of("gpu_process", spans.readings()))
+                .add(" r ON r.job_id = s.job_id AND r.at_ms > s.from_ms AND r.at_ms <= s.to_ms")
+                .add(" WHERE r.at_ms > ? AND r.at_ms <= ?", spans.earliest(), spans.latest())
+                .among("r.job_id", jobs)
+                .among("r.uuid", uuids)
+                .add(" AND (r.evidence <> 'ENVIRON' OR r.uid IS NULL OR s.uid IS NULL OR r.uid = s.uid)")
+                .add(NOT_ROLLED)
+                .add(" GROUP BY s.no, r.uuid, r.at_ms) g")
+                .add(" LEFT JOIN shared h ON h.uuid = g.uuid AND h.at_ms = g.at_ms)");
+    }
+
+    /** The same of roll-ups; those made before they told of it count as not shared. */
+    private static Sql rolledShares(Sources sources, Spans spans, List<Long> jobs, Set<String> uuids) {
+        return new Sql()
+                .add("SELECT s.no, r.uuid, r.at_ms, CAST(sum(r.snapshots) AS DOUBLE) AS snapshots,")
+                .add(" max(r.memory_max) AS memory, COALESCE(sum(r.shared), 0) AS shared,")
+                .add(" COALESCE(sum(r.estimated), 0) AS estimated, sum(COALESCE(r.parts, r.snapshots)) AS parts,")
+                .add(" sum(COALESCE(r.gpu_parts, r.snapshots)) AS gpu_parts, COALESCE(sum(r.own_use), 0) AS own_use")
+                .add(" FROM span s JOIN ")
+                .add(sources.of("gpu_job_5m", spans.rollups()))
+                .add(" r ON r.job_id = s.job_id" + ROLLED + " WHERE TRUE")
+                .among("r.job_id", jobs)
+                .among("r.uuid", uuids)
+                .add(" AND (NOT r.environ OR r.uid IS NULL OR s.uid IS NULL OR r.uid = s.uid)")
+                .add(" GROUP BY s.no, r.uuid, r.at_ms");
+    }
+
     private static Map<Pair, Used> used(
             Session session,
             Sources sources,
@@ -355,7 +432,7 @@ final class UseQueries {
         Asked gpus = gpus(session, "span_gpu", pairs);
         Sql sql = new Sql().with(List.of(asked, gpus));
         if (!given) {
-            sql.add("snapshot AS (").add(snapshots(sources, spans, jobs(list))).add("),\n");
+            sql.add(shares(sources, spans, jobs(list), uuids)).add(",\n");
         }
         sql.add("""
                 item AS (
@@ -379,20 +456,21 @@ final class UseQueries {
                   r.tensor_ratio AS tensor_mean, r.dram_ratio AS dram_mean,
                   CASE WHEN r.xids = '' THEN 0
                     WHEN r.xids IS NOT NULL THEN length(r.xids) - length(replace(r.xids, ',', '')) + 1 END AS xids
-                FROM\s""".replace(":lost", LOST), busyAboveRatio, busyAboveRatio, busyAboveRatio)
+                """.replace(":lost", LOST), busyAboveRatio, busyAboveRatio, busyAboveRatio)
+                .add(given ? "" : SHARE_OF_READING)
+                .add(" FROM ")
                 .add(sources.of("gpu_reading", spans.readings()))
                 .add("""
                  r JOIN span_gpu g ON g.uuid = r.uuid
                 JOIN span s ON s.no = g.no AND r.at_ms > s.from_ms AND r.at_ms - r.period_ms < s.to_ms""");
         if (!given) {
-            sql.add(" JOIN (SELECT DISTINCT no, uuid, at_ms FROM snapshot) j"
-                    + " ON j.no = s.no AND j.uuid = r.uuid AND j.at_ms = r.at_ms");
+            sql.add(" JOIN snapshot j ON j.no = s.no AND j.uuid = r.uuid AND j.at_ms = r.at_ms");
         }
         sql.add(" WHERE r.at_ms > ? AND r.at_ms < ?", spans.earliest(), spans.latest() + LONGEST_PERIOD_MS)
                 .among("r.uuid", uuids)
                 .add(NOT_ROLLED);
         if (spans.isRolled()) {
-            String share = given ? SHARE : "(" + SHARE + " * LEAST(1, j.snapshots / r.samples))";
+            String share = given ? SHARE_OF_TIME : "(" + SHARE_OF_TIME + " * LEAST(1, j.snapshots / r.samples))";
             sql.add("\nUNION ALL\n")
                     .add("""
                     SELECT s.no, r.uuid, r.samples * :share, r.covered_ms * :share, r.measured_ms * :share,
@@ -402,18 +480,21 @@ final class UseQueries {
                       CASE WHEN :share >= 1 THEN r.power_max END, r.memory_utilization_mean,
                       CASE WHEN :share >= 1 THEN r.temperature_max END, r.graphics_mean, r.sm_mean, r.occupancy_mean,
                       r.tensor_mean, r.dram_mean, r.xids
-                    FROM\s""".replace(":share", share))
+                    """.replace(":share", share))
+                    .add(given ? "" : SHARE_OF_ROLLUP)
+                    .add(" FROM ")
                     .add(sources.of("gpu_5m", spans.rollups()))
                     .add(" r JOIN span_gpu g ON g.uuid = r.uuid JOIN span s ON s.no = g.no" + ROLLED);
             if (!given) {
                 sql.add(" JOIN (")
-                        .add(rolledSnapshots(sources, spans, jobs(list)))
+                        .add(rolledShares(sources, spans, jobs(list), uuids))
                         .add(") j ON j.no = s.no AND j.uuid = r.uuid AND j.at_ms = r.at_ms");
             }
             sql.add(" WHERE TRUE").among("r.uuid", uuids);
         }
-        sql.add(")\n" + GPU_SUMS);
-        sql.query(session, cells -> used.put(new Pair(cells.integer(), cells.sharedText()), used(cells)) == null);
+        sql.add(")\n" + GPU_SUMS + (given ? "" : SHARE_SUMS) + OF_ITEMS);
+        sql.query(
+                session, cells -> used.put(new Pair(cells.integer(), cells.sharedText()), used(cells, given)) == null);
         return used;
     }
 
@@ -427,7 +508,7 @@ final class UseQueries {
         return Asked.of(session, name, Spans.GPU_COLUMNS, rows);
     }
 
-    private static Used used(Cells cells) throws SQLException {
+    private static Used used(Cells cells, boolean given) throws SQLException {
         int samples = cells.integer();
         long coveredMs = cells.number();
         long busyMs = cells.number();
@@ -449,7 +530,29 @@ final class UseQueries {
                 temperatureMax,
                 activity(cells),
                 xids);
-        return new Used(samples, coveredMs, busyMs, idleMs, mean, max, busyAt, memory, told, work);
+        return new Used(
+                samples,
+                coveredMs,
+                busyMs,
+                idleMs,
+                mean,
+                max,
+                busyAt,
+                memory,
+                told,
+                work,
+                given ? Optional.empty() : share(cells));
+    }
+
+    /** Six cells; empty: nobody else was there. */
+    private static Optional<GpuUse.Share> share(Cells cells) throws SQLException {
+        long sharedMs = cells.number();
+        long ownMs = cells.number();
+        OptionalDouble mean = cells.maybeReal();
+        boolean estimated = cells.flag();
+        GpuUse.Share share =
+                new GpuUse.Share(sharedMs / 1000.0, ownMs / 1000.0, mean, estimated, cells.maybeNumber(), cells.flag());
+        return sharedMs == 0 ? Optional.empty() : Optional.of(share);
     }
 
     /** Five cells. */
@@ -489,7 +592,7 @@ final class UseQueries {
                     .add("""
                     SELECT s.no, r.uuid, r.last_ms, r.energy_first, r.energy_last, r.first_idle,
                       r.energy_joules * :share, r.idle_energy_joules * :share
-                    FROM\s""".replace(":share", SHARE))
+                    FROM\s""".replace(":share", SHARE_OF_TIME))
                     .add(sources.of("gpu_5m", spans.rollups()))
                     .add(" r JOIN used_gpu g ON g.uuid = r.uuid JOIN span s ON s.no = g.no" + ROLLED)
                     .add(" WHERE r.energy_first IS NOT NULL")
@@ -662,7 +765,7 @@ final class UseQueries {
                       CASE WHEN :share >= 1 THEN r.processes_max END, r.cpus, r.cpu_system_seconds,
                       CASE WHEN :share >= 1 THEN r.swap_max END, r.oom_kills, r.memory_limit_hits, r.read_bytes,
                       r.written_bytes, r.cpu_stalled_seconds, r.memory_stalled_seconds, r.io_stalled_seconds
-                    FROM span s JOIN\s""".replace(":share", SHARE).replace(":length", "" + Rollups.LENGTH_MS))
+                    FROM span s JOIN\s""".replace(":share", SHARE_OF_TIME).replace(":length", "" + Rollups.LENGTH_MS))
                     .add(sources.of("job_5m", spans.rollups()))
                     .add(" r ON r.job_id = s.job_id" + ROLLED + " WHERE TRUE")
                     .among("r.job_id", jobs(list));

@@ -23,6 +23,10 @@
  *   <li><b>Roll-ups</b> of five minutes, one file for each day, are made when an hour is sealed. They add up exactly, so the
  *       inside of long spans is answered from them even while the readings are there; when these are forgotten, all of it.
  *       A GPU is called busy in them above one ratio; for another one the readings are asked while they are kept.
+ *   <li><b>A shared GPU</b> (MPS, shards, nodes whose GPUs Slurm does not manage) is told twice: as the whole GPU, and what of
+ *       it is a run's own, by its processes where NVML tells of each, else by an equal division that is called an estimate.
+ *       Only GPUs that were not given can be shared, and only of them it is asked. Roll-ups keep sums over snapshots, so that
+ *       it adds up as all else does.
  *   <li><b>Summaries</b> of ended runs are flat rows in the database file, for ever. What comes late deletes the summaries
  *       that it concerns, and they are made again.
  *   <li><b>To forget is to unlink</b> the files of whole days, after their names were taken away and nobody can be reading

@@ -25,7 +25,6 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -62,6 +61,7 @@ public final class LiveUse {
      * @param node its node
      * @param device what the node says of it
      * @param busyRatio mean utilisation over the last minutes of the run; absent without a reading
+     * @param estimated whether other jobs were on it, too, so that {@code busyRatio} is the GPU's divided by the jobs
      * @param coverage share of these minutes that readings cover
      * @param idleSince since when nothing ran on it; absent: something did lately, or nobody knows
      * @param idleLonger whether it may be idle for longer: nobody looked further back, or readings are missing
@@ -70,6 +70,7 @@ public final class LiveUse {
             String node,
             GpuDevice device,
             OptionalDouble busyRatio,
+            boolean estimated,
             double coverage,
             Optional<Instant> idleSince,
             boolean idleLonger) {}
@@ -90,6 +91,13 @@ public final class LiveUse {
 
         boolean tells() {
             return !Float.isNaN(max);
+        }
+
+        /** How many jobs had processes there. */
+        long jobs() {
+            return sights.size() < 2
+                    ? sights.size()
+                    : sights.stream().mapToLong(Sight::jobId).distinct().count();
         }
     }
 
@@ -273,7 +281,7 @@ public final class LiveUse {
 
     /** A GPU that Slurm gave to a run, up to an instant until which the run can have been seen; empty: never seen. */
     public Optional<Lately> given(String uuid, Run run, Instant to) {
-        return Optional.ofNullable(gpus.get(uuid)).flatMap(gpu -> gpu.lately(run, to, period -> true));
+        return Optional.ofNullable(gpus.get(uuid)).flatMap(gpu -> gpu.lately(run, to, true));
     }
 
     /** GPUs on which processes of a job were seen lately, by job. */
@@ -287,8 +295,7 @@ public final class LiveUse {
     /** A GPU that Slurm did not give to a run: only the periods count that show a process of it. Empty: none does. */
     public Optional<Lately> taken(String uuid, Run run, Instant to) {
         return Optional.ofNullable(gpus.get(uuid))
-                .flatMap(gpu ->
-                        gpu.lately(run, to, period -> period.sights().stream().anyMatch(sight -> sight.isOf(run))))
+                .flatMap(gpu -> gpu.lately(run, to, false))
                 .filter(lately -> lately.coverage() > 0);
     }
 
@@ -409,7 +416,7 @@ public final class LiveUse {
             }
         }
 
-        synchronized Optional<Lately> lately(Run run, Instant until, Predicate<Period> counts) {
+        synchronized Optional<Lately> lately(Run run, Instant until, boolean given) {
             if (node == null || device == null) {
                 return Optional.empty();
             }
@@ -421,15 +428,18 @@ public final class LiveUse {
             long measuredMs = 0;
             double busyMs = 0;
             boolean active = false;
+            boolean shared = false;
             for (Period period : periods.list()) {
                 long partMs = Math.min(period.atMs(), toMs) - Math.max(period.fromMs(), fromMs);
-                if (partMs <= 0 || !counts.test(period)) {
+                if (partMs <= 0 || !(given || period.sights().stream().anyMatch(sight -> sight.isOf(run)))) {
                     continue;
                 }
+                long jobs = given ? 1 : period.jobs();
+                shared |= jobs > 1;
                 coveredMs += partMs;
                 if (period.tells()) {
                     measuredMs += partMs;
-                    busyMs += period.mean() * partMs;
+                    busyMs += period.mean() * partMs / jobs;
                     boolean busy = period.max() > busyAboveRatio;
                     active |= busy;
                     idleMs += busy ? 0 : partMs;
@@ -442,6 +452,7 @@ public final class LiveUse {
                     node,
                     device,
                     measuredMs > 0 ? OptionalDouble.of(busyMs / measuredMs) : OptionalDouble.empty(),
+                    shared,
                     lengthMs > 0 ? Math.min(1, (double) coveredMs / lengthMs) : 0,
                     since.at(),
                     since.longer()));

@@ -179,6 +179,23 @@ class RulesOnReadingsTest {
     }
 
     @Test
+    @DisplayName("gpu-not-held: a process on a GPU that was not given, but never one in a shard or by MPS")
+    void notHeldInParts() throws Exception {
+        reports(
+                600,
+                second -> node(second, List.of(gpu("GPU-a", 0.9, 0, process(1, 1), process(2, 2), process(3, 3)))));
+        assertEquals(
+                judged(3, 1, 0),
+                cycle(
+                        "gpu-not-held",
+                        Map.of(),
+                        job(1).gpus(0).tres("cpu=1,node=1"),
+                        job(2).gpus(0).tres("cpu=1,node=1,gres/shard=4"),
+                        job(3).gpus(0).tres("cpu=1,node=1,gres/mps=50")));
+        assertEquals(1, only().run().jobId());
+    }
+
+    @Test
     @DisplayName("gpus-not-together: two GPUs that take turns")
     void notTogether() throws Exception {
         reports(

@@ -8,12 +8,15 @@ import static io.fairwatch.collector.lookup.Samples.SLURM_AT;
 import static io.fairwatch.collector.lookup.Samples.allocated;
 import static io.fairwatch.collector.lookup.Samples.gpu;
 import static io.fairwatch.collector.lookup.Samples.running;
+import static io.fairwatch.collector.store.Given.using;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.fairwatch.agent.wire.GpuProcess;
+import io.fairwatch.agent.wire.GpuReading;
 import io.fairwatch.collector.lookup.JobLookup.Answer;
 import io.fairwatch.collector.lookup.Samples.Sent;
 import io.fairwatch.collector.run.AllocatedGpu;
@@ -83,6 +86,58 @@ class JobLookupTest {
                                 number <= 40 ? gpu(NODE, 4, 0.5, 0.2, 8_000, 83549) : gpu(NODE, 4, 0, 0, 4)),
                         List.of(Samples.cgroup(83549, at))));
         assertGolden("lookup/one-idle.txt", page("83549"));
+    }
+
+    @Test
+    @DisplayName("of a GPU that it shares a job is told its own part, and what is an estimate is called one")
+    void shared() throws Exception {
+        Samples.slurmSays(store, List.of(running(83549), running(83550), running(83551)));
+        Samples.send(
+                store,
+                NODE,
+                NOON,
+                NOW.minusSeconds(10),
+                (number, at) -> new Sent(
+                        List.of(
+                                on(
+                                        gpu(NODE, 3, 0.9, 0.4, 30_000),
+                                        using(1, 83549, 0.6, 3L << 30),
+                                        using(2, 83550, 0.2, 1 << 30)),
+                                on(
+                                        gpu(NODE, 4, 0.8, 0.4, 2_048),
+                                        using(3, 83551, -1, -1),
+                                        using(4, 83550, 0.1, 1 << 20))),
+                        List.of()));
+        String told = page("83549");
+        assertTrue(told.contains(" 60 % "), told);
+        assertTrue(told.contains(" 3.0 GiB of "), told);
+        assertTrue(
+                told.contains(
+                        "Shared with others: nv-ai-01 index 3. Busy and memory are what this job's own processes had"
+                                + " of it.\n"),
+                told);
+        assertFalse(told.contains("estimate"), told);
+        String estimated = page("83551");
+        assertTrue(estimated.contains(" 40 % (estimate) "), estimated);
+        assertTrue(estimated.contains(" 1.0 GiB of 31.7 GiB (estimate) "), estimated);
+        assertTrue(estimated.contains("; an estimate divides the GPU's by the jobs on it"), estimated);
+    }
+
+    /** The same GPU with these processes. */
+    private static GpuReading on(GpuReading gpu, GpuProcess... processes) {
+        return new GpuReading(
+                gpu.device(),
+                gpu.utilization(),
+                gpu.memoryUtilization(),
+                gpu.memoryUsedBytes(),
+                gpu.memoryReservedBytes(),
+                gpu.powerWatts(),
+                gpu.powerLimitWatts(),
+                gpu.energyJoules(),
+                gpu.temperatureCelsius(),
+                gpu.smClockHertz(),
+                Optional.of(List.of(processes)),
+                gpu.detail());
     }
 
     @Test

@@ -550,6 +550,22 @@ class SqueueParserTest {
         }
 
         @Test
+        @DisplayName("shards and MPS are known where they are not accounted, too")
+        void partsNotAccounted() {
+            assertEquals(
+                    "cpu=1,gres/shard=6",
+                    only("\"gres_detail\": [\"shard:v100:4(IDX:0)\", \"shard:v100:2(IDX:1)\"],"
+                                    + "\"tres_alloc_str\": \"cpu=1\"")
+                            .allocation()
+                            .tres());
+            assertEquals(
+                    "cpu=1,gres/mps=50",
+                    only("\"gres_detail\": [\"mps:50(IDX:0)\", \"\"],\"tres_alloc_str\": \"cpu=1\"")
+                            .allocation()
+                            .tres());
+        }
+
+        @Test
         @DisplayName("where GPUs are no TRES, their numbers count them")
         void notTracked() {
             assertEquals(

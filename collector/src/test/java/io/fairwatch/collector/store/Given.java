@@ -127,6 +127,23 @@ public final class Given {
                 OptionalDouble.empty());
     }
 
+    /** A process of which the driver tells what it uses; negative: that it does not. */
+    public static GpuProcess using(int pid, long jobId, double utilizationRatio, long memoryBytes) {
+        return new GpuProcess(
+                pid,
+                GpuProcess.Kind.COMPUTE,
+                OptionalInt.of(21001),
+                Optional.of(new JobRef(jobId, Optional.of("0"), JobRef.Evidence.CGROUP)),
+                memoryBytes < 0 ? OptionalLong.empty() : OptionalLong.of(memoryBytes),
+                utilizationRatio < 0 ? OptionalDouble.empty() : OptionalDouble.of(utilizationRatio));
+    }
+
+    /** A process that belongs to no job. */
+    public static GpuProcess stranger(int pid, GpuProcess.Kind kind) {
+        return new GpuProcess(
+                pid, kind, OptionalInt.of(0), Optional.empty(), OptionalLong.of(5), OptionalDouble.empty());
+    }
+
     public static JobCgroup cgroup(long jobId, double cpuSeconds, long memoryUsedBytes, int processes) {
         return new JobCgroup(
                 jobId,

@@ -4,6 +4,7 @@ import static io.fairwatch.collector.store.Given.NOON;
 import static io.fairwatch.collector.store.Given.at;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.store.Store.RunSpan;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -11,8 +12,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.Properties;
 import org.duckdb.DuckDBConnection;
@@ -93,6 +96,46 @@ class SchemaTest {
         try (Store store = DuckDbStore.open(old, DuckDbStore.Settings.DEFAULTS)) {
             assertEquals("n1", store.noticesOf(1).get(0).id());
             assertEquals(List.of(), store.bounces(NOON));
+        }
+        assertEquals(now, columns(old));
+    }
+
+    @Test
+    @DisplayName("one of schema 3 gets what came with 4; what it summed up counts as not shared")
+    void from3(@TempDir Path old) throws Exception {
+        writeSchema1(old);
+        DuckDbStore.open(old, DuckDbStore.Settings.DEFAULTS).close();
+        String now = columns(old);
+        inDatabase(old, session -> {
+            for (String column : List.of("shared", "estimated", "parts", "gpu_parts", "own_use")) {
+                session.execute("ALTER TABLE gpu_job_5m DROP COLUMN " + column);
+            }
+            for (String column : List.of(
+                    "shared_ms",
+                    "own_ms",
+                    "own_utilization_mean",
+                    "own_utilization_estimated",
+                    "own_memory_max_bytes",
+                    "own_memory_estimated")) {
+                session.execute("ALTER TABLE run_gpu_summary DROP COLUMN " + column);
+            }
+            session.execute("""
+                    INSERT INTO run_summary (cluster, job_id, start_ms, end_ms, made_ms, busy_above, gpus, covered_ms,
+                      measured_ms, used_ms, busy_ms, idle_ms) VALUES ('lab', 9, 0, 60000, 1, 0.01, 1, 60000, 60000, 30000,
+                      60000, 0)""");
+            session.execute("""
+                    INSERT INTO run_gpu_summary (cluster, job_id, start_ms, place, node, uuid, given, samples, covered_ms,
+                      measured_ms, used_ms, busy_ms, idle_ms) VALUES ('lab', 9, 0, 0, 'node-a', 'GPU-a', FALSE, 2, 60000,
+                      60000, 30000, 60000, 0)""");
+            session.execute("UPDATE meta SET value = '3' WHERE name = 'schema_version'");
+        });
+        try (Store store = DuckDbStore.open(old, DuckDbStore.Settings.DEFAULTS)) {
+            GpuUse use = store.summaries(List.of(new RunKey("lab", 9, Instant.EPOCH)))
+                    .get(0)
+                    .gpus()
+                    .get(0);
+            assertEquals(Optional.empty(), use.share());
+            assertEquals(60, use.gpuSeconds());
         }
         assertEquals(now, columns(old));
     }

@@ -9,11 +9,13 @@ import static io.fairwatch.collector.store.Given.gpu;
 import static io.fairwatch.collector.store.Given.process;
 import static io.fairwatch.collector.store.Given.run;
 import static io.fairwatch.collector.store.Given.snapshot;
+import static io.fairwatch.collector.store.Given.using;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.fairwatch.agent.wire.GpuProcess;
 import io.fairwatch.agent.wire.NodeSnapshot;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.store.Store.RunSpan;
@@ -168,6 +170,68 @@ class SealingTest {
             assertSameJob(expectedJob, store.jobUse(List.of(span)), 0.03, "readings are gone");
             assertEquals(expectedSeries.size(), store.gpuSeries(span, slots).size());
         }
+    }
+
+    @Test
+    @DisplayName(
+            "what jobs had of a shared GPU is the same from readings, from roll-ups, and when the readings are gone")
+    void shared(@TempDir Path directory) throws Exception {
+        Random random = new Random(11);
+        List<NodeSnapshot> snapshots = new ArrayList<>();
+        for (int i = 1; i <= 7 * 120; i++) {
+            List<GpuProcess> on = new ArrayList<>(List.of(using(1, 1, random.nextDouble() / 2, 500 + i)));
+            if (random.nextInt(3) == 0) {
+                on.add(using(2, 2, random.nextDouble() / 2, 70));
+            }
+            if (random.nextInt(5) == 0) {
+                on.add(using(3, 1, -1, 7)); // then nobody tells what all of job 1 used
+            }
+            if (random.nextInt(5) == 0) {
+                on.add(using(4, 3, 0.1, 7));
+            }
+            snapshots.add(snapshot("node-a", i, at(30 * i), gpu(B, 0.75, i, on.toArray(GpuProcess[]::new))));
+        }
+        Run one = run(1, at(0), Optional.empty());
+        RunSpan span = new RunSpan(one, at(0), at(6.5 * 3600));
+        GpuUse.Share expected;
+        try (DuckDbStore store = DuckDbStore.open(directory.resolve("readings"), SETTINGS)) {
+            store.append(snapshots);
+            expected = store.gpuUse(List.of(span), 0.01).get(0).share().orElseThrow();
+            double parts = 0;
+            for (long job = 1; job <= 3; job++) {
+                parts += store.gpuUse(
+                                List.of(new RunSpan(run(job, at(0), Optional.empty()), at(0), at(6.5 * 3600))), 0.01)
+                        .get(0)
+                        .gpuSeconds();
+            }
+            assertEquals(6.5 * 3600, parts, 0.1, "no hour counts for two");
+        }
+        assertTrue(expected.sharedSeconds() > 3600 && expected.utilizationEstimated() && !expected.memoryEstimated());
+        try (DuckDbStore store = DuckDbStore.open(directory.resolve("sealed"), SETTINGS)) {
+            store.append(snapshots.subList(0, 333));
+            store.append(snapshots.subList(334, 840));
+            store.maintain(at(8 * 3600));
+            store.append(snapshots.subList(333, 334)); // late: rolled up by itself
+            store.maintain(at(9 * 3600));
+            assertSame(
+                    expected, store.gpuUse(List.of(span), 0.01).get(0).share().orElseThrow(), "rolled up inside");
+            store.maintain(at(60 * 3600));
+            store.maintain(at(61 * 3600));
+        }
+        try (DuckDbStore store = DuckDbStore.open(directory.resolve("sealed"), SETTINGS)) {
+            assertEquals(List.of(), files(directory.resolve("sealed"), "gpu_reading"), "the day is forgotten");
+            assertSame(
+                    expected, store.gpuUse(List.of(span), 0.01).get(0).share().orElseThrow(), "readings are gone");
+        }
+    }
+
+    private static void assertSame(GpuUse.Share expected, GpuUse.Share actual, String message) {
+        assertEquals(expected.sharedSeconds(), actual.sharedSeconds(), 0.01, message);
+        assertEquals(expected.gpuSeconds(), actual.gpuSeconds(), 0.01, message);
+        near(expected.utilizationMeanRatio(), actual.utilizationMeanRatio(), 1e-6, message);
+        assertEquals(expected.utilizationEstimated(), actual.utilizationEstimated(), message);
+        assertEquals(expected.memoryUsedMaxBytes(), actual.memoryUsedMaxBytes(), message);
+        assertEquals(expected.memoryEstimated(), actual.memoryEstimated(), message);
     }
 
     @Test

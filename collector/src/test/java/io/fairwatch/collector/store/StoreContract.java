@@ -11,13 +11,18 @@ import static io.fairwatch.collector.store.Given.process;
 import static io.fairwatch.collector.store.Given.run;
 import static io.fairwatch.collector.store.Given.silent;
 import static io.fairwatch.collector.store.Given.snapshot;
+import static io.fairwatch.collector.store.Given.stranger;
 import static io.fairwatch.collector.store.Given.untranslated;
+import static io.fairwatch.collector.store.Given.using;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.fairwatch.agent.wire.AgentState;
 import io.fairwatch.agent.wire.GpuDetail;
 import io.fairwatch.agent.wire.GpuDevice;
+import io.fairwatch.agent.wire.GpuProcess.Kind;
 import io.fairwatch.agent.wire.GpuReading;
 import io.fairwatch.agent.wire.JobCgroup;
 import io.fairwatch.agent.wire.JobDetail;
@@ -632,6 +637,115 @@ abstract class StoreContract {
         assertEquals(OptionalDouble.of(0.9), uses.get(1).utilizationMeanRatio());
     }
 
+    private GpuUse.Share share(long job, Instant to) throws StoreException {
+        return store.gpuUse(List.of(new RunSpan(run(job), NOON, to)), 0)
+                .get(0)
+                .share()
+                .orElseThrow();
+    }
+
+    private void assertShare(GpuUse.Share expected, long job, Instant to) throws StoreException {
+        GpuUse.Share share = share(job, to);
+        assertEquals(
+                expected.utilizationMeanRatio().orElseThrow(),
+                share.utilizationMeanRatio().orElseThrow(),
+                1e-9);
+        assertEquals(
+                expected,
+                new GpuUse.Share(
+                        share.sharedSeconds(),
+                        share.gpuSeconds(),
+                        expected.utilizationMeanRatio(),
+                        share.utilizationEstimated(),
+                        share.memoryUsedMaxBytes(),
+                        share.memoryEstimated()));
+    }
+
+    @Test
+    @DisplayName("a GPU that several jobs use is split by their processes where the driver tells of each")
+    void sharedTold() throws StoreException {
+        append(
+                snapshot("node-a", 1, at(30), gpu(A, 0.8, 0, using(1, 1, 0.5, 300), using(2, 1, 0.1, 50))),
+                snapshot(
+                        "node-a",
+                        2,
+                        at(60),
+                        gpu(A, 0.9, 0, using(1, 1, 0.5, 300), using(2, 1, 0.1, 100), using(3, 2, 0.3, 70))),
+                snapshot("node-a", 3, at(90), gpu(A, 0.4, 0, using(3, 2, 0.4, 60))));
+        assertShare(new GpuUse.Share(30, 45, OptionalDouble.of(0.7), false, OptionalLong.of(400), false), 1, at(90));
+        assertShare(new GpuUse.Share(30, 45, OptionalDouble.of(0.35), false, OptionalLong.of(70), false), 2, at(90));
+        GpuUse whole =
+                store.gpuUse(List.of(new RunSpan(run(1), NOON, at(90))), 0).get(0);
+        assertEquals(60, whole.coveredSeconds(), "all else is the GPU's");
+        assertEquals(0.85, whole.utilizationMeanRatio().orElseThrow(), 1e-9);
+        assertEquals(45, whole.gpuSeconds());
+    }
+
+    @Test
+    @DisplayName("where the driver does not tell of each process, a GPU is divided by the jobs on it, and that is said")
+    void sharedEstimated() throws StoreException {
+        append(
+                snapshot("node-a", 1, at(30), gpu(A, 0.9, 0, using(1, 1, 0.2, -1), using(3, 2, 0.6, 70))),
+                snapshot(
+                        "node-a",
+                        2,
+                        at(60),
+                        gpu(
+                                A,
+                                0.9,
+                                0,
+                                using(1, 1, 0.2, -1),
+                                using(2, 1, -1, -1),
+                                using(3, 2, 0.6, 70),
+                                using(4, 3, -1, 7))));
+        GpuUse.Share one = share(1, at(60));
+        assertEquals((0.2 + 0.9 / 3) / 2, one.utilizationMeanRatio().orElseThrow(), 1e-9);
+        assertTrue(one.utilizationEstimated());
+        assertEquals(OptionalLong.of((1L << 30) / 2), one.memoryUsedMaxBytes());
+        assertTrue(one.memoryEstimated());
+        GpuUse.Share two = share(2, at(60));
+        assertEquals(0.6, two.utilizationMeanRatio().orElseThrow(), 1e-9);
+        assertFalse(two.utilizationEstimated());
+        assertFalse(two.memoryEstimated());
+        assertEquals(60, one.gpuSeconds() + two.gpuSeconds() + share(3, at(60)).gpuSeconds(), 0.01, "all there was");
+    }
+
+    @Test
+    @DisplayName("whoever is on a GPU without a job has no part of its time, but one's own part is no more all of it")
+    void sharedWithStranger() throws StoreException {
+        append(
+                snapshot("node-a", 1, at(30), gpu(A, 0.9, 0, using(1, 1, 0.2, 9), stranger(2, Kind.COMPUTE))),
+                snapshot("node-a", 2, at(60), gpu(A, 0.9, 0, using(1, 1, -1, 9), stranger(2, Kind.COMPUTE))),
+                snapshot("node-a", 3, at(90), gpu(A, 0.9, 0, using(1, 1, 0.2, 9), stranger(2, Kind.GRAPHICS))));
+        GpuUse.Share share = share(1, at(90));
+        assertEquals(60, share.sharedSeconds(), "a screen is nobody");
+        assertEquals(90, share.gpuSeconds());
+        assertEquals((0.2 + 0.9 + 0.9) / 3, share.utilizationMeanRatio().orElseThrow(), 1e-9);
+        assertTrue(share.utilizationEstimated());
+        assertEquals(OptionalLong.of(9), share.memoryUsedMaxBytes());
+    }
+
+    @Test
+    @DisplayName("one that nobody else uses at the same time, and one that Slurm gave, are not called shared")
+    void notShared() throws StoreException {
+        append(
+                snapshot(
+                        "node-a",
+                        1,
+                        at(30),
+                        gpu(A, 0.9, 0, process(1, 1)),
+                        gpu(B, 0.9, 0, process(3, 2), process(4, 3))),
+                snapshot("node-a", 2, at(60), gpu(A, 0.9, 0, process(2, 2))));
+        assertEquals(
+                List.of(Optional.empty()),
+                store.gpuUse(List.of(new RunSpan(run(1), NOON, at(60))), 0).stream()
+                        .map(GpuUse::share)
+                        .toList());
+        assertEquals(
+                Optional.empty(),
+                use(run(2, allocated("node-a", 1, B)), NOON, at(30)).share());
+    }
+
     @Test
     @DisplayName("two runs of one requeued job keep their own time, and two jobs on one GPU both have it")
     void runsDoNotMerge() throws StoreException {
@@ -982,6 +1096,30 @@ abstract class StoreContract {
         store.saveSummaries(List.of(summary));
         reopen();
         assertEquals(List.of(summary), store.summaries(List.of(ended.key(), run(3).key())));
+        GpuUse first = summary.gpus().get(0);
+        GpuUse shared = new GpuUse(
+                first.run(),
+                first.node(),
+                Optional.empty(),
+                first.device(),
+                first.from(),
+                first.to(),
+                first.samples(),
+                first.coveredSeconds(),
+                first.busySeconds(),
+                first.idleSeconds(),
+                first.utilizationMeanRatio(),
+                first.utilizationMaxRatio(),
+                first.lastBusyAt(),
+                first.memoryUsedMaxBytes(),
+                first.processesMax(),
+                first.energyJoules(),
+                first.work(),
+                Optional.of(new GpuUse.Share(20, 15, OptionalDouble.of(0.3), true, OptionalLong.empty(), false)));
+        RunSummary withShare = new RunSummary(ended.key(), at(90), at(9000), 0.01, List.of(shared), Optional.empty());
+        store.saveSummaries(List.of(withShare));
+        assertEquals(List.of(withShare), store.summaries(List.of(ended.key())));
+        store.saveSummaries(List.of(summary));
         assertEquals(List.of(), store.summaries(List.of()));
         assertEquals(List.of(), store.runsToSummarize(10));
     }

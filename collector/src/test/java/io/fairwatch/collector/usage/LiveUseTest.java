@@ -136,10 +136,26 @@ class LiveUseTest {
                 node(20, i -> true, i -> gpu(A, 0.5, i, process(1, 7), process(2, 8, 4711, JobRef.Evidence.ENVIRON))));
         assertEquals(Map.of(7L, List.of(A), 8L, List.of(A)), live.usedLately());
         assertEquals(
-                OptionalDouble.of(0.5),
+                OptionalDouble.of(0.25), // whoever it is, somebody else is there
                 live.taken(A, run(7), at(600)).orElseThrow().busyRatio());
         assertEquals(Optional.empty(), live.taken(A, run(8), at(600)), "another user's process names it");
         assertEquals(Optional.empty(), live.taken(A, run(9), at(600)));
+    }
+
+    @Test
+    @DisplayName("of a GPU that several jobs use each has an equal part, which is called an estimate")
+    void shared() {
+        live.take(node(
+                20,
+                i -> true,
+                i -> i <= 15
+                        ? gpu(A, 0.6, i, process(1, 7), process(2, 8), process(3, 8))
+                        : gpu(A, 0.8, i, process(1, 7))));
+        Lately seven = live.taken(A, run(7), at(600)).orElseThrow();
+        assertEquals((5 * 0.3 + 5 * 0.8) / 10, seven.busyRatio().orElseThrow(), 1e-6);
+        assertTrue(seven.estimated());
+        assertTrue(live.taken(A, run(8), at(600)).orElseThrow().estimated());
+        assertFalse(live.given(A, run(7), at(600)).orElseThrow().estimated());
     }
 
     @Test
