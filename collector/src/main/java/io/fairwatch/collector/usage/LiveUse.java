@@ -76,7 +76,7 @@ public final class LiveUse {
             boolean idleLonger) {}
 
     /** A job whose process was seen; {@code uid}: that it must belong to, or -1 where a job's name cannot be invented. */
-    private record Sight(long jobId, int uid) {
+    record Sight(long jobId, int uid) {
         boolean isOf(Run run) {
             OptionalInt owner = run.owner().uid();
             return jobId == run.key().jobId() && (uid < 0 || owner.isEmpty() || owner.getAsInt() == uid);
@@ -84,7 +84,7 @@ public final class LiveUse {
     }
 
     /** One period; ratios are NaN where the reading has none. */
-    private record Period(long atMs, int lengthMs, float mean, float max, List<Sight> sights) {
+    record Period(long atMs, int lengthMs, float mean, float max, List<Sight> sights) {
         long fromMs() {
             return atMs - lengthMs;
         }
@@ -112,7 +112,7 @@ public final class LiveUse {
     }
 
     /** The last periods of a GPU, oldest first, as a few numbers each: a large cluster has a million of them. */
-    private static final class Periods {
+    static final class Periods {
         private static final int LENGTH = 1;
         private static final int MEAN = 2;
         private static final int MAX = 3;
