@@ -40,11 +40,15 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Says what a rule about running jobs would have done on what is stored. It goes through the time once, a day at a time, in
- * slots of five minutes, and keeps of each run only the window; the rule is asked as it would be in force. Thread-safe;
- * blocks on the store.
+ * Says what a rule would have done on what is stored; the rule is asked as it would be in force. Thread-safe; blocks on the
+ * store.
  *
- * <p>What differs from real judging: steps are five minutes at least, and a twelfth of the window; processes on a GPU are
+ * <p>A rule about running jobs goes through the time once, a day at a time, in slots of five minutes, and keeps of each run only
+ * the window. Rules about finished jobs and about users are asked as {@link Judge} asks them, of the same facts by the same
+ * code: a finished job once, see {@link FinishedBacktest}; users once a day, see {@link UserBacktest}. Of jobs that wait, and of
+ * nodes, only the present is kept, so that nothing can be rehearsed.
+ *
+ * <p>What differs from real judging of running jobs: steps are five minutes at least, and a twelfth of the window; processes on a GPU are
  * anybody's, since the GPU is the run's; nodes have the shape, and GPUs the power limit, that they have now; who waited then
  * is not known; other rules, exemptions in
  * the store and quiet hours play no part.
@@ -84,14 +88,17 @@ public final class Backtest {
      * @param rule name of the rule
      * @param from begin of the time
      * @param to end of the time
-     * @param runs runs that lived in it; with GPUs, unless the rule asks about CPU time or memory of jobs
+     * @param scope what the rule is about
+     * @param runs runs that lived in it; with GPUs, if the rule is about running jobs and does not ask about CPU time or memory;
+     *     those that ended in it, if it is about finished jobs
      * @param judgements how often the rule was asked
      * @param unknown how often not enough was known
-     * @param told episodes whose owner would have been told
+     * @param told episodes whose owner would have been told; of finished jobs, which are not told of, notes in lookups and
+     *     reports
      * @param cancelled runs that would have been ended
      * @param gpuHoursAfterTold GPU-hours that the meant GPUs were held after the owner was told, until they worked again or
-     *     the run ended
-     * @param gpuHoursSaved GPU-hours between the moment at which runs would have been ended and their end
+     *     the run ended; absent where the rule is about no running job
+     * @param gpuHoursSaved GPU-hours between the moment at which runs would have been ended and their end; absent likewise
      * @param recovered told episodes that ended by themselves: the owner acted, or it was a false alarm
      * @param wronglyCancelled runs that would have been ended and worked again afterwards: probable false alarms
      * @param episodes each of them, by time
@@ -100,13 +107,14 @@ public final class Backtest {
             String rule,
             Instant from,
             Instant to,
+            Rule.Scope scope,
             int runs,
             long judgements,
             long unknown,
             int told,
             int cancelled,
-            double gpuHoursAfterTold,
-            double gpuHoursSaved,
+            OptionalDouble gpuHoursAfterTold,
+            OptionalDouble gpuHoursSaved,
             int recovered,
             int wronglyCancelled,
             List<Episode> episodes) {
@@ -118,9 +126,9 @@ public final class Backtest {
     /**
      * One time that an owner would have been told. Immutable.
      *
-     * @param job as people write it
+     * @param job as people write it; empty if it is about a user
      * @param user whose it is
-     * @param gpus GPUs of the run
+     * @param gpus GPUs of the run; 0 if it is about a user
      * @param since when the condition was first seen to hold
      * @param toldAt when the owner would have been told
      * @param cancelledAt when the run would have been ended; absent: not
@@ -153,7 +161,7 @@ public final class Backtest {
      * @param progress is told how much is done, 0..1
      * @param stopped asked now and then whether nobody wants the answer any more
      * @throws RuleException if there is no such rule, or a setting is wrong
-     * @throws IllegalArgumentException if the rule is not about running jobs, or about GPUs that they were not given
+     * @throws IllegalArgumentException if the rule is about what is not kept of the past
      */
     public Outcome rehearse(Plan plan, DoubleConsumer progress, BooleanSupplier stopped)
             throws StoreException, RuleException {
@@ -162,10 +170,33 @@ public final class Backtest {
                 .filter(one -> one.name().equals(plan.rule()))
                 .findFirst()
                 .orElseThrow();
-        if (rule.scope() != Rule.Scope.RUNNING_JOB) {
-            throw new IllegalArgumentException(
-                    "rule: " + rule.name() + " (expected: one about running jobs; others cannot be rehearsed)");
+        return switch (rule.scope()) {
+            case RUNNING_JOB -> ofRunning(set, rule, plan, progress, stopped);
+            case FINISHED_JOB -> new FinishedBacktest(store, busyAboveRatio, set, rule, plan).run(progress, stopped);
+            case USER -> ofUsers(set, rule, plan, progress, stopped);
+            case PENDING_JOB ->
+                throw new IllegalArgumentException("rule: " + rule.name()
+                        + " is about jobs that wait (expected: one about running or finished jobs, or users; of the queue only"
+                        + " Slurm's newest answer is kept, not who waited then, for what and why)");
+            case NODE ->
+                throw new IllegalArgumentException("rule: " + rule.name()
+                        + " is about nodes (expected: one about running or finished jobs, or users; what Slurm said of a node,"
+                        + " and what lay in its directories, is kept of now only)");
+        };
+    }
+
+    private Outcome ofUsers(RuleSet set, Rule rule, Plan plan, DoubleConsumer progress, BooleanSupplier stopped)
+            throws StoreException {
+        if (rule.expressions().says("director") || rule.expressions().names("jobs_pending")) {
+            throw new IllegalArgumentException("rule: " + rule.name() + " asks about "
+                    + (rule.expressions().says("director") ? "directories" : "jobs that wait")
+                    + " (expected: one about runs; of these only the present is kept)");
         }
+        return new UserBacktest(store, busyAboveRatio, set, rule, plan).run(progress, stopped);
+    }
+
+    private Outcome ofRunning(RuleSet set, Rule rule, Plan plan, DoubleConsumer progress, BooleanSupplier stopped)
+            throws StoreException {
         if (rule.expressions().says("!gpu.allocated") || rule.expressions().names("gpus_seen")) {
             throw new IllegalArgumentException(
                     "rule: " + rule.name()
@@ -235,6 +266,7 @@ public final class Backtest {
                     rule.name(),
                     plan.from(),
                     plan.to(),
+                    rule.scope(),
                     runs,
                     judgements,
                     unknown,
@@ -242,8 +274,10 @@ public final class Backtest {
                     (int) episodes.stream()
                             .filter(one -> one.cancelledAt().isPresent())
                             .count(),
-                    hoursAfterTold,
-                    episodes.stream().mapToDouble(Episode::gpuHoursSaved).sum(),
+                    OptionalDouble.of(hoursAfterTold),
+                    OptionalDouble.of(episodes.stream()
+                            .mapToDouble(Episode::gpuHoursSaved)
+                            .sum()),
                     (int) episodes.stream()
                             .filter(one -> one.recoveredAt().isPresent())
                             .count(),

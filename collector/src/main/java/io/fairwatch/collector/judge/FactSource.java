@@ -8,6 +8,7 @@ import io.fairwatch.collector.store.GpuSeen;
 import io.fairwatch.collector.store.GpuUse;
 import io.fairwatch.collector.store.JobUse;
 import io.fairwatch.collector.store.NodeState;
+import io.fairwatch.collector.store.RunSummary;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.RunSpan;
 import io.fairwatch.collector.store.Store.StoreException;
@@ -53,7 +54,10 @@ final class FactSource {
         return new Round(running, nodes, cluster, now);
     }
 
-    /** The facts of runs that are over, over all of their time; by what they did, in a few questions for all of them. */
+    /**
+     * The facts of runs that are over, over all of their time; in a few questions for all of them, by their summaries, or by
+     * readings where there is none yet.
+     */
     Map<RunKey, Supplier<JobFacts>> ofFinished(List<Run> runs, Map<String, NodeState> nodes, Cluster cluster)
             throws StoreException {
         FactMaker.Beside beside = new FactMaker.Beside(OptionalInt.empty(), Map.of(), periods(nodes), Map.of());
@@ -61,10 +65,24 @@ final class FactSource {
                 .map(run -> new RunSpan(run, run.key().start(), run.end().orElse(run.asOf())))
                 .filter(span -> span.from().isBefore(span.to()))
                 .toList();
-        Map<RunKey, List<GpuUse>> gpus =
-                store.gpuUse(spans, busyAboveRatio).stream().collect(Collectors.groupingBy(GpuUse::run));
-        Map<RunKey, JobUse> jobs =
-                store.jobUse(spans).stream().collect(Collectors.toMap(JobUse::run, Function.identity()));
+        Map<RunKey, List<GpuUse>> gpus = new HashMap<>();
+        Map<RunKey, JobUse> jobs = new HashMap<>();
+        Set<RunKey> summed = new HashSet<>();
+        for (RunSummary summary :
+                store.summaries(spans.stream().map(span -> span.run().key()).toList())) {
+            if (summary.busyAboveRatio() == busyAboveRatio) {
+                summed.add(summary.run());
+                gpus.put(summary.run(), summary.gpus());
+                summary.job().ifPresent(job -> jobs.put(summary.run(), job));
+            }
+        }
+        List<RunSpan> others = spans.stream()
+                .filter(span -> !summed.contains(span.run().key()))
+                .toList();
+        if (!others.isEmpty()) {
+            gpus.putAll(store.gpuUse(others, busyAboveRatio).stream().collect(Collectors.groupingBy(GpuUse::run)));
+            store.jobUse(others).forEach(job -> jobs.put(job.run(), job));
+        }
         Map<RunKey, Supplier<JobFacts>> facts = new LinkedHashMap<>();
         for (RunSpan span : spans) {
             RunKey key = span.run().key();

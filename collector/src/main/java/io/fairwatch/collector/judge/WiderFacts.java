@@ -181,8 +181,41 @@ final class WiderFacts {
             Duration window, Map<String, NodeState> nodes, List<Run> running, List<PendingJob> pending, Instant now)
             throws StoreException {
         Instant from = now.minus(window);
+        List<Run> runs = store.runsWithin(from, now);
+        Map<RunKey, RunSummary> summaries =
+                store
+                        .summaries(runs.stream()
+                                .filter(run -> isWhole(run, from))
+                                .map(Run::key)
+                                .toList())
+                        .stream()
+                        .collect(Collectors.toMap(RunSummary::run, Function.identity()));
+        return ofUsers(window, runs, summaries, nodes, running, pending, now);
+    }
+
+    /** Whether all of a run lies in a period that begins then. */
+    static boolean isWhole(Run run, Instant from) {
+        return run.end().isPresent() && !run.key().start().isBefore(from);
+    }
+
+    /**
+     * The same, of runs that are known.
+     *
+     * @param runs all that lived in the period
+     * @param summaries of those that lie within it, as far as there are any
+     */
+    Map<String, UserFacts> ofUsers(
+            Duration window,
+            List<Run> runs,
+            Map<RunKey, RunSummary> summaries,
+            Map<String, NodeState> nodes,
+            List<Run> running,
+            List<PendingJob> pending,
+            Instant now)
+            throws StoreException {
+        Instant from = now.minus(window);
         Map<String, List<Part>> byUser = new TreeMap<>();
-        for (Part part : parts(from, nodes, now)) {
+        for (Part part : parts(runs, summaries, from, nodes, now)) {
             byUser.computeIfAbsent(part.run().owner().user(), none -> new ArrayList<>())
                     .add(part);
         }
@@ -247,20 +280,15 @@ final class WiderFacts {
     }
 
     /** Each run of the period with what it did in it: by its summary where it lies within and has one. */
-    private List<Part> parts(Instant from, Map<String, NodeState> nodes, Instant now) throws StoreException {
-        List<Run> runs = store.runsWithin(from, now);
-        List<RunKey> whole = runs.stream()
-                .filter(run -> run.end().isPresent() && !run.key().start().isBefore(from))
-                .map(Run::key)
-                .toList();
-        Map<RunKey, RunSummary> summaries =
-                store.summaries(whole).stream().collect(Collectors.toMap(RunSummary::run, Function.identity()));
+    private List<Part> parts(
+            List<Run> runs, Map<RunKey, RunSummary> summaries, Instant from, Map<String, NodeState> nodes, Instant now)
+            throws StoreException {
         List<RunSpan> asked = new ArrayList<>();
         List<Part> parts = new ArrayList<>();
         for (Run run : runs) {
             Instant begin = run.key().start().isBefore(from) ? from : run.key().start();
             Instant end = Horizon.of(run, nodes, now);
-            RunSummary summary = summaries.get(run.key());
+            RunSummary summary = isWhole(run, from) ? summaries.get(run.key()) : null;
             if (summary != null && summary.busyAboveRatio() == busyAboveRatio) {
                 parts.add(new Part(run, begin, end, summary.gpus(), summary.job()));
             } else if (begin.isBefore(end)) {

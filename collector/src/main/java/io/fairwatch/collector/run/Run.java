@@ -254,6 +254,26 @@ public record Run(
                 also);
     }
 
+    /** The same run as it was while it ran, then: its end and its last state were not known. */
+    public Run stillRunning(Instant then) {
+        return new Run(
+                key,
+                ids,
+                owner,
+                name,
+                interactive,
+                submit,
+                Optional.empty(),
+                timeLimit,
+                suspended,
+                JobState.RUNNING,
+                JobState.RUNNING.name(),
+                allocation,
+                gpus,
+                then,
+                also);
+    }
+
     /** The job id as people write it: {@code 83549}, {@code 83549_3} or {@code 83549+1}. */
     public String displayId() {
         if (ids.arrayJobId().isPresent() && ids.arrayTaskId().isPresent()) {

@@ -17,10 +17,14 @@ import io.fairwatch.agent.wire.NodeSnapshot;
 import io.fairwatch.agent.wire.Utilization;
 import io.fairwatch.collector.judge.Backtest.Outcome;
 import io.fairwatch.collector.judge.Backtest.Plan;
+import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.SlurmNode;
 import io.fairwatch.collector.store.DuckDbStore;
+import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.StoreException;
+import io.fairwatch.collector.usage.UpkeepRound;
+import io.fairwatch.rules.Ladder;
 import io.fairwatch.rules.Rule;
 import io.fairwatch.rules.RuleSet;
 import io.fairwatch.rules.RuleSet.RuleFile;
@@ -28,12 +32,14 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import org.junit.jupiter.api.AfterEach;
@@ -109,7 +115,7 @@ class BacktestTest {
         assertEquals(Optional.of(at(14_700)), woke.recoveredAt());
         assertEquals(1, outcome.wronglyCancelled());
         assertEquals(2, outcome.cancelled());
-        assertEquals(8.0, outcome.gpuHoursSaved(), 0.001);
+        assertEquals(8.0, outcome.gpuHoursSaved().getAsDouble(), 0.001);
         assertEquals(1.0, progress.get(progress.size() - 1));
         String page = new BacktestText(ZoneOffset.UTC).page(outcome);
         assertTrue(page.contains("GPU-hours saved by ending                    8.0"), page);
@@ -247,6 +253,168 @@ class BacktestTest {
                 serial.episodes(),
                 rehearse(store, rules, "serial-on-many-cores").episodes());
         assertEquals(uneven.episodes(), rehearse(store, rules, "gpu-imbalance").episodes());
+    }
+
+    // ---- finished jobs and users
+
+    private static final Instant LATER = at(97_200);
+
+    /** The live judge, asked once at an instant; what it found. */
+    private List<FindingRow> judgedLive(RuleSet rules, Instant now, List<Run> live) throws Exception {
+        store.saveView(new Store.SlurmView(now, "lab", live, List.of(), List.of()));
+        store.saveAccountingUntil(now);
+        new Judge(
+                        store,
+                        () -> rules,
+                        (finding, run, aim) -> Optional.empty(),
+                        () -> now,
+                        new Judge.Settings(0.01, Duration.ofMinutes(5), new Ladder(List.of())))
+                .cycle();
+        return store.openFindings();
+    }
+
+    @Test
+    @DisplayName("a rule about finished jobs notes what the live judge notes, by readings, by summaries and sealed")
+    void finished() throws Exception {
+        tenHours();
+        RuleSet rules = Shipped.all();
+        store.saveMark("finished_judged_until", at(92_000));
+        judgedLive(rules, LATER, List.of());
+        List<FindingRow> noted = store.findingsOf(5).stream()
+                .filter(row -> row.rule().equals("low-cpu-use"))
+                .toList();
+        assertEquals(1, noted.size());
+
+        Outcome byReadings = rehearse(store, rules, "low-cpu-use");
+        assertEquals(
+                List.of("5"),
+                byReadings.episodes().stream().map(Backtest.Episode::job).toList());
+        Backtest.Episode note = byReadings.episodes().get(0);
+        assertEquals(noted.get(0).summary(), note.summary());
+        assertEquals(noted.get(0).since(), note.toldAt());
+        assertEquals(2, byReadings.runs(), "those that ended in the time");
+        assertEquals(OptionalDouble.empty(), byReadings.gpuHoursSaved(), "nothing is ended, nothing is saved");
+        new UpkeepRound(store, 0.01, () -> at(50 * 3600)).run();
+        assertEquals(
+                2,
+                store.summaries(List.of(
+                                job(4).from(at(60_000)).run().key(),
+                                job(5).from(at(60_000)).run().key()))
+                        .size());
+        assertEquals(byReadings, rehearse(store, rules, "low-cpu-use"));
+        store.maintain(at(60 * 3600));
+        store.maintain(at(61 * 3600));
+        assertEquals(byReadings, rehearse(store, rules, "low-cpu-use"));
+        for (Rule rule : rules.rules()) {
+            if (rule.scope() == Rule.Scope.FINISHED_JOB) {
+                assertEquals(2, rehearse(store, rules, rule.name()).runs(), rule.name());
+            }
+        }
+        String page = new BacktestText(ZoneOffset.UTC).page(byReadings);
+        assertTrue(page.contains("with a note                                  1   (in lookups"), page);
+        assertTrue(page.contains("It used 6 %"), page);
+        assertEquals(
+                0,
+                rehearse(store, rules, "low-cpu-use", Map.of("used_below_ratio", "0.05"))
+                        .told(),
+                "another threshold");
+    }
+
+    private static Outcome rehearse(Store store, RuleSet rules, String rule, Map<String, String> settings)
+            throws Exception {
+        return new Backtest(store, () -> rules, 0.01)
+                .rehearse(new Plan(rule, at(57_600), LATER, settings, Duration.ofHours(1)), done -> {}, () -> false);
+    }
+
+    @Test
+    @DisplayName("a rule about users tells whom the live judge tells, on the day, and again only when it was over")
+    void users() throws Exception {
+        tenHours();
+        RuleSet rules = Shipped.all().changed("--set", "user-low-cpu-efficiency", Map.of("hours_at_least", "100.0"));
+        FindingRow live = judgedLive(rules, LATER, List.of()).stream()
+                .filter(row -> row.rule().equals("user-low-cpu-efficiency"))
+                .findFirst()
+                .orElseThrow();
+
+        Map<String, String> settings = Map.of("hours_at_least", "100.0");
+        Outcome outcome = rehearse(store, rules, "user-low-cpu-efficiency", settings);
+        assertEquals(1, outcome.told());
+        Backtest.Episode told = outcome.episodes().get(0);
+        assertEquals("anna", told.user());
+        assertEquals(LATER, told.toldAt());
+        assertEquals(live.summary(), told.summary());
+        assertEquals(Optional.empty(), told.recoveredAt());
+        assertEquals(1, outcome.judgements(), "one user at one instant");
+
+        new UpkeepRound(store, 0.01, () -> at(50 * 3600)).run();
+        Outcome later = new Backtest(store, () -> rules, 0.01)
+                .rehearse(
+                        new Plan(
+                                "user-low-cpu-efficiency",
+                                at(57_600),
+                                at(57_600 + 20 * 86_400),
+                                settings,
+                                Duration.ZERO),
+                        progress::add,
+                        () -> false);
+        assertEquals(20, progress.size(), "a day at a time");
+        assertEquals(1, later.told(), "not told again while it is so");
+        assertEquals(told.user(), later.episodes().get(0).user());
+        assertEquals(at(57_600 + 86_400), later.episodes().get(0).toldAt());
+        assertTrue(later.episodes().get(0).recoveredAt().isPresent(), "a week later nothing is left of it");
+        String page = new BacktestText(ZoneOffset.UTC).page(later);
+        assertTrue(page.contains("people told                                  1"), page);
+    }
+
+    @Test
+    @DisplayName("a run that goes on at the time is a running one for a rule about users, whatever became of it")
+    void stillRunning() throws Exception {
+        tenHours();
+        RuleSet rules = Shipped.all();
+        Map<String, String> settings = Map.of("hours_above", "0.1", "used_below_ratio", "0.99");
+        Plan before = new Plan("user-time-limits", at(57_600), at(90_000), settings, Duration.ZERO);
+        Plan after = new Plan("user-time-limits", at(57_600), LATER, settings, Duration.ZERO);
+        Backtest both = new Backtest(store, () -> rules, 0.01);
+        Outcome then = both.rehearse(before, done -> {}, () -> false);
+        assertEquals("3 jobs of yours", jobsMeant(then), "two of the five had not ended by then");
+        assertEquals("5 jobs of yours", jobsMeant(both.rehearse(after, done -> {}, () -> false)));
+    }
+
+    private static String jobsMeant(Outcome outcome) {
+        return outcome.episodes().get(0).summary().replaceFirst("(?s).*days (\\d jobs of yours).*", "$1");
+    }
+
+    @Test
+    @DisplayName(
+            "rules about waiting jobs, nodes and directories are refused with what is not kept; the others are not")
+    void notKept() throws Exception {
+        RuleSet rules = Shipped.all();
+        List<String> refused = new ArrayList<>();
+        for (Rule rule : rules.rules()) {
+            if (rule.scope() == Rule.Scope.RUNNING_JOB) {
+                continue;
+            }
+            try {
+                rehearse(store, rules, rule.name());
+            } catch (IllegalArgumentException sentence) {
+                assertTrue(
+                        sentence.getMessage().contains("kept of now only")
+                                || sentence.getMessage().contains("newest answer is kept")
+                                || sentence.getMessage().contains("only the present is kept"),
+                        sentence.getMessage());
+                refused.add(rule.name());
+            }
+        }
+        assertEquals(
+                List.of(
+                        "gpu-outside-jobs",
+                        "pending-needs-memory-said",
+                        "pending-never-starts",
+                        "pending-though-gpus-free",
+                        "scratch-over-share",
+                        "scratch-owner-gone",
+                        "scratch-untouched"),
+                refused.stream().sorted().toList());
     }
 
     @Test
