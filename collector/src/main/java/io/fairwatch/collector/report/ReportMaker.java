@@ -415,7 +415,7 @@ public final class ReportMaker {
         }
         unknownToSlurm(basis).ifPresent(says::add);
         says.add(Say.of("source.busy", Cell.ratio(settings.busyAboveRatio(), 1)));
-        says.add(Say.of("source.rules", Cell.count(rules.size())));
+        says.add(rules.size() == 1 ? Say.of("source.rules.one") : Say.of("source.rules", Cell.count(rules.size())));
         says.add(Say.of("source.version", Cell.text(site.version())));
         return says;
     }

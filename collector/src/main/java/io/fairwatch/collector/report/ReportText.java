@@ -114,7 +114,7 @@ final class ReportText {
             rows.add(cells.toArray(String[]::new));
         });
         if (rows.size() > 1) {
-            page.append(Table.render(rows));
+            page.append(Table.render(rows, WIDTH));
         }
         if (section.sheet().rows().size() > most(section)) {
             page.append(words.say(Say.of(
