@@ -227,7 +227,7 @@ public final class Notifier {
                             List.of(State.WITHHELD, State.DELIVERED, State.BOUNCED),
                             first.get().minusMillis(1))
                     .stream()
-                    .filter(notice -> notice.aim().topic() == Topic.FINDING && notice.isRehearsed())
+                    .filter(Notice::isRehearsed) // news, too: staff did not hear who could not be told
                     .<List<Object>>map(notice -> List.of(notice.subject(), notice.rule(), notice.since()))
                     .collect(Collectors.toSet());
             List<FindingRow> ended = open.stream()

@@ -374,6 +374,20 @@ class NotifierTest {
     }
 
     @Test
+    @DisplayName(
+            "who had no address in a rehearsal is tried again when mails are switched on, and staff hear of it then")
+    void recordUnreachable() throws Exception {
+        Notifier record = notifier(settings(Notifier.Mode.RECORD, Optional.empty(), 10));
+        found(Samples.run(83549, "nobody at all", "x"));
+        assertEquals(1, record.deliverDue().refused());
+        assertEquals(1, record.deliverDue().withheld(), "staff would have heard of it");
+        assertEquals(FindingRow.State.FOUND, finding().state());
+        notifier(ON).deliverDue();
+        assertEquals(FindingRow.State.RESOLVED, finding().state());
+        assertTrue(sent.isEmpty());
+    }
+
+    @Test
     @DisplayName("a rehearsal writes to one address, marked, and tells no owner")
     void rehearsal() throws Exception {
         Notifier notifier = notifier(settings(Notifier.Mode.NOTIFY, Optional.of("admin@example.org"), 10));
