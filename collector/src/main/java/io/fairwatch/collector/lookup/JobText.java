@@ -195,10 +195,8 @@ public final class JobText {
 
     /** The run's own part of it, where others use it, too. */
     private static String busy(GpuUse use) {
-        return use.share()
-                .map(share -> Plain.percent(share.utilizationMeanRatio())
-                        + (share.utilizationEstimated() ? " (estimate)" : ""))
-                .orElseGet(() -> Plain.percent(use.utilizationMeanRatio()));
+        GpuUse.Share own = use.own();
+        return Plain.percent(own.utilizationMeanRatio()) + (own.utilizationEstimated() ? " (estimate)" : "");
     }
 
     private static String shared(JobView view) {
@@ -263,14 +261,15 @@ public final class JobText {
     }
 
     private static String memory(GpuUse use) {
-        OptionalLong most = use.share().map(GpuUse.Share::memoryUsedMaxBytes).orElse(use.memoryUsedMaxBytes());
+        GpuUse.Share own = use.own();
+        OptionalLong most = own.memoryUsedMaxBytes();
         if (most.isEmpty()) {
             return "unknown";
         }
         OptionalLong total = use.device().map(GpuDevice::memoryTotalBytes).orElse(OptionalLong.empty());
         return Plain.bytes(most.getAsLong())
                 + (total.isPresent() ? " of " + Plain.bytes(total.getAsLong()) : "")
-                + (use.share().filter(GpuUse.Share::memoryEstimated).isPresent() ? " (estimate)" : "");
+                + (own.memoryEstimated() ? " (estimate)" : "");
     }
 
     private static String processes(OptionalInt most) {

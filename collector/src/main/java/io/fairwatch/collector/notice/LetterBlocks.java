@@ -274,6 +274,7 @@ final class LetterBlocks {
     }
 
     private Gpu gpu(Matter matter, GpuUse use, Instant now, boolean withStrips) {
+        GpuUse.Share own = use.own();
         return new Gpu(
                 Plain.line(use.node(), 64),
                 use.allocated().map(gpu -> Integer.toString(gpu.gresIndex())).orElse(""),
@@ -281,12 +282,14 @@ final class LetterBlocks {
                         .map(device -> model(device.name()))
                         .or(() -> use.allocated().flatMap(AllocatedGpu::type).map(type -> Plain.line(type, 30)))
                         .orElse(""),
-                use.utilizationMeanRatio(),
-                percent(use.utilizationMeanRatio()),
-                percent(use.utilizationMaxRatio()),
+                own.utilizationMeanRatio(),
+                percent(own.utilizationMeanRatio()) + estimate(own.utilizationEstimated()),
+                // at its busiest another may have been on it
+                use.share().isPresent() ? "" : percent(use.utilizationMaxRatio()),
                 memory(
-                        use.memoryUsedMaxBytes(),
-                        use.device().map(GpuDevice::memoryTotalBytes).orElse(OptionalLong.empty())),
+                                own.memoryUsedMaxBytes(),
+                                use.device().map(GpuDevice::memoryTotalBytes).orElse(OptionalLong.empty()))
+                        + estimate(own.memoryEstimated()),
                 use.processesMax().isPresent()
                         ? Integer.toString(use.processesMax().getAsInt())
                         : "",
@@ -295,6 +298,10 @@ final class LetterBlocks {
                 withStrips
                         ? use.device().map(device -> matter.strips().get(new Matter.Gpu(use.node(), device.uuid())))
                         : Optional.empty());
+    }
+
+    private String estimate(boolean is) {
+        return is ? " " + texts.say("gpu.estimate") : "";
     }
 
     private static String model(String name) {

@@ -171,7 +171,13 @@ public record GpuUse(
 
     /** The run's part of the covered time: all of it where it shared with nobody. */
     public double gpuSeconds() {
-        return share.map(Share::gpuSeconds).orElse(coveredSeconds);
+        return own().gpuSeconds();
+    }
+
+    /** What is the run's: all of it where it shared with nobody. */
+    public Share own() {
+        return share.orElseGet(
+                () -> new Share(0, coveredSeconds, utilizationMeanRatio, false, memoryUsedMaxBytes, false));
     }
 
     /** Share of the interval that snapshots cover, 0..1; 0 for an empty interval. */

@@ -27,8 +27,8 @@ import java.util.stream.Stream;
 
 /**
  * Measures the store on this machine: bytes of a sealed reading, and questions about one job, with as many sealed hours
- * as are asked for. Arguments: an empty directory, nodes, hours, sampling period in seconds. Started by {@code
- * deploy/bench/store}.
+ * as are asked for. Arguments: an empty directory, nodes, hours, sampling period in seconds, and in how many parts, each
+ * sealed by itself, the readings of one more node come; 0: there is none. Started by {@code deploy/bench/store}.
  */
 public final class StoreBench {
     private static final Instant BEGIN = Instant.parse("2026-01-01T00:00:00Z");
@@ -46,6 +46,7 @@ public final class StoreBench {
         int nodes = Integer.parseInt(arguments[1]);
         int hours = Integer.parseInt(arguments[2]);
         int period = Integer.parseInt(arguments[3]);
+        int parts = Integer.parseInt(arguments[4]);
         DuckDbStore.Settings settings = new DuckDbStore.Settings(
                 1,
                 512,
@@ -95,6 +96,9 @@ public final class StoreBench {
                 files(directory, "gpu_reading"),
                 bytes(directory, "gpu_5m") / (readings * (double) period / 300),
                 lastSealMs);
+        if (parts > 0) {
+            inParts(directory, settings, parts, nodes, BEGIN.plusSeconds((hours - 24L) * 3600), period, random);
+        }
         long began = System.nanoTime();
         try (DuckDbStore store = DuckDbStore.open(directory, settings)) {
             System.out.printf("opened in %d ms%n", (System.nanoTime() - began) / 1_000_000);
@@ -109,6 +113,54 @@ public final class StoreBench {
             measure("series of 24 h on 8 GPUs, 2000 points", () -> store.gpuSeries(span, Slots.atMost(day, end, 2000)));
             measure("gpuUse of 24 h and of its last hour", () -> store.gpuUse(List.of(span, hour), 0.01));
             measure("jobUse of 24 h", () -> store.jobUse(List.of(span)));
+            Run whole = Given.run(1, BEGIN, Optional.empty(), gpus);
+            RunSpan all = new RunSpan(whole, BEGIN, end);
+            measure(
+                    "series of all " + hours + " h on 8 GPUs, 200 points",
+                    () -> store.gpuSeries(all, Slots.atMost(BEGIN, end, 200)));
+            measure("gpuUse of all of them", () -> store.gpuUse(List.of(all), 0.01));
+            if (parts > 0) {
+                AllocatedGpu[] late = new AllocatedGpu[GPUS];
+                Arrays.setAll(late, i -> Given.allocated("node-" + nodes, i, uuid(nodes, i)));
+                Run scattered = Given.run(nodes + 1, day, Optional.empty(), late);
+                RunSpan its = new RunSpan(scattered, day, end);
+                String where = " of 24 h that lie in " + scattered(directory) + " files, ";
+                measure("series" + where + "200 points", () -> store.gpuSeries(its, Slots.atMost(day, end, 200)));
+                measure("series" + where + "2000 points", () -> store.gpuSeries(its, Slots.atMost(day, end, 2000)));
+                measure("gpuUse" + where + "whole", () -> store.gpuUse(List.of(its), 0.01));
+            }
+        }
+    }
+
+    /** A node whose 24 hours come in parts: every so many-th snapshot, then those beside them, each time sealed. */
+    private static void inParts(
+            Path directory, DuckDbStore.Settings settings, int parts, int node, Instant from, int period, Random random)
+            throws Exception {
+        double[] energy = new double[(node + 1) * GPUS];
+        double[] level = new double[(node + 1) * GPUS];
+        double[] cpu = new double[node + 1];
+        List<NodeSnapshot> all = new ArrayList<>();
+        for (int i = 1; i <= 24 * 3600 / period; i++) {
+            Instant at = from.plusSeconds((long) i * period).plusMillis(137);
+            all.add(snapshot(node, i, at, Duration.ofSeconds(period), random, energy, level, cpu));
+        }
+        try (DuckDbStore store = DuckDbStore.open(directory, settings)) {
+            for (int part = 0; part < parts; part++) {
+                List<NodeSnapshot> some = new ArrayList<>();
+                for (int i = part; i < all.size(); i += parts) {
+                    some.add(all.get(i));
+                }
+                store.append(some);
+                store.seal(from.plusSeconds(25 * 3600));
+            }
+        }
+    }
+
+    /** Files of readings that came for an hour that was sealed already. */
+    private static long scattered(Path directory) throws Exception {
+        try (Stream<Path> files = Files.walk(directory.resolve("sealed").resolve("gpu_reading"))) {
+            return files.filter(file -> file.getFileName().toString().matches("\\d+-\\d+\\.parquet"))
+                    .count();
         }
     }
 

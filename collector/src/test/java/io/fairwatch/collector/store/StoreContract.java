@@ -726,6 +726,48 @@ abstract class StoreContract {
     }
 
     @Test
+    @DisplayName("a period counts no hour of a shared GPU for two jobs, whether they are summed up already or not")
+    void sharedInPeriod() throws StoreException {
+        Run one = run(1, NOON, Optional.of(at(60)));
+        Run two = run(2, NOON, Optional.of(at(60)));
+        store.saveRuns(List.of(one, two));
+        append(
+                snapshot("node-a", 1, at(30), gpu(A, 0.9, 0, process(1, 1), process(2, 2))),
+                snapshot("node-a", 2, at(60), gpu(A, 0.9, 0, process(1, 1), process(2, 2))));
+        for (boolean summed : List.of(false, true)) {
+            if (summed) {
+                List<RunSummary> summaries = new ArrayList<>();
+                for (Run run : List.of(one, two)) {
+                    summaries.add(new RunSummary(
+                            run.key(),
+                            at(60),
+                            at(61),
+                            0,
+                            store.gpuUse(List.of(new RunSpan(run, NOON, at(60))), 0),
+                            Optional.empty()));
+                }
+                store.saveSummaries(summaries);
+            }
+            PeriodFacts facts = store.period(new PeriodQuestion(
+                    at(-600),
+                    at(600),
+                    0,
+                    List.of(),
+                    node -> "",
+                    account -> "",
+                    Optional.empty(),
+                    Optional.empty(),
+                    words -> {}));
+            assertEquals(
+                    60_000,
+                    facts.groups().stream()
+                            .mapToLong(group -> group.sums().use().outsideMs())
+                            .sum(),
+                    summed ? "by summaries" : "by readings");
+        }
+    }
+
+    @Test
     @DisplayName("one that nobody else uses at the same time, and one that Slurm gave, are not called shared")
     void notShared() throws StoreException {
         append(
