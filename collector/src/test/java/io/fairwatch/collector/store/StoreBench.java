@@ -22,13 +22,16 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.Properties;
 import java.util.Random;
 import java.util.stream.Stream;
+import org.duckdb.DuckDBConnection;
+import org.duckdb.DuckDBDriver;
 
 /**
  * Measures the store on this machine: bytes of a sealed reading, and questions about one job, with as many sealed hours
- * as are asked for. Arguments: an empty directory, nodes, hours, sampling period in seconds, and in how many parts, each
- * sealed by itself, the readings of one more node come; 0: there is none. Started by {@code deploy/bench/store}.
+ * as are asked for. Arguments: an empty directory, nodes, hours, sampling period in seconds, and in how many files each
+ * hour of one more node lies; 0: there is none. Started by {@code deploy/bench/store}.
  */
 public final class StoreBench {
     private static final Instant BEGIN = Instant.parse("2026-01-01T00:00:00Z");
@@ -132,7 +135,7 @@ public final class StoreBench {
         }
     }
 
-    /** A node whose 24 hours come in parts: every so many-th snapshot, then those beside them, each time sealed. */
+    /** One more node, of which each hour of 24 lies in so many files, as if that much of it had come late. */
     private static void inParts(
             Path directory, DuckDbStore.Settings settings, int parts, int node, Instant from, int period, Random random)
             throws Exception {
@@ -145,18 +148,39 @@ public final class StoreBench {
             all.add(snapshot(node, i, at, Duration.ofSeconds(period), random, energy, level, cpu));
         }
         try (DuckDbStore store = DuckDbStore.open(directory, settings)) {
-            for (int part = 0; part < parts; part++) {
-                List<NodeSnapshot> some = new ArrayList<>();
-                for (int i = part; i < all.size(); i += parts) {
-                    some.add(all.get(i));
-                }
-                store.append(some);
-                store.seal(from.plusSeconds(25 * 3600));
+            store.append(all);
+            store.seal(from.plusSeconds(25 * 3600));
+        }
+        try (DuckDBConnection root = new DuckDBDriver()
+                        .connect("jdbc:duckdb:" + directory.resolve("fairwatch.duckdb"), new Properties())
+                        .unwrap(DuckDBConnection.class);
+                Session session = new Session(root.duplicate(), Duration.ofSeconds(60))) {
+            for (String late :
+                    session.query("SELECT name FROM sealed_file WHERE name LIKE 'gpu_%/%-1.parquet'", Cells::text)) {
+                split(session, directory.resolve("sealed"), late, parts);
             }
+            Sealer.nextGeneration(session);
         }
     }
 
-    /** Files of readings that came for an hour that was sealed already. */
+    /** Every so many-th row of a sealed file into a file of its own. */
+    private static void split(Session session, Path sealed, String name, int parts) throws Exception {
+        String rows = "(SELECT *, row_number() OVER (ORDER BY at_ms) AS number FROM read_parquet("
+                + Sources.literal(sealed.resolve(name)) + "))";
+        for (int part = 0; part < parts; part++) {
+            String its = name.replace("-1.parquet", "-" + (part + 2) + ".parquet");
+            session.execute("COPY (SELECT * EXCLUDE (number) FROM " + rows + " WHERE number % " + parts + " = " + part
+                    + ") TO " + Sources.literal(sealed.resolve(its))
+                    + " (FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd)");
+            session.update("""
+                    INSERT INTO sealed_file SELECT table_name, day, ?, row_count, bytes, min_at_ms, max_at_ms, max_period_ms,
+                      version FROM sealed_file WHERE name = ?""", its, name);
+        }
+        session.update("DELETE FROM sealed_file WHERE name = ?", name);
+        Files.delete(sealed.resolve(name));
+    }
+
+    /** How many files the readings of that node lie in. */
     private static long scattered(Path directory) throws Exception {
         try (Stream<Path> files = Files.walk(directory.resolve("sealed").resolve("gpu_reading"))) {
             return files.filter(file -> file.getFileName().toString().matches("\\d+-\\d+\\.parquet"))
