@@ -14,6 +14,7 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Collectors;
 
 /** What rules found, with who was told. Thread-safe; blocks on the store. */
@@ -60,8 +61,9 @@ public final class FindingList {
 
     /** The asked part of what was found, newest first. */
     public Listing<FindingLine> find(Query query, Page page) throws StoreException {
+        Optional<SlurmView> view = store.view();
         List<FindingRow> rows =
-                query.job().isPresent() ? ofJob(JobId.parse(query.job().get())) : store.openFindings();
+                query.job().isPresent() ? ofJob(JobId.parse(query.job().get()), view) : store.openFindings();
         Page.Part<FindingRow> part = page.of(
                 rows.stream()
                         .filter(query::takes)
@@ -69,7 +71,6 @@ public final class FindingList {
                         .toList(),
                 FindingList::key);
         Map<Episode, List<Notice>> notices = notices(part.items());
-        Optional<SlurmView> view = store.view();
         return new Listing<>(
                 clock.instant(),
                 view.map(SlurmView::at),
@@ -88,7 +89,8 @@ public final class FindingList {
         return FindingLine.of(row, List.of()).key();
     }
 
-    private List<FindingRow> ofJob(JobId job) throws StoreException {
+    /** Of its runs, and of the job while it waits. */
+    private List<FindingRow> ofJob(JobId job, Optional<SlurmView> view) throws StoreException {
         List<FindingRow> rows = new ArrayList<>();
         for (long id : store.runsOf(job.number()).stream()
                 .filter(job::isOf)
@@ -97,6 +99,15 @@ public final class FindingList {
                 .limit(MOST_PARTS)
                 .toList()) {
             rows.addAll(store.findingsOf(id));
+        }
+        Set<Subject> waiting = view.map(SlurmView::pending).orElse(List.of()).stream()
+                .filter(pending -> job.isOf(pending.jobId(), pending.displayId()))
+                .map(pending -> new Subject.Waiting(pending.cluster(), pending.jobId(), pending.submit()))
+                .collect(Collectors.toSet());
+        if (!waiting.isEmpty()) {
+            store.openFindings().stream()
+                    .filter(row -> waiting.contains(row.subject()))
+                    .forEach(rows::add);
         }
         return rows;
     }

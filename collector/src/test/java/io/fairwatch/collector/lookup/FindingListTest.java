@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import io.fairwatch.collector.run.PendingJob;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.Subject;
 import io.fairwatch.collector.store.DuckDbStore;
@@ -151,5 +152,37 @@ class FindingListTest {
                         .size());
         assertThrows(
                 IllegalArgumentException.class, () -> find(Optional.empty(), Optional.empty(), Optional.empty(), true));
+    }
+
+    @Test
+    @DisplayName("by job, a job that waits as well, and each task of an array that waits")
+    void waits() throws StoreException {
+        PendingJob pending = Samples.pending(90001, "90000_7");
+        Samples.slurmSays(store, List.of(RUN), pending);
+        FindingRow about = finding(RUN, State.FOUND);
+        store.saveFindings(
+                List.of(new FindingRow(
+                        new Subject.Waiting(pending.cluster(), pending.jobId(), pending.submit()),
+                        "pending-never-starts",
+                        about.since(),
+                        State.FOUND,
+                        about.lastSeen(),
+                        Optional.empty(),
+                        Optional.empty(),
+                        "tlj@its.aau.dk",
+                        "It will not start as it is.",
+                        "Ask for less.",
+                        "{}",
+                        FindingRow.Progress.NONE)),
+                List.of());
+        for (String job : List.of("90001", "90000", "90000_7")) {
+            assertEquals(
+                    List.of("waiting"),
+                    find(Optional.empty(), Optional.empty(), Optional.of(job), false).stream()
+                            .map(FindingLine::kind)
+                            .toList(),
+                    job);
+        }
+        assertEquals(List.of(), find(Optional.empty(), Optional.empty(), Optional.of("90000_8"), false));
     }
 }
