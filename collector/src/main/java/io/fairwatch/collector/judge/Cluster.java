@@ -225,7 +225,8 @@ final class Cluster {
 
     /**
      * Nodes where a waiting job could run: open, with GPUs of its kind that nobody holds, and known to serve its partition
-     * because some job of that partition runs there.
+     * because some job of that partition runs there. What is free is what neither its runs nor Slurm's own sums say is held:
+     * where cores have two threads, Slurm gives whole cores, and the runs do not add up to what it gave.
      */
     List<PendingFacts.Place> places(String partition, Optional<String> model) {
         // thousands wait for the same few kinds
@@ -259,12 +260,20 @@ final class Cluster {
                     node.memoryBytes(),
                     free,
                     node.cpus().isPresent() && !vague
-                            ? OptionalInt.of(
-                                    (int) Math.max(0, node.cpus().getAsInt() - Math.ceil(use == null ? 0 : use.cpus)))
+                            ? OptionalInt.of((int) Math.max(
+                                    0,
+                                    node.cpus().getAsInt()
+                                            - Math.max(
+                                                    Math.ceil(use == null ? 0 : use.cpus),
+                                                    node.given().cpus().orElse(0))))
                             : OptionalInt.empty(),
                     node.memoryBytes().isPresent() && !vague
-                            ? OptionalLong.of((long)
-                                    Math.max(0, node.memoryBytes().getAsLong() - (use == null ? 0 : use.memoryBytes)))
+                            ? OptionalLong.of((long) Math.max(
+                                    0,
+                                    node.memoryBytes().getAsLong()
+                                            - Math.max(
+                                                    use == null ? 0 : use.memoryBytes,
+                                                    node.given().memoryBytes().orElse(0))))
                             : OptionalLong.empty()));
         }
         return places;

@@ -131,6 +131,28 @@ class ClusterTest {
     }
 
     @Test
+    @DisplayName("what Slurm says that it gave of a node is not free, though its runs add up to less")
+    void wholeCores() {
+        SlurmNode node = new SlurmNode(
+                "node-a",
+                "mixed",
+                OptionalInt.of(96),
+                OptionalLong.of(1500L << 30),
+                OptionalInt.of(2),
+                "gpu:2",
+                new SlurmNode.Given(OptionalInt.of(94), OptionalLong.of(1450L << 30), OptionalInt.of(1)));
+        Run holder = job(9).on(allocated("node-a", 0, "GPU-a"))
+                .cpus(47)
+                .memory(1400L << 30)
+                .run();
+        PendingFacts.Place place = cluster(List.of(), List.of(node), holder)
+                .places("batch", Optional.empty())
+                .get(0);
+        assertEquals(OptionalInt.of(2), place.cpusFree());
+        assertEquals(OptionalLong.of(50L << 30), place.memoryFreeBytes());
+    }
+
+    @Test
     @DisplayName("a share is told of the node with the most CPUs for each GPU, and of none where one is not known")
     void shape() {
         Run both = job(9).on(allocated("node-a", 0, "GPU-a"), allocated("node-b", 0, "GPU-b"))
