@@ -12,6 +12,7 @@ import io.fairwatch.collector.enforce.Enforcer;
 import io.fairwatch.collector.enforce.SlurmDeeds;
 import io.fairwatch.collector.ingest.GroupCommit;
 import io.fairwatch.collector.ingest.IngestHandler;
+import io.fairwatch.collector.ingest.Journal;
 import io.fairwatch.collector.judge.Backtest;
 import io.fairwatch.collector.judge.Explainer;
 import io.fairwatch.collector.judge.Judge;
@@ -271,7 +272,8 @@ public final class Main implements Callable<Integer> {
         IngestHandler.Settings limits = IngestHandler.Settings.DEFAULTS;
         LiveUse use = new LiveUse(busyAbove);
         LiveRuns runs = new LiveRuns(busyAbove);
-        GroupCommit commits = new GroupCommit(store, GroupCommit.Settings.DEFAULTS, meters, batch -> {
+        Journal journal = Journal.open(config.store().directory());
+        GroupCommit commits = new GroupCommit(store, journal, GroupCommit.Settings.DEFAULTS, meters, batch -> {
             use.take(batch);
             runs.take(batch);
         });

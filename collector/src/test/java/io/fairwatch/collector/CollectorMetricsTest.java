@@ -12,6 +12,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.fairwatch.collector.ingest.GroupCommit;
+import io.fairwatch.collector.ingest.Journal;
 import io.fairwatch.collector.lookup.Samples;
 import io.fairwatch.collector.lookup.Samples.Sent;
 import io.fairwatch.collector.run.SlurmNode;
@@ -134,7 +135,7 @@ class CollectorMetricsTest {
     @Test
     @DisplayName("names, kinds and explanations of all that is ours; no user, no job")
     void names() throws Exception {
-        new GroupCommit(store, GroupCommit.Settings.DEFAULTS, metrics.registry()).close();
+        new GroupCommit(store, Journal.open(directory), GroupCommit.Settings.DEFAULTS, metrics.registry()).close();
         String page = scrape(20);
         assertFalse(page.contains("process_cpu_time_ns") || page.contains("system_cpu_count"), page);
         assertFalse(page.contains("83549") || page.contains("tlj@its.aau.dk"), page);

@@ -7,10 +7,13 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.fairwatch.agent.wire.NodeSnapshot;
 import io.fairwatch.agent.wire.WireCodec;
+import io.fairwatch.collector.ingest.GroupCommit;
+import io.fairwatch.collector.ingest.Journal;
 import io.fairwatch.collector.store.AppendingMain;
 import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.Given;
 import io.fairwatch.collector.store.Keep;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -106,7 +109,7 @@ class FullDiskTest {
             for (answer = send(acknowledged + 1); answer.statusCode() == 200; answer = send(acknowledged + 1)) {
                 acknowledged++;
             }
-            assertEquals(503, answer.statusCode());
+            assertEquals(503, answer.statusCode(), answer.body() + acknowledged + Files.readString(log));
             assertTrue(answer.body().contains("does not take anything"), answer.body());
             assertTrue(answer.headers().firstValue("Retry-After").isPresent());
             String unwell = health();
@@ -130,6 +133,12 @@ class FullDiskTest {
             collector.destroyForcibly().waitFor();
         }
         try (DuckDbStore store = DuckDbStore.open(small.resolve("store"), EVERYTHING)) {
+            new GroupCommit(
+                            store,
+                            Journal.open(small.resolve("store")),
+                            GroupCommit.Settings.DEFAULTS,
+                            new SimpleMeterRegistry())
+                    .close(); // what a next start does
             List<NodeSnapshot> all = LongStream.rangeClosed(1, acknowledged)
                     .mapToObj(this::snapshot)
                     .toList();

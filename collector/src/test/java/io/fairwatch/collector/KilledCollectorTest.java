@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.fairwatch.agent.wire.NodeSnapshot;
 import io.fairwatch.agent.wire.WireCodec;
+import io.fairwatch.collector.ingest.GroupCommit;
+import io.fairwatch.collector.ingest.Journal;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.store.AppendingMain;
 import io.fairwatch.collector.store.DuckDbStore;
@@ -12,6 +14,7 @@ import io.fairwatch.collector.store.Given;
 import io.fairwatch.collector.store.GpuUse;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.RunSpan;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -232,6 +235,8 @@ class KilledCollectorTest {
     private static void check(Path data, List<Node> nodes, String message) throws Exception {
         List<Long> acknowledged = nodes.stream().map(node -> node.acknowledged).toList();
         try (Store store = DuckDbStore.open(data, DuckDbStore.Settings.DEFAULTS)) {
+            new GroupCommit(store, Journal.open(data), GroupCommit.Settings.DEFAULTS, new SimpleMeterRegistry())
+                    .close(); // what a next start does
             for (Node node : nodes) {
                 String of = message + ", node " + node.number;
                 long least = acknowledged.get(node.number);

@@ -78,8 +78,6 @@ public final class IngestHandler {
         }
     }
 
-    private record Batch(List<NodeSnapshot> snapshots, long bytes) {}
-
     private final GroupCommit commits;
     private final Settings settings;
     private final Function<String, Optional<List<HeldGpu>>> allocations;
@@ -185,9 +183,9 @@ public final class IngestHandler {
         bytes.increment(packed.length);
         unpacking(context.vertx())
                 .executeBlocking(() -> batch(packed), false)
-                .compose(batch -> committed(batch)
-                        .onSuccess(stored ->
-                                answer(context, stored, batch.snapshots().get(0).node())))
+                .compose(batch -> committed(batch, packed)
+                        .onSuccess(
+                                stored -> answer(context, stored, batch.get(0).node())))
                 .onFailure(cause -> refuse(context, cause));
     }
 
@@ -199,7 +197,7 @@ public final class IngestHandler {
         return unpacking;
     }
 
-    private Batch batch(byte[] packed) throws RefusedException {
+    private List<NodeSnapshot> batch(byte[] packed) throws RefusedException {
         List<NodeSnapshot> snapshots = unpack(packed);
         if (snapshots.isEmpty()) {
             throw new RefusedException(400, "batch: no snapshot (expected: 1 or more)");
@@ -220,7 +218,7 @@ public final class IngestHandler {
                                 + clock.instant() + ")");
             }
         }
-        return new Batch(snapshots, packed.length);
+        return snapshots;
     }
 
     private List<NodeSnapshot> unpack(byte[] packed) throws RefusedException {
@@ -236,8 +234,8 @@ public final class IngestHandler {
         }
     }
 
-    private Future<Stored> committed(Batch batch) {
-        Optional<CompletableFuture<Stored>> done = commits.submit(batch.snapshots(), batch.bytes());
+    private Future<Stored> committed(List<NodeSnapshot> batch, byte[] packed) {
+        Optional<CompletableFuture<Stored>> done = commits.submit(batch, packed);
         return done.isPresent()
                 ? Future.fromCompletionStage(done.get(), Vertx.currentContext())
                 : Future.failedFuture(new RefusedException(503, "collector: too much waits; come again later"));

@@ -41,12 +41,22 @@ import org.junit.jupiter.api.io.TempDir;
 /** Batches over real HTTP, into a real store where it is about storing. */
 class IngestHandlerTest {
     private static final WireCodec CODEC = new WireCodec();
-    private static final GroupCommit.Settings QUICK = new GroupCommit.Settings(Duration.ofMillis(5), 100, 1 << 20);
+    /** So that an answer says what the store says. */
+    private static final Duration PATIENT = Duration.ofMinutes(1);
+
+    private static final GroupCommit.Settings QUICK =
+            new GroupCommit.Settings(Duration.ofMillis(5), 100, 1 << 20, PATIENT, 1 << 20);
+
+    private final Path journal;
 
     private final Vertx vertx = Vertx.vertx();
     private final MeterRegistry meters = new SimpleMeterRegistry();
     private final HttpClient client = HttpClient.newHttpClient();
     private final List<AutoCloseable> toClose = new ArrayList<>();
+
+    IngestHandlerTest(@TempDir Path journal) {
+        this.journal = journal;
+    }
 
     @AfterEach
     void stop() throws Exception {
@@ -58,7 +68,7 @@ class IngestHandlerTest {
 
     /** Starts the endpoint; gives its address. */
     private URI start(Store store, GroupCommit.Settings group, IngestHandler.Settings settings) throws Exception {
-        GroupCommit commits = new GroupCommit(store, group, meters);
+        GroupCommit commits = new GroupCommit(store, Journal.open(journal), group, meters);
         toClose.add(commits);
         Router router = Router.router(vertx);
         new IngestHandler(
@@ -172,7 +182,7 @@ class IngestHandlerTest {
             store.append(List.of(snapshot("node-7", 1)));
             URI uri = start(
                     store,
-                    new GroupCommit.Settings(Duration.ofSeconds(20), 40, 1 << 20),
+                    new GroupCommit.Settings(Duration.ofSeconds(20), 40, 1 << 20, PATIENT, 1 << 20),
                     IngestHandler.Settings.DEFAULTS);
             List<CompletableFuture<HttpResponse<String>>> answers = new ArrayList<>();
             for (int node = 0; node < 20; node++) {
@@ -293,8 +303,10 @@ class IngestHandlerTest {
             return List.of(1);
         });
         byte[] batch = packed(snapshot("node-a", 1));
-        URI uri =
-                start(slow, new GroupCommit.Settings(Duration.ZERO, 1, batch.length), IngestHandler.Settings.DEFAULTS);
+        URI uri = start(
+                slow,
+                new GroupCommit.Settings(Duration.ZERO, 1, batch.length, PATIENT, 1 << 20),
+                IngestHandler.Settings.DEFAULTS);
         CompletableFuture<HttpResponse<String>> first =
                 client.sendAsync(post(uri, batch).build(), HttpResponse.BodyHandlers.ofString());
         begun.await();
@@ -318,7 +330,9 @@ class IngestHandlerTest {
             return stored;
         });
         URI uri = start(
-                picky, new GroupCommit.Settings(Duration.ofSeconds(20), 3, 1 << 20), IngestHandler.Settings.DEFAULTS);
+                picky,
+                new GroupCommit.Settings(Duration.ofSeconds(20), 3, 1 << 20, PATIENT, 1 << 20),
+                IngestHandler.Settings.DEFAULTS);
         List<CompletableFuture<HttpResponse<String>>> answers = new ArrayList<>();
         for (String node : List.of("node-a", "node-bad", "node-b")) {
             answers.add(client.sendAsync(
