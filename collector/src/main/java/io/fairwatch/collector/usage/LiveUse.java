@@ -19,11 +19,13 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Deque;
 import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
@@ -402,16 +404,14 @@ public final class LiveUse {
         /** Whose processes were seen lately. Most of the time it is what it was. */
         private void noteJobs() {
             long fromMs = lastAtMs - LATELY_MS;
-            List<Long> now = List.of();
+            Set<Long> now = Set.of();
             for (Stay stay : periods.stays) {
                 for (Sight sight : stay.lastAtMs > fromMs ? stay.sights : List.<Sight>of()) {
-                    if (!now.contains(sight.jobId())) {
-                        now = now.isEmpty() ? new ArrayList<>(1) : now;
-                        now.add(sight.jobId());
-                    }
+                    now = now.isEmpty() ? new LinkedHashSet<>(2) : now; // a node may name thousands
+                    now.add(sight.jobId());
                 }
             }
-            if (!now.equals(jobs)) {
+            if (now.size() != jobs.size() || !now.containsAll(jobs)) {
                 jobs = List.copyOf(now);
             }
         }
