@@ -99,7 +99,11 @@ public final class Escalation {
         if (verdict instanceof Verdict.Finding) {
             return found(previous, timing, ladder, paused, now);
         }
-        if (verdict instanceof Verdict.Clear && previous.isPresent()) {
+        // before it was seen last, by a clock that was set back, a run looks too young for the rule: that is no end of
+        // it
+        if (verdict instanceof Verdict.Clear
+                && previous.isPresent()
+                && !now.isBefore(previous.get().lastSeen())) {
             return new Move(Optional.of(cleared(previous.get(), timing, now)), Optional.empty());
         }
         return new Move(previous, Optional.empty());

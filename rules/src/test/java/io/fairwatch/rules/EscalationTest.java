@@ -244,6 +244,20 @@ class EscalationTest {
     }
 
     @Test
+    @DisplayName("a clock that is behind the last finding ends no episode, however long a too young run seems clear")
+    void clearByAClockThatWentBack() {
+        at(0, FINDING);
+        at(30, FINDING);
+        Instant since = episode.orElseThrow().since();
+        for (int minute = -120; minute < 30; minute += 5) {
+            assertEquals(State.FOUND, at(minute, CLEAR));
+        }
+        assertEquals(State.FOUND, at(31, FINDING));
+        assertEquals(since, episode.orElseThrow().since());
+        assertEquals(List.of(1), due);
+    }
+
+    @Test
     @DisplayName("whatever the order of verdicts: one telling per episode, and never without half an hour of findings")
     void generated() {
         long seed = Long.getLong("fairwatch.seed", 1);
