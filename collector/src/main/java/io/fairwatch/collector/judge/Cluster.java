@@ -271,8 +271,7 @@ final class Cluster {
                             ? OptionalLong.of((long) Math.max(
                                     0,
                                     node.memoryBytes().getAsLong()
-                                            - Math.max(
-                                                    use == null ? 0 : use.memoryBytes,
+                                            - Math.max(use == null ? 0 : use.memoryBytes, (double)
                                                     node.given().memoryBytes().orElse(0))))
                             : OptionalLong.empty()));
         }
