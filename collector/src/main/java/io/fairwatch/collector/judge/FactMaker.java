@@ -29,6 +29,12 @@ final class FactMaker {
     /** Coverage of a run's past from which it can be said that something never happened in it. */
     private static final double SEEN_WELL = 0.9;
 
+    /** What of that past may be missing in all: an agent that is started anew, the readings that are on their way. */
+    private static final Duration MOST_UNSEEN = Duration.ofMinutes(5);
+
+    /** The same of a long past, whichever is more. */
+    private static final double MOST_UNSEEN_RATIO = 0.01;
+
     private FactMaker() {}
 
     /**
@@ -350,9 +356,19 @@ final class FactMaker {
                 : use.coverage();
     }
 
-    /** That nothing ever ran can only be said of a past that was seen. */
+    /**
+     * That nothing ever ran can only be said of a past that was seen: in a hole a model may have been loaded and tried out,
+     * and who is taken to hoard memory may lose the job.
+     */
     private static Optional<Boolean> neverBusy(Optional<GpuUse> whole) {
-        return whole.filter(use -> use.coverage() >= SEEN_WELL).map(use -> false);
+        return whole.filter(FactMaker::isWhollySeen).map(use -> false);
+    }
+
+    private static boolean isWhollySeen(GpuUse use) {
+        double length = Duration.between(use.from(), use.to()).toSeconds();
+        double unseen = length * (1 - use.coverage());
+        return use.coverage() >= SEEN_WELL
+                && unseen <= Math.max((double) MOST_UNSEEN.toSeconds(), MOST_UNSEEN_RATIO * length);
     }
 
     private static Optional<String> said(String text) {

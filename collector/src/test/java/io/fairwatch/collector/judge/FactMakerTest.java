@@ -20,23 +20,28 @@ import java.util.OptionalLong;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 
-/** What rules are told of a GPU that several jobs use. */
+/** What rules are told of a GPU that several jobs use, and of a past that was not wholly seen. */
 class FactMakerTest {
     private static final Run RUN = run(1, at(0), Optional.empty());
     private static final Instant TO = at(600);
 
     private static GpuFacts.Use facts(double busySeconds, GpuUse.Share share) {
+        return facts(TO, 600, busySeconds, Optional.of(share));
+    }
+
+    private static GpuFacts.Use facts(
+            Instant to, double coveredSeconds, double busySeconds, Optional<GpuUse.Share> share) {
         GpuUse use = new GpuUse(
                 RUN.key(),
                 "node-a",
                 Optional.empty(),
                 Optional.of(device("GPU-a")),
                 at(0),
-                TO,
+                to,
                 20,
-                600,
+                coveredSeconds,
                 busySeconds,
-                600 - busySeconds,
+                coveredSeconds - busySeconds,
                 OptionalDouble.of(busySeconds / 600),
                 OptionalDouble.of(busySeconds > 0 ? 1 : 0),
                 busySeconds > 0 ? Optional.of(TO) : Optional.empty(),
@@ -44,11 +49,11 @@ class FactMakerTest {
                 OptionalInt.of(1),
                 OptionalDouble.of(1000),
                 GpuUse.Work.NOT_KNOWN,
-                Optional.of(share));
+                share);
         return FactMaker.facts(
                         RUN,
                         Duration.ofMinutes(10),
-                        TO,
+                        to,
                         List.of(use),
                         List.of(use),
                         Optional.empty(),
@@ -90,5 +95,24 @@ class FactMakerTest {
         GpuFacts.Use use = facts(0, share(true));
         assertEquals(OptionalDouble.of(0), use.utilizationMaxRatio());
         assertEquals(OptionalLong.of(600), use.idleSeconds());
+    }
+
+    @Test
+    @DisplayName("that it was never busy is said only of a past without holes that matter")
+    void holes() {
+        Instant hour = at(3600);
+        assertEquals(
+                Optional.of(false), facts(hour, 3600 - 290, 0, Optional.empty()).busyBefore());
+        assertEquals(
+                Optional.empty(), facts(hour, 3600 - 310, 0, Optional.empty()).busyBefore());
+        Instant week = at(7 * 86_400);
+        double whole = 7 * 86_400;
+        assertEquals(
+                Optional.of(false),
+                facts(week, whole * 0.991, 0, Optional.empty()).busyBefore());
+        assertEquals(
+                Optional.empty(),
+                facts(week, whole * 0.989, 0, Optional.empty()).busyBefore());
+        assertEquals(Optional.empty(), facts(at(100), 89, 0, Optional.empty()).busyBefore());
     }
 }
