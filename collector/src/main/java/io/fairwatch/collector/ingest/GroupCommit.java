@@ -46,7 +46,7 @@ public final class GroupCommit implements AutoCloseable {
     private static final long RECALL_BYTES = 4 << 20;
 
     /** Loading a group may take this part of the time, so that under load groups grow and each snapshot costs less. */
-    private static final int PART = 5;
+    private static final int PART = 10;
 
     private static final Duration LONGEST_PAUSE = Duration.ofSeconds(2);
 
