@@ -293,7 +293,10 @@ public final class SlurmSync {
                 controller,
                 database,
                 command.userName(),
-                store.accounts().map(AccountTree::users).orElse(List.of())));
+                // where accounting tells nothing of users, what it told when we were an Operator holds no more
+                accounts.part.failure().isPresent()
+                        ? List.of()
+                        : store.accounts().map(AccountTree::users).orElse(List.of())));
         if (controller.hasAccounting()
                 && !controller.countsGpus()
                 && knownNodes().stream().anyMatch(node -> node.gpus().orElse(0) > 0)) {

@@ -11,6 +11,7 @@ import io.fairwatch.collector.run.AllocatedGpu.Confidence;
 import io.fairwatch.collector.run.JobState;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.SlurmNode;
+import io.fairwatch.collector.run.SlurmUser;
 import io.fairwatch.collector.store.MemoryStore;
 import io.fairwatch.collector.store.Store.SlurmView;
 import java.nio.file.Path;
@@ -201,6 +202,32 @@ class SlurmSyncTest {
         String sentence = asAnna.status().missingRights().get(0);
         assertTrue(sentence.contains("only its own jobs"), sentence);
         assertTrue(sentence.contains("sacctmgr modify user anna set adminlevel=Operator"), sentence);
+    }
+
+    @Test
+    @DisplayName("that it was an Operator once counts no more when accounting tells it nothing of users")
+    void lostRight() throws Exception {
+        slurm.prints(
+                "scontrol",
+                "ClusterName = lab\nAccountingStorageType = accounting_storage/slurmdbd\nPrivateData = jobs,users\n");
+        slurm.command(
+                "sacctmgr",
+                "case \"$*\" in",
+                "*configuration*) echo 'PrivateData = users';;",
+                "*) echo 'sacctmgr: error: Access/permission denied' >&2; exit 1;;",
+                "esac");
+        slurm.command("as-anna", "case $1 in id) echo anna;; *) exec \"$@\";; esac");
+        store.saveAccounts(new AccountTree(
+                now,
+                "lab",
+                List.of(),
+                List.of(),
+                List.of(new SlurmUser("anna", Optional.of("es"), "Operator")),
+                List.of()));
+        SlurmSync asAnna = sync(slurm.settings(
+                Duration.ofSeconds(30), 1_000_000, slurm.file("as-anna").toString()));
+        asAnna.cycle();
+        assertEquals(2, asAnna.status().missingRights().size(), asAnna.status()::toString);
     }
 
     @Test
