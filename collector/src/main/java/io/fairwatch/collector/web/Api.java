@@ -580,7 +580,10 @@ public final class Api {
 
     private static Reply answerTo(Question question, Access.Shown shown, Access access) throws Exception {
         try {
-            return question.route().handler().answer(access.admit(question, access.viewer(shown)));
+            // a monitor that asks for health shows nothing of itself
+            Viewer viewer =
+                    question.route().sight() == Route.Sight.EVERYBODY ? new Viewer.Anybody() : access.viewer(shown);
+            return question.route().handler().answer(access.admit(question, viewer));
         } catch (Access.Refused e) {
             return Reply.sentence(e.status, String.valueOf(e.getMessage()));
         } catch (IllegalArgumentException e) {

@@ -217,6 +217,7 @@ class AccessTest {
         assertEquals(401, ask("/api/v1/report/report.pdf").statusCode());
         assertEquals(401, ask("/api/v1/summary").statusCode());
         assertEquals(200, ask("/api/v1/openapi.json").statusCode());
+        assertEquals(200, ask("/api/v1/health").statusCode());
     }
 
     @Test
