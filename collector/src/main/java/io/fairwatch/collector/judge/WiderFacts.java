@@ -77,41 +77,54 @@ final class WiderFacts {
             }
         }
         Map<String, NodeFacts> facts = new TreeMap<>();
-        for (NodeState node : nodes.values()) {
-            Optional<SlurmNode> slurm = cluster.node(node.node());
-            List<NodeFacts.Gpu> gpus = new ArrayList<>();
-            for (GpuOutside gpu : outside.getOrDefault(node.node(), List.of())) {
-                boolean known = !vague.contains(node.node())
-                        && slurm.flatMap(one -> one.gpus().isPresent() ? Optional.of(1) : Optional.empty())
-                                .isPresent();
-                gpus.add(new NodeFacts.Gpu(
-                        gpu.uuid(),
-                        Optional.ofNullable(devices.get(gpu.uuid())).map(GpuDevice::name),
-                        known ? Optional.of(held.contains(gpu.uuid())) : Optional.empty(),
-                        gpu.processesMax(),
-                        gpu.uids().stream().map(uid -> nameOf(uid, node)).toList(),
-                        gpu.utilizationMaxRatio(),
-                        Math.min(1, (double) gpu.coveredMs() / window.toMillis())));
-            }
-            facts.put(
-                    node.node(),
-                    new NodeFacts(
-                            new NodeFacts.Node(
-                                    node.node(),
-                                    slurm.map(SlurmNode::state),
-                                    slurm.map(SlurmNode::gpus).orElse(OptionalInt.empty()),
-                                    cluster.gpusHeld(node.node()),
-                                    OptionalLong.of(Math.max(
-                                            0,
-                                            Duration.between(node.lastAt(), now).toSeconds())),
-                                    node.simulated().isPresent(),
-                                    true),
-                            now.minus(window),
-                            now,
-                            gpus,
-                            directories(node, now)));
-        }
+        nodes.values().parallelStream()
+                .map(node -> {
+                    List<GpuOutside> its = outside.getOrDefault(node.node(), List.of());
+                    return Map.entry(node.node(), ofNode(window, node, its, devices, held, vague, cluster, now));
+                })
+                .toList()
+                .forEach(one -> facts.put(one.getKey(), one.getValue()));
         return facts;
+    }
+
+    private static NodeFacts ofNode(
+            Duration window,
+            NodeState node,
+            List<GpuOutside> outside,
+            Map<String, GpuDevice> devices,
+            Set<String> held,
+            Set<String> vague,
+            Cluster cluster,
+            Instant now) {
+        Optional<SlurmNode> slurm = cluster.node(node.node());
+        List<NodeFacts.Gpu> gpus = new ArrayList<>();
+        for (GpuOutside gpu : outside) {
+            boolean known = !vague.contains(node.node())
+                    && slurm.flatMap(one -> one.gpus().isPresent() ? Optional.of(1) : Optional.empty())
+                            .isPresent();
+            gpus.add(new NodeFacts.Gpu(
+                    gpu.uuid(),
+                    Optional.ofNullable(devices.get(gpu.uuid())).map(GpuDevice::name),
+                    known ? Optional.of(held.contains(gpu.uuid())) : Optional.empty(),
+                    gpu.processesMax(),
+                    gpu.uids().stream().map(uid -> nameOf(uid, node)).toList(),
+                    gpu.utilizationMaxRatio(),
+                    Math.min(1, (double) gpu.coveredMs() / window.toMillis())));
+        }
+        return new NodeFacts(
+                new NodeFacts.Node(
+                        node.node(),
+                        slurm.map(SlurmNode::state),
+                        slurm.map(SlurmNode::gpus).orElse(OptionalInt.empty()),
+                        cluster.gpusHeld(node.node()),
+                        OptionalLong.of(
+                                Math.max(0, Duration.between(node.lastAt(), now).toSeconds())),
+                        node.simulated().isPresent(),
+                        true),
+                now.minus(window),
+                now,
+                gpus,
+                directories(node, now));
     }
 
     private static String nameOf(int uid, NodeState node) {

@@ -1,6 +1,7 @@
 package io.fairwatch.collector.run;
 
 import java.time.Instant;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Which run of which job. Immutable.
@@ -21,5 +22,14 @@ public record RunKey(String cluster, long jobId, Instant start) implements Subje
     @Override
     public int hashCode() {
         return 31 * Long.hashCode(jobId) + start.hashCode();
+    }
+
+    /** What differs first comes first, for the same reason. */
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof RunKey key
+                && jobId == key.jobId
+                && start.equals(key.start)
+                && cluster.equals(key.cluster);
     }
 }
