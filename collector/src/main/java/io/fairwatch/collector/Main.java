@@ -272,7 +272,7 @@ public final class Main implements Callable<Integer> {
         IngestHandler.Settings limits = IngestHandler.Settings.DEFAULTS;
         LiveUse use = new LiveUse(busyAbove);
         LiveRuns runs = new LiveRuns(busyAbove);
-        Journal journal = Journal.open(config.store().directory());
+        Journal journal = journal(config.store().directory());
         GroupCommit commits = new GroupCommit(store, journal, GroupCommit.Settings.DEFAULTS, meters, batch -> {
             use.take(batch);
             runs.take(batch);
@@ -327,6 +327,7 @@ public final class Main implements Callable<Integer> {
                     Version.text(),
                     () -> Stream.of(
                                     opened.trouble().stream(),
+                                    commits.trouble().stream(),
                                     keeping.failure().map(why -> "Upkeep of the store fails: " + why).stream(),
                                     (asksSlurm ? troubles(slurm, round, rules) : List.<String>of()).stream())
                             .flatMap(Function.identity())
@@ -450,6 +451,14 @@ public final class Main implements Callable<Integer> {
             end.await();
         }
         return 0;
+    }
+
+    private static Journal journal(Path directory) throws StoreException {
+        try {
+            return Journal.open(directory);
+        } catch (IOException e) {
+            throw new StoreException("its journal: " + e, e);
+        }
     }
 
     /** Rules that judge, for reports: a report says by which thresholds people were told. */

@@ -7,8 +7,8 @@ import java.util.OptionalInt;
 /**
  * What the collector answers when a batch is durable. Immutable.
  *
- * @param stored snapshots that were new
- * @param duplicates snapshots that it had already
+ * @param stored snapshots that were new; all of them where the collector answers before its store has looked
+ * @param duplicates snapshots that it had already, as far as it has looked
  * @param allocations which job holds which GPU of the sender's node, as the collector knows it from Slurm; absent unless
  *     the request's header {@value #WANTS} was {@value #ALLOCATIONS}, or when Slurm has not answered lately
  */

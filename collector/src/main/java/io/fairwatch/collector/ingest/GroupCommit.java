@@ -20,6 +20,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -66,7 +67,7 @@ public final class GroupCommit implements AutoCloseable {
     public record Settings(
             Duration commitEvery, int groupSnapshots, long queueBytes, Duration patience, long promisedBytes) {
         public static final Settings DEFAULTS = new Settings(
-                Duration.ofMillis(250),
+                Duration.ofMillis(100),
                 2_000,
                 24L << 20,
                 Duration.ofMillis(250),
@@ -92,10 +93,10 @@ public final class GroupCommit implements AutoCloseable {
     }
 
     /**
-     * What became of a batch that was committed. Immutable.
+     * What became of a batch that is durable. Immutable.
      *
-     * @param stored snapshots that were new
-     * @param duplicates snapshots that were there already
+     * @param stored snapshots that were new; all of them when the store has not said yet
+     * @param duplicates snapshots that were there already, as far as it has said
      */
     public record Stored(int stored, int duplicates) {}
 
@@ -107,8 +108,8 @@ public final class GroupCommit implements AutoCloseable {
         final List<NodeSnapshot> batch;
         final byte[] packed;
         final CompletableFuture<Stored> done = new CompletableFuture<>();
-        /** Which file of the journal has it. */
-        int file;
+        /** Which file of the journal has it; negative: none. */
+        int file = -1;
         /** Whether the journal may forget it. */
         boolean settled;
 
@@ -136,6 +137,9 @@ public final class GroupCommit implements AutoCloseable {
     private final Thread committer;
     /** Whether the store took nothing of the newest group. */
     private volatile boolean troubled;
+    /** Why nothing is taken; absent when it is. */
+    private volatile @Nullable String unread;
+
     /** Written while {@code incoming} is held. */
     private volatile boolean closed;
 
@@ -223,16 +227,23 @@ public final class GroupCommit implements AutoCloseable {
         return Optional.of(waiting.done);
     }
 
+    /** Why snapshots are not taken whatever the store says, a sentence; empty when they are. */
+    public Optional<String> trouble() {
+        return Optional.ofNullable(unread);
+    }
+
     // ---- the journal's thread
 
     private void keepUntilClosed() {
-        recall();
+        Optional<Throwable> failure = recall();
         boolean going = true;
         while (going) {
             List<Waiting> group = new ArrayList<>();
             try {
                 going = collect(incoming, Optional.empty(), KEEP_EVERY, group);
-                if (!group.isEmpty()) {
+                if (failure.isPresent()) { // it would be written over what was not read
+                    refuse(group, failure.get());
+                } else if (!group.isEmpty()) {
                     keep(group);
                 }
             } catch (InterruptedException expected) {
@@ -245,26 +256,27 @@ public final class GroupCommit implements AutoCloseable {
         kept.add(Waiting.END);
     }
 
+    /** Into the journal, unless answers come from the store anyway: nothing would be won by it, and a full disk be fuller. */
     private void keep(List<Waiting> group) {
-        int file;
-        Timer.Sample sample = Timer.start();
-        try {
-            file = journal.keep(group.stream().map(waiting -> waiting.packed).toList());
-        } catch (IOException e) {
-            failedCommits.increment();
-            LOG.warn("journal not written batches={}", group.size(), e);
-            refuse(group, e);
-            return;
-        }
-        sample.stop(journals);
-        for (Waiting waiting : group) {
-            waiting.file = file;
-            if (!troubled && queuedBytes.get() <= settings.promisedBytes()) {
+        if (!troubled && queuedBytes.get() <= settings.promisedBytes()) {
+            Timer.Sample sample = Timer.start();
+            try {
+                int file = journal.keep(
+                        group.stream().map(waiting -> waiting.packed).toList());
+                group.forEach(waiting -> waiting.file = file);
+            } catch (IOException e) {
+                failedCommits.increment();
+                LOG.warn("journal not written batches={}", group.size(), e);
+                refuse(group, e);
+                return;
+            }
+            sample.stop(journals);
+            for (Waiting waiting : group) {
                 Stored durable = new Stored(waiting.batch.size(), 0);
                 waiting.done.completeOnTimeout(durable, settings.patience().toNanos(), TimeUnit.NANOSECONDS);
             }
-            kept.add(waiting);
         }
+        kept.addAll(group);
     }
 
     /** What the journal does not have. */
@@ -275,11 +287,17 @@ public final class GroupCommit implements AutoCloseable {
         }
     }
 
-    /** Hands on what an earlier process left, no faster than the store takes it. Others are refused while it takes nothing. */
-    private void recall() {
+    /**
+     * Hands on what an earlier process left, no faster than the store takes it; others are refused meanwhile if that takes
+     * long. Says why not, if that fails.
+     */
+    private Optional<Throwable> recall() {
         try {
             journal.replay((packed, file) -> {
-                while (queuedBytes.get() > RECALL_BYTES && !closed) {
+                while (queuedBytes.get() > RECALL_BYTES) {
+                    if (closed && troubled) {
+                        throw new InterruptedException("the collector ends");
+                    }
                     List<Waiting> others = new ArrayList<>();
                     incoming.removeIf(waiting -> waiting != Waiting.END && others.add(waiting));
                     refuse(others, new IOException("what an earlier process took comes first"));
@@ -287,26 +305,34 @@ public final class GroupCommit implements AutoCloseable {
                 }
                 recall(packed, file);
             });
-        } catch (IOException | InterruptedException | RuntimeException e) {
-            LOG.error("what an earlier process took cannot be read; it stays in the journal", e);
+            return Optional.empty();
+        } catch (InterruptedException e) {
+            LOG.warn("what an earlier process took stays in the journal, because the collector ends", e);
+            return Optional.of(e);
+        } catch (Throwable e) { // an Error, too: whoever sends must be refused rather than not answered
+            LOG.error("what an earlier process took cannot be read; no snapshot is taken", e);
+            unread = "The journal of snapshots cannot be read, so none is taken: " + e
+                    + "; what it holds is not in the store yet. Start the collector again, or move journal-0 and"
+                    + " journal-1 away from store.directory.";
+            return Optional.of(e);
         }
     }
 
-    private void recall(byte[] packed, int file) throws IOException {
+    private void recall(byte[] packed, int file) {
+        Waiting left;
         try {
-            Waiting left = new Waiting(codec.unpack(packed, Long.MAX_VALUE), packed); // bounded when it was taken
-            left.file = file;
-            left.done.complete(new Stored(left.batch.size(), 0));
-            queuedBytes.addAndGet(packed.length);
-            kept.add(left);
+            left = new Waiting(codec.unpack(packed, Long.MAX_VALUE), packed); // bounded when it was taken
         } catch (WireException | RuntimeException e) {
-            LOG.error(
-                    "a batch that was acknowledged cannot be read, and is set aside path={}",
-                    journal.setAside(packed, MOST_SET_ASIDE),
-                    e);
-            asideBatches.increment();
-            journal.stored(file, 1);
+            LOG.error("a batch that was acknowledged cannot be read", e);
+            if (setAside(packed)) {
+                journal.stored(file, 1);
+            }
+            return;
         }
+        left.file = file;
+        left.done.complete(new Stored(left.batch.size(), 0));
+        queuedBytes.addAndGet(packed.length);
+        kept.add(left);
     }
 
     // ---- the store's thread
@@ -329,7 +355,9 @@ public final class GroupCommit implements AutoCloseable {
                 LOG.debug("interrupted, which only close may do", expected); // so it goes on
             } catch (Throwable e) { // an Error: this thread must outlive it, or nobody is answered any more
                 LOG.error("commits failed batches={}", group.size(), e);
+                again.stream().filter(waiting -> !group.contains(waiting)).forEach(group::add);
                 again = promised(group, new StoreException("store: " + e, e));
+                troubled = true;
             }
         }
         if (!again.isEmpty()) {
@@ -389,12 +417,35 @@ public final class GroupCommit implements AutoCloseable {
             }
         }
         troubled = succeeded == 0;
-        List<Waiting> promised = promised(failed, failure.get());
-        if (troubled) {
-            return promised;
+        List<Waiting> again = promised(failed, failure.get());
+        if (!troubled) {
+            again.removeIf(this::isOver);
         }
-        promised.forEach(this::setAside);
-        return new ArrayList<>();
+        return again;
+    }
+
+    /** A batch that failed where others did not: whether it needs no further try, because it is in, or is never taken. */
+    private boolean isOver(Waiting waiting) {
+        if (tryCommit(List.of(waiting)).isEmpty()) {
+            return true;
+        }
+        try {
+            store.appendAll(List.of()); // the store itself may have fallen ill between the others and this one
+        } catch (StoreException | RuntimeException e) {
+            LOG.debug("the store is in trouble itself", e); // it was logged for the batch
+            troubled = true;
+            return false;
+        }
+        NodeSnapshot first = waiting.batch.get(0);
+        LOG.error(
+                "a batch that was acknowledged is not taken by the store node={} sequence={}",
+                first.node(),
+                first.sequence());
+        if (!setAside(waiting.packed)) {
+            waiting.file = -1; // its file keeps it for the next start
+        }
+        settle(waiting);
+        return true;
     }
 
     /** Commits a group, or says why not. */
@@ -415,10 +466,10 @@ public final class GroupCommit implements AutoCloseable {
             }
             tell(batches);
             return Optional.empty();
-        } catch (StoreException | RuntimeException e) {
+        } catch (Throwable e) { // an Error, too: one batch of which the database makes one shall not hold up the others
             failedCommits.increment();
             LOG.warn("group not committed batches={}", group.size(), e);
-            return Optional.of(e);
+            return Optional.of(e instanceof Exception expected ? expected : new StoreException("store: " + e, e));
         }
     }
 
@@ -442,24 +493,22 @@ public final class GroupCommit implements AutoCloseable {
         if (!waiting.settled) {
             waiting.settled = true;
             queuedBytes.addAndGet(-waiting.packed.length);
-            journal.stored(waiting.file, 1);
+            if (waiting.file >= 0) {
+                journal.stored(waiting.file, 1);
+            }
         }
     }
 
-    /** What was acknowledged and the store takes no more is kept for people to look at: it is our bug. */
-    private void setAside(Waiting waiting) {
-        asideBatches.increment();
-        NodeSnapshot first = waiting.batch.get(0);
+    /** What was acknowledged and can be taken no more is kept for people to look at: it is our bug. False: it could not be. */
+    private boolean setAside(byte[] packed) {
         try {
-            LOG.error(
-                    "a batch that was acknowledged is not taken by the store, and set aside node={} sequence={} path={}",
-                    first.node(),
-                    first.sequence(),
-                    journal.setAside(waiting.packed, MOST_SET_ASIDE));
+            LOG.error("it is set aside path={}", journal.setAside(packed, MOST_SET_ASIDE));
+            asideBatches.increment();
+            return true;
         } catch (IOException e) {
-            LOG.error("a batch is lost node={} sequence={}", first.node(), first.sequence(), e);
+            LOG.error("it cannot be set aside and stays in the journal", e);
+            return false;
         }
-        settle(waiting);
     }
 
     /** What is committed stays so, whatever becomes of those who are told. */

@@ -33,7 +33,7 @@ public final class Journal implements AutoCloseable {
     /** A file that has more is left for the other one, once that is empty. */
     private static final long TURN_BYTES = 4 << 20;
 
-    /** What {@link #replay} gives the batches to, in the order in which they were kept. */
+    /** What {@link #replay} gives the batches to: those of one file in the order in which they were kept. */
     interface Reader {
         void take(byte[] packed, int file) throws IOException, InterruptedException;
     }
@@ -87,11 +87,13 @@ public final class Journal implements AutoCloseable {
                 PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"))));
     }
 
-    /** Reads what an earlier process left, before anything is kept. Each batch waits until it is {@link #stored}. */
+    /**
+     * Reads what an earlier process left, before anything is kept. Each batch waits until it is {@link #stored}. When this fails,
+     * nothing may be kept any more, and what was not read stays for the next process.
+     */
     void replay(Reader reader) throws IOException, InterruptedException {
+        files.forEach(this::expect);
         for (int number = 0; number < FILES; number++) {
-            File file = files.get(number);
-            expect(file);
             for (byte[] packed = next(number); packed.length > 0; packed = next(number)) {
                 reader.take(packed, number);
             }
@@ -103,38 +105,37 @@ public final class Journal implements AutoCloseable {
         file.waiting++;
     }
 
+    /** The next whole batch of a file; empty: there is none. What is damaged is left out. */
     private synchronized byte[] next(int number) throws IOException {
         File file = files.get(number);
-        long left = file.channel.size() - file.end;
-        byte[] packed = left == 0 ? new byte[0] : read(file, left - HEAD_BYTES);
-        if (packed.length > 0) {
-            file.end += HEAD_BYTES + packed.length;
-            file.waiting++;
-        } else if (left > 0) {
-            LOG.warn(
-                    "the journal ends in something that is no whole batch, so was not acknowledged"
-                            + " file={} at={} bytes={}",
-                    number,
-                    file.end,
-                    left);
+        while (file.end < file.channel.size()) {
+            long left = file.channel.size() - file.end - HEAD_BYTES;
+            ByteBuffer head = ByteBuffer.allocate(HEAD_BYTES);
+            fill(file.channel, head, file.end);
+            int length = head.getInt(0);
+            if (left < 1 || length < 1 || length > left) {
+                LOG.warn(
+                        "the journal ends in a part of a batch, which was not acknowledged file={} at={}",
+                        number,
+                        file.end);
+                break;
+            }
+            ByteBuffer packed = ByteBuffer.allocate(length);
+            fill(file.channel, packed, file.end + HEAD_BYTES);
+            if (crc(packed.array()) == head.getInt(4)) {
+                file.end += HEAD_BYTES + length;
+                file.waiting++;
+                return packed.array();
+            }
+            if (length == left) { // nothing follows, so it is most likely cut short as well
+                LOG.warn("the journal ends in a damaged batch file={} at={}", number, file.end);
+                break;
+            }
+            LOG.error(
+                    "a batch in the journal is damaged and left out file={} at={} bytes={}", number, file.end, length);
+            file.end += HEAD_BYTES + length;
         }
-        return packed;
-    }
-
-    /** The record at the file's end so far; empty if there is no whole one. */
-    private static byte[] read(File file, long most) throws IOException {
-        ByteBuffer head = ByteBuffer.allocate(HEAD_BYTES);
-        fill(file.channel, head, file.end);
-        if (head.hasRemaining()) {
-            return new byte[0];
-        }
-        int length = head.getInt(0);
-        if (length < 1 || length > most) {
-            return new byte[0];
-        }
-        ByteBuffer packed = ByteBuffer.allocate(length);
-        fill(file.channel, packed, file.end + HEAD_BYTES);
-        return !packed.hasRemaining() && crc(packed.array()) == head.getInt(4) ? packed.array() : new byte[0];
+        return new byte[0];
     }
 
     private static void fill(FileChannel channel, ByteBuffer buffer, long from) throws IOException {
@@ -157,17 +158,31 @@ public final class Journal implements AutoCloseable {
      */
     int keep(List<byte[]> batches) throws IOException {
         int number;
+        int bytes =
+                batches.stream().mapToInt(packed -> HEAD_BYTES + packed.length).sum();
         synchronized (this) {
             number = current();
             File file = files.get(number);
-            int bytes = batches.stream()
-                    .mapToInt(packed -> HEAD_BYTES + packed.length)
-                    .sum();
             ByteBuffer records = ByteBuffer.allocate(bytes);
             for (byte[] packed : batches) {
                 records.putInt(packed.length).putInt(crc(packed)).put(packed);
             }
             records.flip();
+            write(number, file, records);
+            file.end += bytes;
+            file.waiting += batches.size();
+        }
+        try {
+            files.get(number).channel.force(false); // while it waits nobody empties it
+        } catch (IOException e) {
+            takeBack(number, bytes, batches.size());
+            throw e;
+        }
+        return number;
+    }
+
+    private static void write(int number, File file, ByteBuffer records) throws IOException {
+        try {
             for (long at = file.end; records.hasRemaining(); ) {
                 int written = file.channel.write(records, at); // on a full disk less than all, then an error
                 if (written == 0) {
@@ -175,16 +190,16 @@ public final class Journal implements AutoCloseable {
                 }
                 at += written;
             }
-            file.end += bytes;
-            file.waiting += batches.size();
-        }
-        try {
-            files.get(number).channel.force(false); // while it waits nobody empties it
         } catch (IOException e) {
-            stored(number, batches.size());
+            file.channel.truncate(file.end); // a full disk shall not be fuller for it
             throw e;
         }
-        return number;
+    }
+
+    /** What may not be on the disk is written over, or batches behind it could not be found after a loss of power. */
+    private synchronized void takeBack(int number, int bytes, int batches) {
+        files.get(number).end -= bytes; // nobody else writes
+        stored(number, batches);
     }
 
     private int current() throws IOException {

@@ -45,7 +45,7 @@ import org.slf4j.LoggerFactory;
  * Everything in one DuckDB file. Thread-safe: writers take turns in one session, and each reader has its own for the
  * length of one call, with autocommit on so that it holds no old state.
  *
- * <p>The directory belongs to the store alone and to its owner alone. One process may open it at a time. Times are kept
+ * <p>The directory belongs to the store, with the journal of what is on its way into it, and to its owner alone. One process may open it at a time. Times are kept
  * to the millisecond; NUL and half surrogate pairs in texts become U+FFFD.
  *
  * <p>When the database fails for good, e.g. because the disk is full, the call says so and nothing of it is kept; the

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.fairwatch.agent.wire.GpuProcess;
 import io.fairwatch.agent.wire.NodeSnapshot;
 import io.fairwatch.agent.wire.WireCodec;
 import io.fairwatch.collector.ingest.GroupCommit.Stored;
@@ -28,6 +29,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -216,20 +218,156 @@ class GroupCommitTest {
     }
 
     @Test
-    @DisplayName("more than is in memory at one time comes back from the journal, all of it, beside what comes new")
-    void much() throws Exception {
-        List<byte[]> packed = new ArrayList<>();
-        for (int sequence = 1; sequence <= 3000; sequence++) {
-            packed.add(CODEC.pack(Given.snapshot(
-                    "node-a", sequence, Given.at(30.0 * sequence), Given.gpu("GPU-a", sequence / 3000.0, 0))));
+    @DisplayName("a journal that cannot be read is written over by nobody, and whoever sends is refused with a reason")
+    void broken() throws Exception {
+        byte[] before = CODEC.pack(snapshot("node-a", 1));
+        try (Journal journal = Journal.open(directory)) {
+            journal.keep(List.of(before));
         }
+        Journal closed = Journal.open(directory);
+        closed.close(); // as if the disk gave nothing any more
+        try (GroupCommit commits = new GroupCommit(store(snapshot -> {}), closed, IMPATIENT, meters)) {
+            ExecutionException refused = assertThrows(
+                    ExecutionException.class, () -> submit(commits, "node-b", 1).get());
+            assertTrue(refused.getCause() instanceof StoreException, refused::toString);
+            assertTrue(commits.trouble().orElseThrow().contains("cannot be read"), commits.trouble()::toString);
+        }
+        assertEquals(List.of(), taken);
+        commits(store(snapshot -> {})).close();
+        assertEquals(List.of("node-a"), taken);
+    }
+
+    @Test
+    @DisplayName(
+            "more than is in memory at one time comes back from the journal at the store's pace; others wait their turn")
+    void much() throws Exception {
+        int count = 300;
+        List<byte[]> packed = new ArrayList<>();
+        for (int sequence = 1; sequence <= count; sequence++) {
+            packed.add(CODEC.pack(large(sequence)));
+        }
+        long bytes = packed.stream().mapToLong(one -> one.length).sum();
+        assertTrue(bytes > 5 << 20, "it is too little to show anything: " + bytes);
         try (Journal journal = Journal.open(directory)) {
             journal.keep(packed);
         }
-        try (GroupCommit commits = commits(store(snapshot -> {}))) {
-            submit(commits, "node-b", 1).get();
+        CountDownLatch goOn = new CountDownLatch(1);
+        try (GroupCommit commits = commits(store(snapshot -> goOn.await()))) {
+            ExecutionException refused = assertThrows(
+                    ExecutionException.class, () -> submit(commits, "node-b", 1).get());
+            assertTrue(refused.getCause().getMessage().contains("comes first"), refused::toString);
+            double waits = meters.get("fairwatch.ingest.queue").gauge().value();
+            assertTrue(waits < (4 << 20) + (1 << 16), () -> waits + " of " + bytes);
+            goOn.countDown();
         }
-        assertEquals(3000, Collections.frequency(taken, "node-a"));
-        assertEquals(1, Collections.frequency(taken, "node-b"));
+        assertEquals(count, Collections.frequency(taken, "node-a"));
+    }
+
+    /** One whose packed form is large: numbers that have nothing in common. */
+    private static NodeSnapshot large(long sequence) {
+        return Given.snapshot(
+                "node-a",
+                sequence,
+                Given.at(30.0 * sequence),
+                Given.gpu(
+                        "GPU-a",
+                        0.5,
+                        0,
+                        LongStream.range(1, 2000)
+                                .mapToObj(pid -> Given.process((int) pid, sequence * 7919 + pid * 104_729L))
+                                .toArray(GpuProcess[]::new)));
+    }
+
+    @Test
+    @DisplayName("a store that falls ill between one batch and the next costs none of them")
+    void illBetween() throws Exception {
+        AtomicBoolean ill = new AtomicBoolean();
+        AtomicBoolean healed = new AtomicBoolean();
+        CountDownLatch begun = new CountDownLatch(1);
+        CountDownLatch together = new CountDownLatch(1);
+        Store store = (Store) Proxy.newProxyInstance(
+                Store.class.getClassLoader(), new Class<?>[] {Store.class}, (proxy, method, arguments) -> {
+                    List<?> batches = (List<?>) arguments[0];
+                    begun.countDown();
+                    together.await();
+                    if (!healed.get() && (ill.get() || batches.size() > 1)) {
+                        throw new StoreException("store: the disk is full");
+                    }
+                    ill.set(!healed.get()); // takes one, and no more
+                    List<Integer> stored = new ArrayList<>();
+                    for (Object batch : batches) {
+                        ((List<?>) batch).forEach(one -> taken.add(((NodeSnapshot) one).node()));
+                        stored.add(((List<?>) batch).size());
+                    }
+                    return stored;
+                });
+        try (GroupCommit commits = commits(store)) {
+            submit(commits, "node-first", 1).get();
+            begun.await();
+            submit(commits, "node-a", 1).get();
+            submit(commits, "node-b", 1).get();
+            together.countDown();
+            while (meters.counter("fairwatch.ingest.commits.failed").count() < 4) {
+                TimeUnit.MILLISECONDS.sleep(2);
+            }
+            healed.set(true);
+        }
+        assertEquals(
+                List.of("node-a", "node-b", "node-first"),
+                taken.stream().sorted().toList());
+        assertEquals(0, meters.counter("fairwatch.ingest.batches.aside").count());
+    }
+
+    @Test
+    @DisplayName("what can be set aside nowhere stays in the journal for the next start")
+    void nowhere() throws Exception {
+        for (int i = 0; i < 100; i++) {
+            Files.createFile(directory.resolve("refused-" + i + ".ndjson.gz"));
+        }
+        CountDownLatch begun = new CountDownLatch(1);
+        CountDownLatch goOn = new CountDownLatch(1);
+        Store store = store(snapshot -> {
+            if (snapshot.node().equals("node-bad")) {
+                begun.countDown();
+                goOn.await();
+                throw new StackOverflowError("our bug");
+            }
+        });
+        try (GroupCommit commits = commits(store)) {
+            CompletableFuture<Stored> bad = submit(commits, "node-bad", 1);
+            begun.await();
+            assertEquals(new Stored(1, 0), bad.get());
+            goOn.countDown();
+            assertEquals(new Stored(1, 0), submit(commits, "node-a", 1).get());
+        }
+        assertEquals(List.of("node-a"), taken);
+        commits(store(snapshot -> {})).close(); // of a version without the bug
+        assertTrue(taken.contains("node-bad"), taken::toString);
+    }
+
+    @Test
+    @DisplayName("while the store is in trouble nothing is written that nobody is promised")
+    void quiet() throws Exception {
+        GroupCommit commits = commits(store(snapshot -> {
+            throw new StoreException("store: the disk is full");
+        }));
+        try (commits) {
+            for (int sequence = 1;
+                    meters.counter("fairwatch.ingest.commits.failed").count() < 1;
+                    sequence++) {
+                CompletableFuture<Stored> first = submit(commits, "node-a", sequence);
+                first.handle((stored, refused) -> true).get();
+            }
+            while (meters.counter("fairwatch.ingest.commits.failed").count() < 1) {
+                TimeUnit.MILLISECONDS.sleep(2);
+            }
+            long before = Files.size(directory.resolve("journal-0")) + Files.size(directory.resolve("journal-1"));
+            for (int sequence = 100; sequence < 110; sequence++) {
+                CompletableFuture<Stored> other = submit(commits, "node-b", sequence);
+                assertThrows(ExecutionException.class, other::get);
+            }
+            assertTrue(
+                    Files.size(directory.resolve("journal-0")) + Files.size(directory.resolve("journal-1")) <= before);
+        }
     }
 }

@@ -91,7 +91,7 @@ class JournalTest {
     }
 
     @Test
-    @DisplayName("cut off after any byte, or with any byte changed, it gives what comes before and nothing else")
+    @DisplayName("cut off after any byte it gives what is whole; a damaged batch costs no other, unless its length is")
     void torn() throws Exception {
         try (Journal journal = Journal.open(directory)) {
             journal.keep(batches("first", "second"));
@@ -105,7 +105,8 @@ class JournalTest {
             byte[] changed = whole.clone();
             changed[at] ^= 0x40;
             Files.write(file, changed);
-            assertEquals(at < second ? List.of() : List.of("first"), left(), "changed at " + at);
+            List<String> left = at < 4 ? List.of() : at < second ? List.of("second") : List.of("first");
+            assertEquals(left, left(), "changed at " + at);
         }
     }
 
