@@ -294,7 +294,10 @@ public final class SlurmSync {
                 database,
                 command.userName(),
                 // where accounting tells nothing of users, what it told when we were an Operator holds no more
-                accounts.part.failure().isPresent()
+                accounts.part
+                                .failure()
+                                .filter(failed -> failed.message().contains("denied"))
+                                .isPresent()
                         ? List.of()
                         : store.accounts().map(AccountTree::users).orElse(List.of())));
         if (controller.hasAccounting()
