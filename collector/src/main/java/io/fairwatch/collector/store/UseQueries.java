@@ -85,7 +85,7 @@ final class UseQueries {
               :covered * j.estimated / j.snapshots AS estimated_ms,
               CASE WHEN :mean IS NOT NULL OR j.gpu_parts = 0 THEN :covered END AS own_measured_ms,
               CASE WHEN :mean IS NOT NULL OR j.gpu_parts = 0
-                THEN :covered * (j.gpu_parts * COALESCE(:mean, 0) + j.own_use) / j.snapshots END AS own_used_ms,
+                THEN :covered * (j.gpu_parts * COALESCE(:mean, 0) / j.snapshots + j.own_use / :times) END AS own_used_ms,
               CASE WHEN :whole THEN CAST(COALESCE(j.memory, round(:memory * j.parts / j.snapshots)) AS BIGINT) END
                 AS own_memory,
               CASE WHEN j.memory IS NULL AND j.shared > 0 AND :memory IS NOT NULL THEN 1 ELSE 0 END AS memory_estimated""";
@@ -93,12 +93,16 @@ final class UseQueries {
     private static final String SHARE_OF_READING = SHARE.replace(
                     ":covered", "(LEAST(r.at_ms, s.to_ms) - GREATEST(r.at_ms - r.period_ms, s.from_ms))")
             .replace(":mean", "r.utilization_mean")
+            .replace(":times", "j.snapshots")
             .replace(":whole", "r.at_ms <= s.to_ms")
             .replace(":memory", "r.memory_used_bytes");
 
     private static final String SHARE_OF_ROLLUP = SHARE.replace(
                     ":covered", "(r.covered_ms * " + SHARE_OF_TIME + " * LEAST(1, j.snapshots / r.samples))")
             .replace(":mean", "(r.used_ms / NULLIF(r.measured_ms, 0))")
+            // a snapshot with processes of two users, or found in two ways, is in two rows of j; what came late is in
+            // two of r
+            .replace(":times", "LEAST(j.snapshots, sum(r.samples) OVER (PARTITION BY s.no, r.uuid, r.at_ms))")
             .replace(":whole", SHARE_OF_TIME + " >= 1")
             .replace(":memory", "r.memory_max");
 

@@ -32,6 +32,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.OptionalInt;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DisplayName;
@@ -222,6 +223,31 @@ class SealingTest {
             assertEquals(List.of(), files(directory.resolve("sealed"), "gpu_reading"), "the day is forgotten");
             assertSame(
                     expected, store.gpuUse(List.of(span), 0.01).get(0).share().orElseThrow(), "readings are gone");
+        }
+    }
+
+    @Test
+    @DisplayName("a job's own use of a shared GPU is the same rolled up when its processes are of two users")
+    void sharedByTwoUsers(@TempDir Path directory) throws Exception {
+        List<NodeSnapshot> snapshots = new ArrayList<>();
+        for (int i = 1; i <= 240; i++) {
+            GpuProcess own = using(1, 1, 0.25, 500);
+            GpuProcess helper = new GpuProcess(
+                    5, own.kind(), OptionalInt.of(0), own.job(), own.memoryUsedBytes(), OptionalDouble.of(0.125));
+            snapshots.add(snapshot("node-a", i, at(30 * i), gpu(B, 0.75, i, own, helper, using(2, 2, 0.25, 70))));
+        }
+        RunSpan span = new RunSpan(run(1, at(0), Optional.empty()), at(0), at(3600));
+        try (DuckDbStore store = DuckDbStore.open(directory, SETTINGS)) {
+            store.append(snapshots);
+            GpuUse.Share expected =
+                    store.gpuUse(List.of(span), 0.01).get(0).share().orElseThrow();
+            near(OptionalDouble.of(0.375), expected.utilizationMeanRatio(), 1e-6, "readings");
+            store.maintain(at(60 * 3600));
+            store.maintain(at(61 * 3600));
+            GpuUse.Share rolled =
+                    store.gpuUse(List.of(span), 0.01).get(0).share().orElseThrow();
+            near(expected.utilizationMeanRatio(), rolled.utilizationMeanRatio(), 1e-6, "readings are gone");
+            assertEquals(expected.gpuSeconds(), rolled.gpuSeconds(), 0.01);
         }
     }
 
