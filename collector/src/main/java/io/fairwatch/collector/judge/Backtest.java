@@ -668,7 +668,8 @@ public final class Backtest {
                             case UNKNOWN, CONTRADICTED -> true;
                             case ASSUMED, CERTAIN, CONFIRMED -> false;
                         };
-                boolean pastKnown = seenFromMs == startMs && everCoveredMs >= SEEN_WELL * Math.max(1, atMs - startMs);
+                boolean pastKnown = seenFromMs == startMs
+                        && FactMaker.isWhollySeen(everCoveredMs / 1000.0, (atMs - startMs) / 1000.0);
                 long idleFrom = lastBusyMs != Long.MIN_VALUE ? lastBusyMs : pastKnown ? startMs : from;
                 double coverage = Math.min(1, (most.isPresent() ? Math.min(covered, measured) : covered) / length);
                 return new GpuFacts(

@@ -365,10 +365,14 @@ final class FactMaker {
     }
 
     private static boolean isWhollySeen(GpuUse use) {
-        double length = Duration.between(use.from(), use.to()).toSeconds();
-        double unseen = length * (1 - use.coverage());
-        return use.coverage() >= SEEN_WELL
-                && unseen <= Math.max((double) MOST_UNSEEN.toSeconds(), MOST_UNSEEN_RATIO * length);
+        double length = Duration.between(use.from(), use.to()).toMillis() / 1000.0;
+        return isWhollySeen(length * use.coverage(), length);
+    }
+
+    /** Whether so many seconds seen of a past are enough to say what never happened in it. */
+    static boolean isWhollySeen(double seenSeconds, double seconds) {
+        return seenSeconds >= SEEN_WELL * seconds
+                && seconds - seenSeconds <= Math.max((double) MOST_UNSEEN.toSeconds(), MOST_UNSEEN_RATIO * seconds);
     }
 
     private static Optional<String> said(String text) {

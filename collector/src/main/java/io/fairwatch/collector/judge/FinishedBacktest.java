@@ -63,7 +63,7 @@ final class FinishedBacktest {
         while (day.isBefore(plan.to()) && !stopped.getAsBoolean()) {
             Instant from = day;
             Instant to = day.plus(DAY).isBefore(plan.to()) ? day.plus(DAY) : plan.to();
-            List<Run> ended = store.runsWithin(from, to).stream()
+            List<Run> ended = store.runsWithin(from.minusMillis(1), to).stream() // and who ended just then
                     .filter(run -> run.end()
                             .filter(end -> !end.isBefore(from) && end.isBefore(to))
                             .isPresent())

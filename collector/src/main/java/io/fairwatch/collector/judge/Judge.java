@@ -460,7 +460,7 @@ public final class Judge {
             until = from.plus(LONGEST_STEP); // a long absence is made good in steps
         }
         Instant last = until;
-        List<Run> ended = store.runsWithin(from, until).stream()
+        List<Run> ended = store.runsWithin(from.minusMillis(1), until).stream() // and who ended just then
                 .filter(run -> run.end()
                         .filter(end -> !end.isBefore(from) && end.isBefore(last))
                         .isPresent())

@@ -320,6 +320,27 @@ class BacktestTest {
                 "another threshold");
     }
 
+    @Test
+    @DisplayName("a run that ends with a day belongs to the next one, and to that alone")
+    void endsWithTheDay() throws Exception {
+        tenHours();
+        Instant end = store.runsOf(5).get(0).end().orElseThrow();
+        RuleSet rules = Shipped.all();
+        Outcome outcome = new Backtest(store, () -> rules, 0.01)
+                .rehearse(
+                        new Plan(
+                                "low-cpu-use",
+                                end.minus(Duration.ofDays(1)),
+                                end.plusSeconds(3600),
+                                Map.of(),
+                                Duration.ofHours(1)),
+                        done -> {},
+                        () -> false);
+        assertEquals(
+                List.of("5"),
+                outcome.episodes().stream().map(Backtest.Episode::job).toList());
+    }
+
     private static Outcome rehearse(Store store, RuleSet rules, String rule, Map<String, String> settings)
             throws Exception {
         return new Backtest(store, () -> rules, 0.01)
