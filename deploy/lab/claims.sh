@@ -100,4 +100,10 @@ run_again() {
 }
 exits() { local want=$1 got=0; shift; "$@" >/dev/null 2>&1 || got=$?; [ $got -eq "$want" ] || { echo "exit $got"; return 1; }; }
 says() { local want=$1; shift; "$@" 2>&1 | grep -E -- "$want" >/dev/null; }
-says_not() { ! says "$@"; }
+# says_not PATTERN COMMAND...: it succeeds, and says nothing of the kind
+says_not() {
+  local want=$1 got
+  shift
+  got=$("$@" 2>&1) || { printf '%s\n' "$got"; return 1; }
+  ! grep -E -- "$want" <<<"$got"
+}
