@@ -90,8 +90,22 @@ staff() { FAIRWATCH_STAFF_TOKEN_FILE=$LAB/fairwatch/staff.token "$BIN/fairwatch"
 job_state() { "$LAB_SRC/run" root squeue -h -j "$1" -o %T 2>/dev/null; }
 # audit_says JOB FILTER: the job's audit trail, newest first, passes a filter of jq
 audit_says() { staff audit --json --limit 1000 --job "$1" | jq -e "$2"; }
-# notices_say JOB FILTER: so does the list of what became of its mails and deeds
-notices_say() { staff notices --json --limit 1000 --job "$1" | jq -e "$2"; }
+# notice_count JOB FILTER: of how many of its mails and deeds what became of them passes a filter of jq
+notice_count() { staff notices --json --limit 1000 --job "$1" | jq "[.[] | select($2)] | length"; }
+has_notices() { [ "$(notice_count "$1" "$3")" -eq "$2" ]; }   # JOB COUNT FILTER
+# metric NAME: what the collector tells of it; nothing when it tells nothing
+metric() { curl -s --max-time 10 "$FAIRWATCH_URL/metrics" | awk -v m="$1" '$1 == m { printf "%d\n", $2 }'; }
+# judged_again ROUNDS: waits until all have been judged so many times more, which takes 3 s each or longer
+# shellcheck disable=SC2317  # within calls them
+judged_again() {
+  local until=
+  rounds() { metric fairwatch_collector_rules_cycle_seconds_count; }
+  known() { until=$(rounds) && [ -n "$until" ]; }
+  enough() { [ "$(rounds)" -ge "$until" ]; }
+  within 30 known || return 1
+  until=$((until + $1))
+  within 180 enough
+}
 # run_again JOB: requeued, and started 2 s after Slurm lets it
 run_again() {
   slurm scontrol requeue "$1"
