@@ -85,7 +85,7 @@ public final class Escalation {
      * <p>Unknown changes nothing. A suspicion ends with the first Clear, since it must hold without a break; what has
      * been found ends after {@link Rule.Timing#resolveAfter}, and a relapse before that continues it, silently. A step
      * of the ladder is due only on a Finding, and only when the one before was delivered. When the clock goes
-     * backwards, waiting takes longer and nothing else happens.
+     * backwards, waiting takes longer; what was found is seen clear from when it was seen last, and nothing ends.
      *
      * @param previous the episode so far; absent if there never was one
      * @param paused whether somebody said that nothing shall be done for now: then no step is due */
@@ -99,11 +99,7 @@ public final class Escalation {
         if (verdict instanceof Verdict.Finding) {
             return found(previous, timing, ladder, paused, now);
         }
-        // before it was seen last, by a clock that was set back, a run looks too young for the rule: that is no end of
-        // it
-        if (verdict instanceof Verdict.Clear
-                && previous.isPresent()
-                && !now.isBefore(previous.get().lastSeen())) {
+        if (verdict instanceof Verdict.Clear && previous.isPresent()) {
             return new Move(Optional.of(cleared(previous.get(), timing, now)), Optional.empty());
         }
         return new Move(previous, Optional.empty());
@@ -143,8 +139,14 @@ public final class Escalation {
         if (before.state() == State.RESOLVED) {
             return before;
         }
-        Instant clearSince = before.clearSince().orElse(now);
-        boolean over = before.state() == State.SUSPECTED || passed(clearSince, now, timing.resolveAfter());
+        // before it was seen last, by a clock that was set back, a run looks too young for the rule: that ends nothing,
+        // but nobody is told meanwhile
+        boolean behind = now.isBefore(before.lastSeen());
+        if (behind && before.state() == State.SUSPECTED) {
+            return before;
+        }
+        Instant clearSince = before.clearSince().orElse(behind ? before.lastSeen() : now);
+        boolean over = !behind && (before.state() == State.SUSPECTED || passed(clearSince, now, timing.resolveAfter()));
         return new Episode(
                 over ? State.RESOLVED : before.state(),
                 before.since(),

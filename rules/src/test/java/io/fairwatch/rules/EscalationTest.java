@@ -258,6 +258,26 @@ class EscalationTest {
     }
 
     @Test
+    @DisplayName(
+            "what a clock that is behind sees clear is noted as clear until it is found again, and a suspicion stays")
+    void clearIsNotedByAClockThatWentBack() {
+        at(0, FINDING);
+        Optional<Episode> suspected = episode;
+        assertEquals(State.SUSPECTED, at(-60, CLEAR));
+        assertEquals(suspected, episode);
+        at(30, FINDING);
+        assertEquals(State.FOUND, at(10, CLEAR));
+        assertEquals(Optional.of(minute(30)), episode.orElseThrow().clearSince());
+        assertEquals(State.FOUND, at(12, FINDING), "found again, though the clock is still behind");
+        assertEquals(Optional.empty(), episode.orElseThrow().clearSince());
+        delivered(31);
+        assertEquals(State.TOLD, at(15, CLEAR));
+        assertEquals(State.TOLD, at(39, CLEAR));
+        assertEquals(Optional.of(minute(30)), episode.orElseThrow().clearSince());
+        assertEquals(State.RESOLVED, at(40, CLEAR));
+    }
+
+    @Test
     @DisplayName("whatever the order of verdicts: one telling per episode, and never without half an hour of findings")
     void generated() {
         long seed = Long.getLong("fairwatch.seed", 1);
