@@ -3,6 +3,8 @@ package io.fairwatch.collector;
 import io.fairwatch.agent.config.ConfigFile.Default;
 import io.fairwatch.agent.config.ConfigFile.Range;
 import io.fairwatch.agent.config.ConfigFile.Size;
+import io.fairwatch.collector.answer.Answers;
+import io.fairwatch.collector.enforce.Enforcer;
 import io.fairwatch.collector.notice.Addresses;
 import io.fairwatch.collector.notice.LetterWriter;
 import io.fairwatch.collector.notice.Notifier;
@@ -59,6 +61,16 @@ record CollectorConfig(
         PeopleConfig people,
         Reporting report,
         Site site) {
+
+    Enforcer.Settings enforcer() {
+        return enforcement.settings(slurm.staleAfter(), mail.rehearses());
+    }
+
+    /** What the links of mails offer: no end of a job that would not come. */
+    Answers.Settings answering() {
+        return new Answers.Settings(
+                answers.validFor(), answers.mostTimes(), enforcer().stopByOwner(), enforcement.sentences());
+    }
 
     /**
      * Where agents and people reach it.

@@ -23,7 +23,7 @@ import java.util.stream.Stream;
  *
  * @param mode {@code off}; {@code propose}: staff are mailed the command; {@code act}: it is done
  * @param rules for which the mode holds; for all others it is off
- * @param stopByOwner whether a job is ended when its owner says so by the link in a mail
+ * @param stopByOwner whether a job is ended when its owner says so by the link in a mail; never in a rehearsal
  * @param mostPerHour most deeds within an hour
  * @param mostPerUser most deeds to one user's jobs within 24 hours
  * @param switchFile while this file exists nothing is done
@@ -97,13 +97,16 @@ record EnforcementConfig(
         };
     }
 
-    /** @param rehearsal whether mails do not reach owners */
+    /**
+     * @param rehearsal whether mails do not reach owners; then none of their links ends a job, for who else follows it is not
+     *     known
+     */
     Enforcer.Settings settings(Duration staleAfter, boolean rehearsal) {
         return new Enforcer.Settings(
                 mode,
                 Set.copyOf(rules),
                 rehearsal,
-                stopByOwner,
+                stopByOwner && !rehearsal,
                 mostPerHour,
                 mostPerUser,
                 Optional.of(switchFile),

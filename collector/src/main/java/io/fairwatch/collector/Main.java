@@ -297,8 +297,7 @@ public final class Main implements Callable<Integer> {
             Judge.Settings judges = new Judge.Settings(
                     busyAbove, staleAfter, config.escalation().ladder());
             Judge judge = new Judge(store, rules, planner::plan, clock, judges);
-            Enforcer.Settings enforcement =
-                    config.enforcement().settings(staleAfter, config.mail().rehearses());
+            Enforcer.Settings enforcement = config.enforcer();
             Enforcer enforcer = new Enforcer(
                     store,
                     new SlurmDeeds(new SlurmControl(config.slurm().settings(), clock), enforcement, clock),
@@ -568,6 +567,13 @@ public final class Main implements Callable<Integer> {
         return Optional.empty();
     }
 
+    /** Where owners can answer: a mail that somebody else gets in their place has no link, for it would speak in their name. */
+    static MatterSource.Answers answers(CollectorConfig config, Optional<AnswerLinks> links) {
+        Optional<AnswerLinks> owners =
+                links.filter(any -> config.mail().redirectAllTo().isEmpty());
+        return (finding, now) -> owners.map(its -> answering(its, finding, now));
+    }
+
     private static Matter.Answering answering(AnswerLinks links, FindingRow finding, Instant now) {
         AnswerLinks.Claim claim = links.claim(finding.subject(), finding.rule(), finding.since(), finding.user(), now);
         return new Matter.Answering(links.link(claim), claim.expires());
@@ -577,11 +583,7 @@ public final class Main implements Callable<Integer> {
     private static List<Described> answers(
             Setup setup, Vertx vertx, Store store, NoticePlanner planner, InstantSource clock, Router router) {
         CollectorConfig config = setup.config();
-        Answers.Settings settings = new Answers.Settings(
-                config.answers().validFor(),
-                config.answers().mostTimes(),
-                config.enforcement().stopByOwner(),
-                config.enforcement().sentences());
+        Answers.Settings settings = config.answering();
         Answers answers = new Answers(store, planner::news, settings, clock);
         setup.links().ifPresent(links -> new AnswerPages(
                         vertx,
@@ -642,8 +644,7 @@ public final class Main implements Callable<Integer> {
             InstantSource clock) {
         CollectorConfig config = setup.config();
         People people = setup.people();
-        Enforcer.Settings enforcement = config.enforcement()
-                .settings(config.slurm().staleAfter(), config.mail().rehearses());
+        Enforcer.Settings enforcement = config.enforcer();
         return new Notifier(
                 store,
                 outbox,
@@ -651,7 +652,7 @@ public final class Main implements Callable<Integer> {
                 new MatterSource(
                         store,
                         rule -> info(rules.get(), config, enforcement, rule),
-                        (finding, now) -> setup.links().map(links -> answering(links, finding, now)),
+                        answers(config, setup.links()),
                         config.rules().busyAboveRatio()),
                 new LetterWriter(
                         new LetterWriter.Site(

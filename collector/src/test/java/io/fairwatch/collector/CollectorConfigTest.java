@@ -3,16 +3,21 @@ package io.fairwatch.collector;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.fairwatch.agent.config.ConfigFile;
 import io.fairwatch.agent.config.ConfigFile.ConfigException;
 import io.fairwatch.agent.config.ConfigFile.Size;
+import io.fairwatch.collector.answer.AnswerLinks;
 import io.fairwatch.collector.enforce.Enforcer;
+import io.fairwatch.collector.lookup.Samples;
 import io.fairwatch.collector.notice.Notifier;
 import io.fairwatch.collector.notice.SmtpOutbox;
 import io.fairwatch.collector.report.ReportPost;
 import io.fairwatch.collector.report.ReportSettings;
+import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.slurm.SlurmSettings;
+import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.rules.Ladder;
 import io.fairwatch.rules.Rule;
 import java.net.URI;
@@ -412,6 +417,48 @@ class CollectorConfigTest {
     void slurm() throws Exception {
         assertEquals(SlurmSettings.DEFAULTS, parse("").slurm().settings());
         assertEquals(Duration.ofSeconds(75), parse("").slurm().staleAfter());
+    }
+
+    @Test
+    @DisplayName("in a rehearsal no owner's link ends a job, and its page promises no end")
+    void rehearsalEndsNothing() throws Exception {
+        String stops = "enforcement: {stopByOwner: true}\n";
+        CollectorConfig on = parse(stops + "mail: {mode: notify}");
+        assertTrue(on.enforcer().stopByOwner());
+        assertTrue(on.answering().stopByOwner());
+        for (String rehearsal : List.of("{mode: record}", "{mode: notify, redirectAllTo: me@example.org}")) {
+            CollectorConfig rehearses = parse(stops + "mail: " + rehearsal);
+            assertTrue(rehearses.enforcer().rehearsal(), rehearsal);
+            assertFalse(rehearses.enforcer().stopByOwner(), rehearsal);
+            assertFalse(rehearses.answering().stopByOwner(), rehearsal);
+        }
+    }
+
+    @Test
+    @DisplayName("a mail that goes to one address in place of its owner has no link to answer by")
+    void redirectedHasNoLink() throws Exception {
+        Optional<AnswerLinks> links = Optional.of(new AnswerLinks(
+                "0123456789abcdef0123456789abcdef", URI.create("https://fairwatch.example.org"), Duration.ofDays(7)));
+        FindingRow finding = new FindingRow(
+                new RunKey("lab", 83549, Samples.NOON),
+                "idle-gpu",
+                Samples.NOON,
+                FindingRow.State.FOUND,
+                Samples.NOW,
+                Optional.empty(),
+                Optional.empty(),
+                "anna",
+                "It is so.",
+                "Change it.",
+                "{}",
+                FindingRow.Progress.NONE);
+        assertTrue(Main.answers(parse("mail: {mode: notify}"), links)
+                .of(finding, Samples.NOW)
+                .isPresent());
+        assertEquals(
+                Optional.empty(),
+                Main.answers(parse("mail: {mode: notify, redirectAllTo: me@example.org}"), links)
+                        .of(finding, Samples.NOW));
     }
 
     @Test

@@ -51,7 +51,8 @@
  *       later has to find it there.
  *   <li><b>A rehearsal tells nobody.</b> With {@code redirectAllTo} mails are really sent, but to that address, those of later
  *       steps, too; the finding is then not marked as told, and nothing is done to the job, because that may only follow a
- *       warning that its owner got. When it ends, the ladder begins anew as above.
+ *       warning that its owner got. They have no link, because whoever follows one speaks in the owner's name. When it ends,
+ *       the ladder begins anew as above.
  *   <li><b>Refused for good</b> is only what the mail server says of this recipient or this letter. A refused password or
  *       sender is the site's fault: it is an error in the log and tried again, or a typing error in the configuration would
  *       use up everybody's one mail.
