@@ -74,6 +74,7 @@ final class JudgingRound {
         long began = System.nanoTime();
         Judge.Cycle cycle;
         try {
+            notifier.endRehearsals(); // before a deed could follow from what was only rehearsed
             cycle = judge.cycle();
         } catch (StoreException e) {
             skipped = Optional.of("the last round failed: " + e.getMessage()); // logged by whoever repeats this

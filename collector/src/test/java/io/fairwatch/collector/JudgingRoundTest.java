@@ -16,8 +16,12 @@ import io.fairwatch.collector.notice.Notifier;
 import io.fairwatch.collector.notice.QuietTime;
 import io.fairwatch.collector.notice.RuleInfo;
 import io.fairwatch.collector.notice.Texts;
+import io.fairwatch.collector.run.PendingJob;
+import io.fairwatch.collector.run.Subject;
 import io.fairwatch.collector.store.Bounce;
 import io.fairwatch.collector.store.DuckDbStore;
+import io.fairwatch.collector.store.FindingRow;
+import io.fairwatch.collector.store.Notice;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.rules.Ladder;
@@ -25,6 +29,7 @@ import io.fairwatch.rules.RuleSet.Overrides;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -34,6 +39,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class JudgingRoundTest {
+    private static final String RULE = "some-rule";
+
     private static Bounce bounce(String mail) {
         return new Bounce(
                 "bounce-" + mail,
@@ -47,62 +54,73 @@ class JudgingRoundTest {
                 Optional.empty());
     }
 
+    private static JudgingRound round(
+            Store store, Deeds deeds, Enforcer.Mode act, Notifier.Mode mails, SimpleMeterRegistry meters)
+            throws Exception {
+        return new JudgingRound(
+                new Judge(
+                        store,
+                        RuleFiles.read(Optional.empty(), Overrides.NONE),
+                        (finding, run, aim) -> Optional.empty(),
+                        () -> Samples.NOW,
+                        new Judge.Settings(0.01, Duration.ofSeconds(75), new Ladder(List.of()))),
+                new Enforcer(
+                        store,
+                        deeds,
+                        (finding, step, topic, channels, what) -> List.of(),
+                        rule -> Duration.ofHours(1),
+                        new Enforcer.Settings(
+                                act,
+                                Set.of(RULE),
+                                mails == Notifier.Mode.RECORD,
+                                false,
+                                1,
+                                1,
+                                Optional.empty(),
+                                0.9,
+                                Duration.ofSeconds(75),
+                                Duration.ofHours(1),
+                                Optional.empty()),
+                        () -> Samples.NOW),
+                new Notifier(
+                        store,
+                        mail -> {
+                            throw new AssertionError("nothing is due");
+                        },
+                        new Notifier.Recipients(
+                                new Directory(Map.of(), new Addresses(Optional.empty()), Optional.empty()),
+                                List.of("support@its.aau.dk"),
+                                account -> List.of(),
+                                Optional.empty()),
+                        new MatterSource(store, rule -> RuleInfo.UNKNOWN, (finding, at) -> Optional.empty(), 0.01),
+                        new LetterWriter(
+                                new LetterWriter.Site("lab", "support@its.aau.dk", Optional.empty()),
+                                Texts.Languages.shippedIn(Samples.COPENHAGEN)),
+                        new Notifier.Settings(
+                                mails,
+                                Optional.empty(),
+                                10,
+                                Duration.ofMinutes(1),
+                                Duration.ofHours(1),
+                                Duration.ofSeconds(75),
+                                QuietTime.none(Samples.COPENHAGEN),
+                                Notifier.Bouncing.DEFAULTS),
+                        () -> Samples.NOW),
+                () -> Samples.NOW,
+                meters);
+    }
+
     @Test
     @DisplayName("what keeps jobs from being judged, and staff from hearing of it, is told until it is over")
     void troubles(@TempDir Path directory) throws Exception {
         Store store = DuckDbStore.open(directory.resolve("store"), DuckDbStore.Settings.DEFAULTS);
         try {
             SimpleMeterRegistry meters = new SimpleMeterRegistry();
-            JudgingRound round = new JudgingRound(
-                    new Judge(
-                            store,
-                            RuleFiles.read(Optional.empty(), Overrides.NONE),
-                            (finding, run, aim) -> Optional.empty(),
-                            () -> Samples.NOW,
-                            new Judge.Settings(0.01, Duration.ofSeconds(75), new Ladder(List.of()))),
-                    new Enforcer(
-                            store,
-                            (deed, run) -> new Deeds.Outcome.Refused("nothing is due"),
-                            (finding, step, topic, channels, what) -> List.of(),
-                            rule -> Duration.ofHours(1),
-                            new Enforcer.Settings(
-                                    Enforcer.Mode.OFF,
-                                    Set.of(),
-                                    true,
-                                    false,
-                                    1,
-                                    1,
-                                    Optional.empty(),
-                                    0.9,
-                                    Duration.ofSeconds(75),
-                                    Duration.ofHours(1),
-                                    Optional.empty()),
-                            () -> Samples.NOW),
-                    new Notifier(
-                            store,
-                            mail -> {
-                                throw new AssertionError("nothing is due");
-                            },
-                            new Notifier.Recipients(
-                                    new Directory(Map.of(), new Addresses(Optional.empty()), Optional.empty()),
-                                    List.of("support@its.aau.dk"),
-                                    account -> List.of(),
-                                    Optional.empty()),
-                            new MatterSource(store, rule -> RuleInfo.UNKNOWN, (finding, at) -> Optional.empty(), 0.01),
-                            new LetterWriter(
-                                    new LetterWriter.Site("lab", "support@its.aau.dk", Optional.empty()),
-                                    Texts.Languages.shippedIn(Samples.COPENHAGEN)),
-                            new Notifier.Settings(
-                                    Notifier.Mode.RECORD,
-                                    Optional.empty(),
-                                    10,
-                                    Duration.ofMinutes(1),
-                                    Duration.ofHours(1),
-                                    Duration.ofSeconds(75),
-                                    QuietTime.none(Samples.COPENHAGEN),
-                                    Notifier.Bouncing.DEFAULTS),
-                            () -> Samples.NOW),
-                    () -> Samples.NOW,
+            JudgingRound round = round(
+                    store,
+                    (deed, run) -> new Deeds.Outcome.Refused("nothing is due"),
+                    Enforcer.Mode.OFF,
+                    Notifier.Mode.RECORD,
                     meters);
             assertEquals(List.of("Nobody is judged: nobody has been judged yet."), round.troubles());
             round.run();
@@ -128,6 +146,81 @@ class JudgingRoundTest {
             assertEquals(
                     List.of("Nobody is judged: the last round failed: store: gpus: the store is closed."),
                     round.troubles());
+        } finally {
+            store.close();
+        }
+    }
+
+    private static Notice notice(FindingRow row, Notice.Aim aim, Notice.State state, String detail) {
+        return new Notice(
+                "step " + aim.step(),
+                row.subject(),
+                row.rule(),
+                row.since(),
+                aim,
+                row.user(),
+                Optional.empty(),
+                state,
+                Optional.empty(),
+                Samples.NOON,
+                Samples.NOON,
+                0,
+                detail);
+    }
+
+    @Test
+    @DisplayName("in the first round with mails what was rehearsed ends before a deed could follow from it")
+    void rehearsedBefore(@TempDir Path directory) throws Exception {
+        Store store = DuckDbStore.open(directory.resolve("store"), DuckDbStore.Settings.DEFAULTS);
+        try {
+            PendingJob job = Samples.pending(84000, "84000");
+            Samples.slurmSays(store, List.of(), job);
+            FindingRow row = new FindingRow(
+                    new Subject.Waiting(job.cluster(), job.jobId(), job.submit()),
+                    RULE,
+                    Samples.NOON,
+                    FindingRow.State.TOLD,
+                    Samples.NOW,
+                    Optional.empty(),
+                    Optional.of(Samples.NOON),
+                    job.owner().user(),
+                    "It asks for too much.",
+                    "Ask for less.",
+                    "{}",
+                    new FindingRow.Progress(3, 2, Optional.of(Samples.NOON)));
+            Notice.Aim owner = new Notice.Aim(1, Notice.Channel.OWNER, Notice.Topic.FINDING, row.user());
+            Notice.Aim staff = new Notice.Aim(2, Notice.Channel.STAFF, Notice.Topic.FINDING, "support@its.aau.dk");
+            Notice.Aim hold = new Notice.Aim(3, Notice.Channel.SLURM, Notice.Topic.FINDING, "hold");
+            store.saveFindings(
+                    List.of(row),
+                    List.of(
+                            notice(row, owner, Notice.State.DELIVERED, "250")
+                                    .announcing(Optional.of(new Notice.Announced("hold", Samples.NOON))),
+                            notice(row, staff, Notice.State.WITHHELD, Notice.REHEARSAL + "nobody told"),
+                            notice(row, hold, Notice.State.PLANNED, "")));
+            List<String> taken = new ArrayList<>();
+            round(
+                            store,
+                            (deed, about) -> {
+                                taken.add(deed.word());
+                                return new Deeds.Outcome.Done("held");
+                            },
+                            Enforcer.Mode.ACT,
+                            Notifier.Mode.NOTIFY,
+                            new SimpleMeterRegistry())
+                    .run();
+            assertEquals(List.of(), taken);
+            assertEquals(
+                    FindingRow.State.RESOLVED,
+                    store.finding(row.subject(), row.rule(), row.since())
+                            .orElseThrow()
+                            .state());
+            assertEquals(
+                    Optional.of("over before it was done"),
+                    store.noticesOf(84000).stream()
+                            .filter(one -> one.aim().equals(hold))
+                            .map(Notice::detail)
+                            .findFirst());
         } finally {
             store.close();
         }

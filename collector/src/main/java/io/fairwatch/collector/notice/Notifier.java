@@ -212,20 +212,28 @@ public final class Notifier {
     /**
      * When mails are switched on, what was rehearsed is no reason for a next step: its episodes end, and what goes on is found
      * anew, so that its owner is told first. Once in the life of a collector, for only its configuration switches them on.
+     * Called by {@link #deliverDue}, too; whoever does something to jobs before calls it first.
      */
-    private void endRehearsals() throws Store.StoreException {
-        if (earnest || settings.rehearses()) {
-            return;
+    public void endRehearsals() throws Store.StoreException {
+        oneAtATime.lock();
+        try {
+            if (!earnest && !settings.rehearses()) {
+                endRehearsed();
+                earnest = true;
+            }
+        } finally {
+            oneAtATime.unlock();
         }
+    }
+
+    private void endRehearsed() throws Store.StoreException {
         List<FindingRow> open = store.openFindings().stream()
                 .filter(row -> row.progress().planned() > 0)
                 .toList();
         Optional<Instant> first = open.stream().map(FindingRow::since).min(Comparator.naturalOrder());
         if (first.isPresent()) {
             Set<List<Object>> rehearsed = store
-                    .noticesIn(
-                            List.of(State.WITHHELD, State.DELIVERED, State.BOUNCED),
-                            first.get().minusMillis(1))
+                    .noticesIn(List.of(State.WITHHELD, State.DELIVERED, State.BOUNCED), first.get().minusMillis(1))
                     .stream()
                     .filter(Notice::isRehearsed) // news, too: staff did not hear who could not be told
                     .<List<Object>>map(notice -> List.of(notice.subject(), notice.rule(), notice.since()))
@@ -239,7 +247,6 @@ public final class Notifier {
                 LOG.info("mails are switched on, what was rehearsed begins anew episodes={}", ended.size());
             }
         }
-        earnest = true;
     }
 
     /** A mail to be: everything of one topic for one recipient. */
