@@ -195,8 +195,11 @@ public final class Notifier {
     private int markLost() throws Store.StoreException {
         List<Notice> lost = store.noticesIn(List.of(State.SENDING)).stream()
                 .filter(notice -> notice.aim().channel() != Channel.SLURM)
-                .map(notice ->
-                        changed(notice, State.UNCONFIRMED, notice.attempts(), "the collector stopped while sending it"))
+                .map(notice -> changed(
+                        notice,
+                        State.UNCONFIRMED,
+                        notice.attempts(),
+                        (notice.isRehearsed() ? Notice.REHEARSAL : "") + "the collector stopped while sending it"))
                 .toList();
         if (!lost.isEmpty()) {
             store.saveFindings(List.of(), lost);
@@ -233,7 +236,7 @@ public final class Notifier {
         Optional<Instant> first = open.stream().map(FindingRow::since).min(Comparator.naturalOrder());
         if (first.isPresent()) {
             Set<List<Object>> rehearsed = store
-                    .noticesIn(List.of(State.WITHHELD, State.DELIVERED, State.BOUNCED), first.get().minusMillis(1))
+                    .noticesIn(List.of(State.values()), first.get().minusMillis(1))
                     .stream()
                     .filter(Notice::isRehearsed) // news, too: staff did not hear who could not be told
                     .<List<Object>>map(notice -> List.of(notice.subject(), notice.rule(), notice.since()))
@@ -461,12 +464,11 @@ public final class Notifier {
             throws Store.StoreException {
         String to = settings.redirectAllTo.orElse(address);
         String mail = mailOf(due);
-        List<Notice> sending = due.stream()
-                .map(one -> changed(
-                        one.notice().in(Optional.of(mail), Optional.of(to)),
-                        State.SENDING,
-                        one.notice().attempts() + 1,
-                        one.notice().detail()))
+        List<Notice> going = notices(due).stream()
+                .map(one -> one.in(Optional.of(mail), Optional.of(to)))
+                .toList();
+        List<Notice> sending = going.stream()
+                .map(one -> changed(one, State.SENDING, one.attempts() + 1, rehearsed(one) + one.detail()))
                 .toList();
         // from here on it is never sent a second time, whatever dies
         store.saveFindings(List.of(), sending);
@@ -483,7 +485,7 @@ public final class Notifier {
             sentToday.merge(envelope.recipient(), 1, Integer::sum);
             return false; // a server that is too slow for one is too slow for all, and each would lose its only mail
         } else if (outcome instanceof Outbox.Outcome.TryAgain again) {
-            postponeAfter(sending, again.detail(), tally);
+            postpone(going, again.detail(), tally);
             if (again.everybody()) {
                 LOG.error("mails cannot be sent now why=\"{}\"", again.detail());
                 return false;
@@ -561,8 +563,7 @@ public final class Notifier {
     }
 
     private void delivered(List<Notice> sending, String detail) throws Store.StoreException {
-        boolean rehearsal =
-                settings.redirectAllTo.isPresent() && sending.get(0).aim().channel() != Channel.WEBHOOK;
+        boolean rehearsal = isRehearsal(sending.get(0));
         List<Notice> notices = new ArrayList<>();
         List<FindingRow> findings = new ArrayList<>();
         for (Notice one : sending) {
@@ -592,10 +593,19 @@ public final class Notifier {
                 notice.address().orElse(notice.aim().recipient())));
     }
 
+    /** Whether nobody whom it concerns could hear of it; a program of the site is called in its own right. */
+    private boolean isRehearsal(Notice notice) {
+        return settings.rehearses() && notice.aim().channel() != Channel.WEBHOOK;
+    }
+
+    private String rehearsed(Notice notice) {
+        return isRehearsal(notice) ? Notice.REHEARSAL : "";
+    }
+
     private void refuse(List<Notice> notices, String why, Tally tally) throws Store.StoreException {
         List<Notice> saved = new ArrayList<>();
         for (Notice notice : notices) {
-            saved.add(changed(notice, State.REFUSED, notice.attempts(), why));
+            saved.add(changed(notice, State.REFUSED, notice.attempts(), rehearsed(notice) + why));
             // the ladder stands still, so somebody must hear of it
             if (notice.aim().channel() == Channel.OWNER && isAboutJob(notice)) {
                 finding(notice)
@@ -623,7 +633,7 @@ public final class Notifier {
     }
 
     private void unconfirmed(List<Notice> notices, String why, Tally tally) throws Store.StoreException {
-        save(notices, State.UNCONFIRMED, 0, why);
+        save(notices, State.UNCONFIRMED, 0, rehearsed(notices.get(0)) + why);
         notices.forEach(notice -> LOG.warn(
                 "notice unconfirmed, not sent again notice={} about={} why=\"{}\"",
                 notice.id(),

@@ -28,11 +28,13 @@ import java.time.LocalTime;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -379,12 +381,70 @@ class NotifierTest {
     void recordUnreachable() throws Exception {
         Notifier record = notifier(settings(Notifier.Mode.RECORD, Optional.empty(), 10));
         found(Samples.run(83549, "nobody at all", "x"));
-        assertEquals(1, record.deliverDue().refused());
-        assertEquals(1, record.deliverDue().withheld(), "staff would have heard of it");
-        assertEquals(FindingRow.State.FOUND, finding().state());
+        FindingRow week = about(new Subject.Person("aicloud", "nobody else"), "nobody else");
+        store.saveFindings(
+                List.of(week), planner().plan(week, Optional.empty(), OWNER).orElseThrow());
+        assertEquals(2, record.deliverDue().refused());
+        for (Notice refused : store.noticesIn(List.of(Notice.State.REFUSED))) {
+            assertTrue(refused.isRehearsed(), refused.detail());
+        }
+        String staffs = store.noticesIn(List.of(Notice.State.PLANNED)).get(0).detail();
+        assertTrue(staffs.startsWith("the user name cannot be part of an address"), staffs);
+        assertEquals(1, record.deliverDue().withheld(), "staff would have heard of the job");
+        assertEquals(2, store.openFindings().size());
         notifier(ON).deliverDue();
-        assertEquals(FindingRow.State.RESOLVED, finding().state());
+        assertEquals(List.of(), store.openFindings());
         assertTrue(sent.isEmpty());
+    }
+
+    @Test
+    @DisplayName(
+            "a rehearsal's mail that is refused, never answered, or cut off by a crash, is no warning: it begins anew")
+    void rehearsalLost() throws Exception {
+        Notifier redirected = notifier(settings(Notifier.Mode.NOTIFY, Optional.of("admin@example.org"), 10));
+        Map<String, Function<Outbox.Mail, Outbox.Outcome>> servers = new LinkedHashMap<>();
+        servers.put("again", mail -> new Outbox.Outcome.TryAgain("451 greylisted", false));
+        servers.put("refused", mail -> new Outbox.Outcome.Refused("550 no such user"));
+        servers.put("unanswered", mail -> new Outbox.Outcome.Unknown("closed"));
+        servers.put("cut-off", mail -> {
+            throw new SimulatedDeath();
+        });
+        slurmSays(Samples.NOW);
+        for (Map.Entry<String, Function<Outbox.Mail, Outbox.Outcome>> one : servers.entrySet()) {
+            String user = one.getKey();
+            FindingRow week = about(new Subject.Person("aicloud", user), user);
+            store.saveFindings(
+                    List.of(week), planner().plan(week, Optional.empty(), OWNER).orElseThrow());
+            server = one.getValue();
+            try {
+                redirected.deliverDue();
+            } catch (SimulatedDeath died) {
+                assertEquals("cut-off", user);
+            }
+        }
+        Notifier on = notifier(ON);
+        on.endRehearsals();
+        assertEquals(
+                List.of("again"),
+                store.openFindings().stream().map(FindingRow::user).toList(),
+                "what only waits to be tried again was not rehearsed");
+        server = mail -> new Outbox.Outcome.Delivered("250 taken");
+        now = now.plusSeconds(60);
+        on.deliverDue();
+        Map<String, String> details = new TreeMap<>();
+        store.noticesIn(List.of(Notice.State.values()), Instant.EPOCH)
+                .forEach(notice -> details.put(notice.user(), notice.detail()));
+        assertEquals(
+                Map.of(
+                        "again",
+                        "250 taken",
+                        "refused",
+                        "rehearsal, 550 no such user",
+                        "unanswered",
+                        "rehearsal, closed",
+                        "cut-off",
+                        "rehearsal, the collector stopped while sending it"),
+                details);
     }
 
     @Test
