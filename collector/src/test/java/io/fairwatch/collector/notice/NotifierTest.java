@@ -697,6 +697,7 @@ class NotifierTest {
         Letter letter = sent.get(0).letter();
         assertTrue(letter.subject().startsWith("[AI Cloud] bob: It is so"), letter.subject());
         assertTrue(letter.text().contains("in accounts that you coordinate"), letter.text());
+        assertTrue(letter.text().replace('\n', ' ').contains("all of a user's use counts"), letter.text());
         assertTrue(letter.text().contains("If you have questions"), letter.text());
         assertTrue(!letter.text().contains("#SBATCH"), "no advice for others' scripts");
     }
