@@ -4,8 +4,10 @@ import io.fairwatch.collector.judge.Backtest.Outcome;
 import io.fairwatch.collector.judge.Backtest.Plan;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
+import io.fairwatch.collector.store.GpuUse;
 import io.fairwatch.collector.store.RunSummary;
 import io.fairwatch.collector.store.Store;
+import io.fairwatch.collector.store.Store.RunSpan;
 import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.rules.Escalation;
 import io.fairwatch.rules.Ladder;
@@ -38,6 +40,9 @@ import java.util.function.DoubleConsumer;
  */
 final class UserBacktest {
     private static final Duration STEP = Duration.ofDays(1);
+    /** Steps for which the store is asked at one time; it costs hardly more than for one. */
+    private static final int AT_ONCE = 7;
+
     private static final Ladder OWNER = new Ladder(List.of(new Ladder.Step(Ladder.Target.OWNER, Duration.ZERO)));
 
     private final Store store;
@@ -61,6 +66,12 @@ final class UserBacktest {
         this.plan = plan;
     }
 
+    /** The runs that lived in a window, as they were then. */
+    private record Lived(Duration window, List<Run> runs, List<RunSpan> cut) {}
+
+    /** A step to be. */
+    private record Day(Instant now, List<Run> running, List<Lived> windows) {}
+
     /** An episode that goes on, and what its owner would have read. */
     private record Told(Escalation.Episode episode, String summary) {}
 
@@ -73,14 +84,25 @@ final class UserBacktest {
         Instant read = plan.from().minus(longest);
         Instant last = plan.from();
         while (last.isBefore(plan.to()) && !stopped.getAsBoolean()) {
-            Instant now = last.plus(STEP).isBefore(plan.to()) ? last.plus(STEP) : plan.to();
-            read(read, now);
-            read = now;
-            Instant first = now.minus(longest);
-            forgetBefore(first);
-            step(windows, now);
-            last = now;
-            progress.accept(Duration.between(plan.from(), last).toMillis() / whole);
+            List<Instant> days = new ArrayList<>();
+            while (last.isBefore(plan.to()) && days.size() < AT_ONCE) {
+                last = last.plus(STEP).isBefore(plan.to()) ? last.plus(STEP) : plan.to();
+                days.add(last);
+            }
+            read(read, last);
+            read = last;
+            forgetBefore(days.get(0).minus(longest));
+            List<Day> some = days.stream().map(now -> day(windows, now)).toList();
+            Map<WiderFacts.Part.Of, List<GpuUse>> gpus = facts.gpuUse(some.stream()
+                    .flatMap(day -> day.windows().stream())
+                    .flatMap(lived -> lived.cut().stream())
+                    .toList());
+            for (Day day : some) {
+                if (!stopped.getAsBoolean()) {
+                    step(day, gpus);
+                    progress.accept(Duration.between(plan.from(), day.now()).toMillis() / whole);
+                }
+            }
         }
         open.forEach((user, told) -> close(user, told));
         episodes.sort(Comparator.comparing(Backtest.Episode::toldAt).thenComparing(Backtest.Episode::user));
@@ -123,21 +145,35 @@ final class UserBacktest {
         summaries.keySet().retainAll(runs.keySet());
     }
 
-    private void step(Set<Duration> windows, Instant now) throws StoreException {
+    private Day day(Set<Duration> windows, Instant now) {
         List<Run> then = runs.values().stream()
                 .filter(run -> run.key().start().isBefore(now))
                 .map(run -> run.end().filter(end -> end.isAfter(now)).isPresent() ? run.stillRunning(now) : run)
                 .toList();
-        List<Run> running = then.stream().filter(run -> run.end().isEmpty()).toList();
+        return new Day(
+                now,
+                then.stream().filter(run -> run.end().isEmpty()).toList(),
+                windows.stream()
+                        .map(window -> {
+                            Instant from = now.minus(window);
+                            List<Run> within = then.stream()
+                                    .filter(run -> run.end()
+                                            .map(end -> end.isAfter(from))
+                                            .orElse(true))
+                                    .toList();
+                            return new Lived(window, within, facts.cut(within, summaries, from, Map.of(), now));
+                        })
+                        .toList());
+    }
+
+    private void step(Day day, Map<WiderFacts.Part.Of, List<GpuUse>> gpus) throws StoreException {
+        Instant now = day.now();
         Map<Duration, Map<String, UserFacts>> known = new HashMap<>();
         Set<String> everybody = new TreeSet<>();
-        for (Duration window : windows) {
-            Instant from = now.minus(window);
-            List<Run> within = then.stream()
-                    .filter(run -> run.end().map(end -> end.isAfter(from)).orElse(true))
-                    .toList();
-            Map<String, UserFacts> of = facts.ofUsers(window, within, summaries, Map.of(), running, List.of(), now);
-            known.put(window, of);
+        for (Lived lived : day.windows()) {
+            Map<String, UserFacts> of = facts.ofUsers(
+                    lived.window(), lived.runs(), summaries, gpus, Map.of(), day.running(), List.of(), now);
+            known.put(lived.window(), of);
             everybody.addAll(of.keySet());
         }
         List<String> users = List.copyOf(everybody);

@@ -179,7 +179,10 @@ final class WiderFacts {
     // ---- users
 
     /** What a run did in a period. */
-    private record Part(Run run, Instant from, Instant to, List<GpuUse> gpus, Optional<JobUse> job) {
+    record Part(Run run, Instant from, Instant to, List<GpuUse> gpus, Optional<JobUse> job) {
+        /** Which part of which run. */
+        record Of(RunKey run, Instant from, Instant to) {}
+
         double periodSeconds() {
             return Math.max(0, Duration.between(from, to).toMillis() / 1000.0);
         }
@@ -203,7 +206,8 @@ final class WiderFacts {
                                 .toList())
                         .stream()
                         .collect(Collectors.toMap(RunSummary::run, Function.identity()));
-        return ofUsers(window, runs, summaries, nodes, running, pending, now);
+        Map<Part.Of, List<GpuUse>> gpus = gpuUse(cut(runs, summaries, from, nodes, now));
+        return ofUsers(window, runs, summaries, gpus, nodes, running, pending, now);
     }
 
     /** Whether all of a run lies in a period that begins then. */
@@ -216,11 +220,13 @@ final class WiderFacts {
      *
      * @param runs all that lived in the period
      * @param summaries of those that lie within it, as far as there are any
+     * @param gpus what was asked, see {@link #gpuUse}, of the others
      */
     Map<String, UserFacts> ofUsers(
             Duration window,
             List<Run> runs,
             Map<RunKey, RunSummary> summaries,
+            Map<Part.Of, List<GpuUse>> gpus,
             Map<String, NodeState> nodes,
             List<Run> running,
             List<PendingJob> pending,
@@ -228,7 +234,7 @@ final class WiderFacts {
             throws StoreException {
         Instant from = now.minus(window);
         Map<String, List<Part>> byUser = new TreeMap<>();
-        for (Part part : parts(runs, summaries, from, nodes, now)) {
+        for (Part part : parts(runs, summaries, gpus, from, nodes, now)) {
             byUser.computeIfAbsent(part.run().owner().user(), none -> new ArrayList<>())
                     .add(part);
         }
@@ -292,24 +298,55 @@ final class WiderFacts {
         return facts;
     }
 
+    /** What runs did with GPUs in parts of their time; the more parts lie near each other, the less each costs. */
+    Map<Part.Of, List<GpuUse>> gpuUse(List<RunSpan> parts) throws StoreException {
+        Map<Part.Of, RunSpan> once = new LinkedHashMap<>();
+        parts.forEach(part -> once.put(new Part.Of(part.run().key(), part.from(), part.to()), part));
+        return store.gpuUse(once.values(), busyAboveRatio).stream()
+                .collect(Collectors.groupingBy(use -> new Part.Of(use.run(), use.from(), use.to())));
+    }
+
+    /** Which parts of runs of a period have to be asked about: those of runs that it cuts, or that have no summary. */
+    List<RunSpan> cut(
+            List<Run> runs,
+            Map<RunKey, RunSummary> summaries,
+            Instant from,
+            Map<String, NodeState> nodes,
+            Instant now) {
+        return runs.stream()
+                .filter(run -> summary(run, summaries, from).isEmpty())
+                .map(run -> span(run, from, nodes, now))
+                .filter(span -> span.from().isBefore(span.to()))
+                .toList();
+    }
+
+    private Optional<RunSummary> summary(Run run, Map<RunKey, RunSummary> summaries, Instant from) {
+        return Optional.ofNullable(isWhole(run, from) ? summaries.get(run.key()) : null)
+                .filter(summary -> summary.busyAboveRatio() == busyAboveRatio);
+    }
+
+    private static RunSpan span(Run run, Instant from, Map<String, NodeState> nodes, Instant now) {
+        Instant begin = run.key().start().isBefore(from) ? from : run.key().start();
+        return new RunSpan(run, begin, Horizon.of(run, nodes, now));
+    }
+
     /** Each run of the period with what it did in it: by its summary where it lies within and has one. */
     private List<Part> parts(
-            List<Run> runs, Map<RunKey, RunSummary> summaries, Instant from, Map<String, NodeState> nodes, Instant now)
+            List<Run> runs,
+            Map<RunKey, RunSummary> summaries,
+            Map<Part.Of, List<GpuUse>> gpus,
+            Instant from,
+            Map<String, NodeState> nodes,
+            Instant now)
             throws StoreException {
-        List<RunSpan> asked = new ArrayList<>();
         List<Part> parts = new ArrayList<>();
         for (Run run : runs) {
-            Instant begin = run.key().start().isBefore(from) ? from : run.key().start();
-            Instant end = Horizon.of(run, nodes, now);
-            RunSummary summary = isWhole(run, from) ? summaries.get(run.key()) : null;
-            if (summary != null && summary.busyAboveRatio() == busyAboveRatio) {
-                parts.add(new Part(run, begin, end, summary.gpus(), summary.job()));
-            } else if (begin.isBefore(end)) {
-                asked.add(new RunSpan(run, begin, end));
-            }
+            summary(run, summaries, from).ifPresent(summary -> {
+                RunSpan span = span(run, from, nodes, now);
+                parts.add(new Part(run, span.from(), span.to(), summary.gpus(), summary.job()));
+            });
         }
-        Map<RunKey, List<GpuUse>> gpus =
-                store.gpuUse(asked, busyAboveRatio).stream().collect(Collectors.groupingBy(GpuUse::run));
+        List<RunSpan> asked = cut(runs, summaries, from, nodes, now);
         Map<RunKey, JobUse> jobs =
                 store.jobUse(asked).stream().collect(Collectors.toMap(JobUse::run, Function.identity()));
         for (RunSpan span : asked) {
@@ -318,7 +355,7 @@ final class WiderFacts {
                     span.run(),
                     span.from(),
                     span.to(),
-                    gpus.getOrDefault(key, List.of()),
+                    gpus.getOrDefault(new Part.Of(key, span.from(), span.to()), List.of()),
                     Optional.ofNullable(jobs.get(key))));
         }
         parts.sort(Comparator.comparing(part -> part.run().key().start()));
