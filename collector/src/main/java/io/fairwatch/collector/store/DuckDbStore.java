@@ -1,5 +1,6 @@
 package io.fairwatch.collector.store;
 
+import io.fairwatch.agent.wire.GpuDevice;
 import io.fairwatch.agent.wire.NodeSnapshot;
 import io.fairwatch.collector.run.AccountTree;
 import io.fairwatch.collector.run.Run;
@@ -285,7 +286,7 @@ public final class DuckDbStore implements Store {
             }
             Files.setPosixFilePermissions(file, OWNER_ONLY_FILE);
             sealer.sweep(writer, true);
-            sources = Sources.load(writer, sealed, settings.busyAboveRatio());
+            sources = Sources.load(writer, sealed, settings.busyAboveRatio(), this::device);
             return new Database(
                     root, writer, Received.load(writer), Inventory.load(writer), new ConcurrentLinkedDeque<>());
         } catch (SQLException | StoreException | RuntimeException e) {
@@ -295,6 +296,11 @@ public final class DuckDbStore implements Store {
             root.close();
             throw new StoreException("store: " + directory + " cannot be used: " + e, e);
         }
+    }
+
+    private @Nullable GpuDevice device(String uuid) {
+        Database open = database;
+        return open == null ? null : open.inventory().device(uuid);
     }
 
     private Session session(DuckDBConnection root) throws SQLException {
@@ -644,7 +650,7 @@ public final class DuckDbStore implements Store {
 
     @Override
     public List<RunSummary> summaries(Collection<RunKey> runs) throws StoreException {
-        return read("summaries", (session, where) -> SummaryTables.of(session, runs));
+        return read("summaries", (session, where) -> SummaryTables.of(session, where, runs));
     }
 
     // ---- upkeep

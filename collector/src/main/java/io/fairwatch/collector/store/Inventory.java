@@ -222,6 +222,13 @@ final class Inventory {
                 .toList();
     }
 
+    /** A GPU as its node knows it; absent: never reported. */
+    @Nullable
+    GpuDevice device(String uuid) {
+        GpuSeen seen = gpus.get(uuid);
+        return seen == null ? null : seen.device();
+    }
+
     // ---- what the writer does
 
     /** Takes snapshots in, of which none was there before, and writes the rows that are due. */

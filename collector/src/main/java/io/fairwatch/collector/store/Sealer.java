@@ -196,7 +196,7 @@ final class Sealer {
     }
 
     private long move(Session session, Readings readings, List<Hour> hours) throws SQLException, IOException {
-        Sources before = Sources.load(session, sealed, busyAboveRatio);
+        Sources before = Sources.load(session, sealed, busyAboveRatio, uuid -> null);
         List<Sealed> made = new ArrayList<>();
         session.execute("CREATE OR REPLACE TEMPORARY TABLE rolled AS SELECT * FROM " + readings.rollup() + " LIMIT 0");
         for (Hour hour : hours) {

@@ -121,7 +121,7 @@ final class SeriesQueries {
         points.putAll(points(session, sources, others.keySet(), part, Optional.of(jobId)));
         Set<String> all = new LinkedHashSet<>(uuids);
         all.addAll(others.keySet());
-        Map<String, GpuDevice> devices = SnapshotTables.devices(session, all);
+        Map<String, GpuDevice> devices = sources.devices(all);
         List<GpuSeries> series = new ArrayList<>();
         for (AllocatedGpu gpu : given) {
             String uuid = gpu.uuid().map(Rows::clean).orElse("");
@@ -141,7 +141,7 @@ final class SeriesQueries {
 
     static List<GpuSeries> ofGpus(Session session, Sources sources, Set<String> uuids, Slots slots)
             throws SQLException {
-        Map<String, GpuDevice> devices = SnapshotTables.devices(session, uuids);
+        Map<String, GpuDevice> devices = sources.devices(uuids);
         Part part = Part.of(slots, ms(slots.from()), ms(slots.to()), sources, "gpu_reading");
         Map<String, Read> points = points(session, sources, uuids, part, Optional.empty());
         List<GpuSeries> series = new ArrayList<>();

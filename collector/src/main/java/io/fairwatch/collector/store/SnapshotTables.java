@@ -17,7 +17,6 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -518,22 +517,6 @@ final class SnapshotTables {
         OptionalInt multiprocessors = cells.maybeInteger();
         Optional<String> profile = cells.maybeText();
         return parent.map(uuid -> new MigInstance(uuid, gpuInstance, computeInstance, multiprocessors, profile));
-    }
-
-    /** The devices of these uuids, by uuid. */
-    static Map<String, GpuDevice> devices(Session session, Collection<String> uuids) throws SQLException {
-        Map<String, GpuDevice> devices = new HashMap<>();
-        if (!uuids.isEmpty()) {
-            session.query(
-                    "SELECT " + DEVICE_COLUMNS + " FROM gpu g WHERE g.uuid IN (?" + ", ?".repeat(uuids.size() - 1)
-                            + ")",
-                    cells -> {
-                        GpuDevice device = device(cells);
-                        return devices.put(device.uuid(), device) == null;
-                    },
-                    uuids.toArray());
-        }
-        return devices;
     }
 
     /** The counter begins anew with each start of an agent. */

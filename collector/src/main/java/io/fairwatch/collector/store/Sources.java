@@ -1,12 +1,15 @@
 package io.fairwatch.collector.store;
 
+import io.fairwatch.agent.wire.GpuDevice;
 import java.nio.file.Path;
 import java.sql.SQLException;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where rows of readings lie: in a table, and in sealed files that {@code sealed_file} names. A query asks here for the
@@ -20,7 +23,7 @@ final class Sources {
     static final String GENERATION = "sealed_generation";
 
     /** Nothing is sealed. */
-    static final Sources NONE = new Sources(Path.of(""), "", Map.of(), Map.of(), Long.MIN_VALUE, 0);
+    static final Sources NONE = new Sources(Path.of(""), "", Map.of(), Map.of(), Long.MIN_VALUE, 0, uuid -> null);
 
     static final String SEALED_UNTIL = "sealed_until_ms";
 
@@ -52,6 +55,13 @@ final class Sources {
     private final Map<String, Long> keptFromMs;
     private final long sealedUntilMs;
     private final double busyAboveRatio;
+    private final Devices devices;
+
+    /** Tells a GPU as its node knows it, which is in memory; null: never reported. */
+    interface Devices {
+        @Nullable
+        GpuDevice device(String uuid);
+    }
 
     private Sources(
             Path sealed,
@@ -59,19 +69,23 @@ final class Sources {
             Map<String, List<File>> files,
             Map<String, Long> keptFromMs,
             long sealedUntilMs,
-            double busyAboveRatio) {
+            double busyAboveRatio,
+            Devices devices) {
         this.sealed = sealed;
         this.generation = generation;
         this.files = files;
         this.keptFromMs = keptFromMs;
         this.sealedUntilMs = sealedUntilMs;
         this.busyAboveRatio = busyAboveRatio;
+        this.devices = devices;
     }
 
     /** What the session's transaction sees; {@code last} if that is still so. */
     static Sources load(Session session, Path sealed, Sources last) throws SQLException {
         String generation = generation(session);
-        return last.generation.equals(generation) ? last : load(session, sealed, generation, last.busyAboveRatio);
+        return last.generation.equals(generation)
+                ? last
+                : load(session, sealed, generation, last.busyAboveRatio, last.devices);
     }
 
     /**
@@ -79,8 +93,8 @@ final class Sources {
      *
      * @param busyAboveRatio above which roll-ups call a GPU busy
      */
-    static Sources load(Session session, Path sealed, double busyAboveRatio) throws SQLException {
-        return load(session, sealed, generation(session), busyAboveRatio);
+    static Sources load(Session session, Path sealed, double busyAboveRatio, Devices devices) throws SQLException {
+        return load(session, sealed, generation(session), busyAboveRatio, devices);
     }
 
     private static String generation(Session session) throws SQLException {
@@ -89,7 +103,7 @@ final class Sources {
                 .orElse("");
     }
 
-    private static Sources load(Session session, Path sealed, String generation, double busyAboveRatio)
+    private static Sources load(Session session, Path sealed, String generation, double busyAboveRatio, Devices devices)
             throws SQLException {
         Map<String, List<File>> files = new HashMap<>();
         session.query("""
@@ -104,7 +118,19 @@ final class Sources {
                 .mapToLong(Long::parseLong)
                 .findFirst()
                 .orElse(Long.MIN_VALUE);
-        return new Sources(sealed, generation, files, keptFrom, until, busyAboveRatio);
+        return new Sources(sealed, generation, files, keptFrom, until, busyAboveRatio, devices);
+    }
+
+    /** The devices of these uuids, by uuid, as far as they were ever reported. */
+    Map<String, GpuDevice> devices(Collection<String> uuids) {
+        Map<String, GpuDevice> known = new HashMap<>();
+        for (String uuid : uuids) {
+            GpuDevice device = devices.device(uuid);
+            if (device != null) {
+                known.put(uuid, device);
+            }
+        }
+        return known;
     }
 
     /** Until when hours are sealed; what comes later for an earlier hour waits in its table for the next time. */

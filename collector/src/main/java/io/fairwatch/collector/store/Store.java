@@ -313,7 +313,13 @@ public interface Store extends AutoCloseable {
     }
 
     /** A part of a run. */
-    record RunSpan(Run run, Instant from, Instant to) {}
+    record RunSpan(Run run, Instant from, Instant to) {
+        /** By which run it is, not by all that is known of it: parts are looked up by the hundred thousand. */
+        @Override
+        public int hashCode() {
+            return 31 * (31 * run.key().hashCode() + from.hashCode()) + to.hashCode();
+        }
+    }
 
     /** The store could not do what it was asked; nothing of it was done. */
     final class StoreException extends Exception {

@@ -312,7 +312,7 @@ final class SummaryTables {
                         known.stream().mapToDouble(OptionalDouble::getAsDouble).sum());
     }
 
-    static List<RunSummary> of(Session session, Collection<RunKey> wanted) throws SQLException {
+    static List<RunSummary> of(Session session, Sources sources, Collection<RunKey> wanted) throws SQLException {
         if (wanted.isEmpty()) {
             return List.of();
         }
@@ -320,12 +320,8 @@ final class SummaryTables {
         Map<RunKey, List<AllocatedGpu>> given = RunTables.gpus(
                 session,
                 "JOIN staged_run_key k ON k.cluster = g.cluster AND k.job_id = g.job_id AND k.start_ms = g.start_ms");
-        Map<String, GpuDevice> devices = new HashMap<>();
-        devices.putAll(SnapshotTables.devices(
-                session,
-                session.query(
-                        "SELECT DISTINCT s.uuid FROM run_gpu_summary s" + JOINED + " WHERE s.uuid IS NOT NULL",
-                        Cells::text)));
+        Map<String, GpuDevice> devices = sources.devices(session.query(
+                "SELECT DISTINCT s.uuid FROM run_gpu_summary s" + JOINED + " WHERE s.uuid IS NOT NULL", Cells::text));
         record Head(Instant end, Instant madeAt, double busyAbove, OptionalInt nodesSeen, JobUse job) {}
         Map<RunKey, Head> heads = new LinkedHashMap<>();
         session.query(OF_RUNS, cells -> {

@@ -152,7 +152,7 @@ final class UseQueries {
 
     static List<GpuUse> gpuUse(Session session, Sources sources, List<RunSpan> asked, double busyAboveRatio)
             throws SQLException {
-        Map<RunSpan, List<GpuUse>> done = fromSummaries(session, asked, busyAboveRatio);
+        Map<RunSpan, List<GpuUse>> done = fromSummaries(session, sources, asked, busyAboveRatio);
         List<RunSpan> spans = asked.stream()
                 .filter(span -> !done.containsKey(span))
                 .distinct()
@@ -164,10 +164,10 @@ final class UseQueries {
     }
 
     /** Spans that are whole ended runs and have a summary that names the same devices. */
-    private static Map<RunSpan, List<GpuUse>> fromSummaries(Session session, List<RunSpan> asked, double busyAboveRatio)
-            throws SQLException {
+    private static Map<RunSpan, List<GpuUse>> fromSummaries(
+            Session session, Sources sources, List<RunSpan> asked, double busyAboveRatio) throws SQLException {
         Map<RunSpan, List<GpuUse>> answers = new HashMap<>();
-        Map<RunKey, RunSummary> summaries = summaries(session, asked);
+        Map<RunKey, RunSummary> summaries = summaries(session, sources, asked);
         for (RunSpan span : asked) {
             RunSummary summary = summaries.get(RunTables.stored(span.run().key()));
             if (summary != null
@@ -183,13 +183,14 @@ final class UseQueries {
         return answers;
     }
 
-    private static Map<RunKey, RunSummary> summaries(Session session, List<RunSpan> asked) throws SQLException {
+    private static Map<RunKey, RunSummary> summaries(Session session, Sources sources, List<RunSpan> asked)
+            throws SQLException {
         Set<RunKey> ended = asked.stream()
                 .map(RunSpan::run)
                 .filter(run -> run.end().isPresent())
                 .map(Run::key)
                 .collect(Collectors.toSet());
-        return SummaryTables.of(session, ended).stream()
+        return SummaryTables.of(session, sources, ended).stream()
                 .collect(Collectors.toMap(RunSummary::run, Function.identity(), (a, b) -> b));
     }
 
@@ -241,8 +242,8 @@ final class UseQueries {
             all.add(both);
         }
         Map<Pair, Energy> energy = energy(session, sources, spans, asked, all, busyAboveRatio);
-        Map<String, GpuDevice> devices = SnapshotTables.devices(
-                session, all.stream().flatMap(Set::stream).collect(Collectors.toSet()));
+        Map<String, GpuDevice> devices =
+                sources.devices(all.stream().flatMap(Set::stream).collect(Collectors.toSet()));
         Map<RunSpan, List<GpuUse>> uses = new HashMap<>();
         for (int no = 0; no < list.size(); no++) {
             RunSpan span = list.get(no);
@@ -657,7 +658,7 @@ final class UseQueries {
     // ---- CPU and memory
 
     static List<JobUse> jobUse(Session session, Sources sources, List<RunSpan> asked) throws SQLException {
-        Map<RunKey, RunSummary> summaries = summaries(session, asked);
+        Map<RunKey, RunSummary> summaries = summaries(session, sources, asked);
         Map<RunSpan, Optional<JobUse>> done = new HashMap<>();
         for (RunSpan span : asked) {
             RunSummary summary = summaries.get(RunTables.stored(span.run().key()));
@@ -697,48 +698,54 @@ final class UseQueries {
                         FROM part GROUP BY no, node ORDER BY no, node""").query(session, cells -> nodes.computeIfAbsent(
                         cells.integer(), no -> new ArrayList<>())
                 .add(onNode(cells)));
-        Map<Integer, Most> most = new HashMap<>();
-        nodes.forEach((no, its) -> {
-            if (its.size() == 1) { // then what it took at one time is what it took there
-                most.put(
-                        no, new Most(its.get(0).memoryUsedMaxBytes(), its.get(0).processesMax()));
-            }
-        });
-        if (most.size() < nodes.size()) {
-            jobItems(sources, spans, asked, list)
-                    .add("""
-                            , width AS (
-                              SELECT no, max(width_ms) AS width_ms FROM item GROUP BY no
-                            ), slot AS (
-                              SELECT i.no, i.node, i.last_ms - i.last_ms % w.width_ms AS slot_ms,
-                                max(i.memory_max) AS memory, max(i.processes_max) AS processes
-                              FROM item i JOIN width w ON w.no = i.no
-                              GROUP BY i.no, i.node, i.last_ms - i.last_ms % w.width_ms
-                            )
-                            SELECT no, CAST(max(memory) AS BIGINT), CAST(max(processes) AS INTEGER) FROM (
-                              SELECT no, slot_ms, sum(memory) AS memory, sum(processes) AS processes FROM slot
-                              GROUP BY no, slot_ms) x
-                            GROUP BY no""")
-                    .query(
-                            session,
-                            cells -> most.putIfAbsent(
-                                            cells.integer(), new Most(cells.maybeNumber(), cells.maybeInteger()))
-                                    == null);
-        }
+        // on one node, what it took at one time is what it took there
+        List<Integer> several = nodes.entrySet().stream()
+                .filter(its -> its.getValue().size() > 1)
+                .map(Map.Entry::getKey)
+                .toList();
+        Map<RunSpan, Most> together =
+                together(session, sources, several.stream().map(list::get).toList());
         Map<RunSpan, JobUse> uses = new HashMap<>();
         nodes.forEach((no, its) -> {
-            Most its1 = most.getOrDefault(no, new Most(OptionalLong.empty(), OptionalInt.empty()));
+            RunSpan span = list.get(no);
+            Most most = its.size() == 1
+                    ? new Most(its.get(0).memoryUsedMaxBytes(), its.get(0).processesMax())
+                    : together.getOrDefault(span, new Most(OptionalLong.empty(), OptionalInt.empty()));
             uses.put(
-                    list.get(no),
-                    new JobUse(
-                            list.get(no).run().key(),
-                            its.size(),
-                            cpuSeconds(its),
-                            its1.memory(),
-                            its1.processes(),
-                            its));
+                    span,
+                    new JobUse(span.run().key(), its.size(), cpuSeconds(its), most.memory(), most.processes(), its));
         });
         return uses;
+    }
+
+    /** Of runs on several nodes. */
+    private static Map<RunSpan, Most> together(Session session, Sources sources, List<RunSpan> list)
+            throws SQLException {
+        Map<RunSpan, Most> most = new HashMap<>();
+        if (list.isEmpty()) {
+            return most;
+        }
+        Spans spans = Spans.of(list, sources, sources.keptFromMs("job_reading"), true);
+        jobItems(sources, spans, spans.asked(session), list)
+                .add("""
+                        , width AS (
+                          SELECT no, max(width_ms) AS width_ms FROM item GROUP BY no
+                        ), slot AS (
+                          SELECT i.no, i.node, i.last_ms - i.last_ms % w.width_ms AS slot_ms,
+                            max(i.memory_max) AS memory, max(i.processes_max) AS processes
+                          FROM item i JOIN width w ON w.no = i.no
+                          GROUP BY i.no, i.node, i.last_ms - i.last_ms % w.width_ms
+                        )
+                        SELECT no, CAST(max(memory) AS BIGINT), CAST(max(processes) AS INTEGER) FROM (
+                          SELECT no, slot_ms, sum(memory) AS memory, sum(processes) AS processes FROM slot
+                          GROUP BY no, slot_ms) x
+                        GROUP BY no""")
+                .query(
+                        session,
+                        cells ->
+                                most.put(list.get(cells.integer()), new Most(cells.maybeNumber(), cells.maybeInteger()))
+                                        == null);
+        return most;
     }
 
     /** Most memory and processes at one time. */

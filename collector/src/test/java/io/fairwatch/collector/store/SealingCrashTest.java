@@ -173,7 +173,7 @@ class SealingCrashTest {
     private static void count(Session session, Path sealed, Counted counted, long there, String message)
             throws SQLException {
         String unsealed = "SELECT at_ms, " + key(counted.table()) + " AS id FROM " + counted.table();
-        Sources sources = Sources.load(session, sealed, 0.01);
+        Sources sources = Sources.load(session, sealed, 0.01, uuid -> null);
         List<Sources.File> files = sources.files(counted.table());
         String all = files.isEmpty()
                 ? unsealed
