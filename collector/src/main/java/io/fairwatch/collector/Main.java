@@ -395,7 +395,7 @@ public final class Main implements Callable<Integer> {
                     config.slurm().history(),
                     clock);
             Every history = new Every(vertx, "history", Duration.ofSeconds(2), past::run);
-            Every judging = new Every(vertx, "judge", config.rules().every(), 5, () -> {
+            Every judging = new Every(vertx, "judge", config.rules().every(), 10, () -> {
                 rules.look();
                 round.run();
             });

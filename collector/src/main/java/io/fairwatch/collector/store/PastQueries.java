@@ -88,7 +88,7 @@ final class PastQueries {
                 .add(
                         ", r.period_ms, r.process_count FROM part r JOIN gpu g ON g.uuid = r.uuid ORDER BY r.at_ms, r.uuid")
                 .query(session, cells -> {
-                    GpuReadingAt read = SnapshotTables.reading(cells);
+                    GpuReadingAt read = SnapshotTables.reading(cells, sources);
                     Duration period = cells.length();
                     GpuReading reading = read.reading();
                     Optional<List<GpuProcess>> its = cells.maybeInteger().isEmpty()

@@ -359,13 +359,13 @@ final class SnapshotTables {
                 .among("r.uuid", uuids)
                 .add(" ORDER BY r.node, g.nvml_index, g.uuid")
                 .query(session, cells -> {
-                    GpuReadingAt reading = reading(cells);
+                    GpuReadingAt reading = reading(cells, sources);
                     return found.putIfAbsent(reading.reading().device().uuid(), reading) == null;
                 });
     }
 
     /** Reads {@link #READING_COLUMNS} and {@link #DEVICE_COLUMNS}. */
-    static GpuReadingAt reading(Cells cells) throws SQLException {
+    static GpuReadingAt reading(Cells cells, Sources sources) throws SQLException {
         String node = cells.text();
         Instant at = cells.time();
         Optional<Utilization> utilization = utilization(cells);
@@ -378,11 +378,12 @@ final class SnapshotTables {
         var temperature = cells.maybeReal();
         var clock = cells.maybeReal();
         Optional<GpuDetail> detail = detail(cells);
+        GpuDevice device = sources.shared(device(cells));
         return new GpuReadingAt(
                 node,
                 at,
                 new GpuReading(
-                        device(cells),
+                        device,
                         utilization,
                         memoryUtilization,
                         memoryUsed,

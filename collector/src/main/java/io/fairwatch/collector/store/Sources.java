@@ -133,6 +133,12 @@ final class Sources {
         return known;
     }
 
+    /** The device that is in memory anyway, if it is the same: each has several texts, and a large cluster many. */
+    GpuDevice shared(GpuDevice device) {
+        GpuDevice known = devices.device(device.uuid());
+        return known != null && device.equals(known) ? known : device;
+    }
+
     /** Until when hours are sealed; what comes later for an earlier hour waits in its table for the next time. */
     long sealedUntilMs() {
         return sealedUntilMs;

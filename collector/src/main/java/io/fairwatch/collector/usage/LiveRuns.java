@@ -51,14 +51,14 @@ import org.jspecify.annotations.Nullable;
  */
 public final class LiveRuns {
     /** Sums of the last hour begin at whole multiples of this: the shorter, the more of them are kept for each GPU. */
-    public static final Duration PART = Duration.ofMinutes(10);
+    public static final Duration PART = Duration.ofMinutes(15);
 
     private static final long PART_MS = PART.toMillis();
     private static final Duration HOUR = Duration.ofHours(1);
     /** An hour that begins in the middle of a part lies in so many. */
     private static final int PARTS = (int) (HOUR.toMillis() / PART_MS) + 1;
-    /** What lies further back is summed up by the store; more than an hour and the lag of a node that is not late. */
-    private static final Duration READ_AGAIN = Duration.ofMinutes(75);
+    /** What lies further back is summed up by the store; more than an hour, a part and the lag of a node that is not late. */
+    private static final Duration READ_AGAIN = Duration.ofMinutes(80);
     /** Where counters went on from before that. */
     private static final Duration COUNTERS = Duration.ofMinutes(15);
 
@@ -100,7 +100,7 @@ public final class LiveRuns {
         }
     }
 
-    /** Where the last hour before an instant begins: at full ten minutes, so that it is up to ten minutes longer. */
+    /** Where the last hour before an instant begins: at a full quarter, so that it is up to a quarter longer. */
     public static Instant hourBefore(Instant to) {
         return Instant.ofEpochMilli(Math.floorDiv(to.minus(HOUR).toEpochMilli(), PART_MS) * PART_MS);
     }
