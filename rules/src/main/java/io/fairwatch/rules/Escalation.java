@@ -145,7 +145,9 @@ public final class Escalation {
         if (behind && before.state() == State.SUSPECTED) {
             return before;
         }
-        Instant clearSince = before.clearSince().orElse(behind ? before.lastSeen() : now);
+        // what a clock that was behind noted is no time that passed: that is counted from now on
+        Optional<Instant> counted = before.clearSince().filter(since -> since.isAfter(before.lastSeen()));
+        Instant clearSince = counted.orElse(behind ? before.lastSeen() : now);
         boolean over = !behind && (before.state() == State.SUSPECTED || passed(clearSince, now, timing.resolveAfter()));
         return new Episode(
                 over ? State.RESOLVED : before.state(),

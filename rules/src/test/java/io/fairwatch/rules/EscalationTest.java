@@ -272,9 +272,10 @@ class EscalationTest {
         assertEquals(Optional.empty(), episode.orElseThrow().clearSince());
         delivered(31);
         assertEquals(State.TOLD, at(15, CLEAR));
-        assertEquals(State.TOLD, at(39, CLEAR));
-        assertEquals(Optional.of(minute(30)), episode.orElseThrow().clearSince());
-        assertEquals(State.RESOLVED, at(40, CLEAR));
+        assertEquals(State.TOLD, at(60, CLEAR), "right again, it counts from now on");
+        assertEquals(Optional.of(minute(60)), episode.orElseThrow().clearSince());
+        assertEquals(State.TOLD, at(69, CLEAR));
+        assertEquals(State.RESOLVED, at(70, CLEAR));
     }
 
     @Test
