@@ -235,21 +235,34 @@ public final class Notifier {
                 .toList();
         Optional<Instant> first = open.stream().map(FindingRow::since).min(Comparator.naturalOrder());
         if (first.isPresent()) {
-            Set<List<Object>> rehearsed = store
-                    .noticesIn(List.of(State.values()), first.get().minusMillis(1))
-                    .stream()
+            // somewhat before, because the clock may have been set back
+            List<Notice> all =
+                    store.noticesIn(List.of(State.values()), first.get().minus(Duration.ofDays(1)));
+            Set<List<Object>> rehearsed = all.stream()
                     .filter(Notice::isRehearsed) // news, too: staff did not hear who could not be told
-                    .<List<Object>>map(notice -> List.of(notice.subject(), notice.rule(), notice.since()))
+                    .map(Notifier::episode)
                     .collect(Collectors.toSet());
             List<FindingRow> ended = open.stream()
                     .filter(row -> rehearsed.contains(List.<Object>of(row.subject(), row.rule(), row.since())))
                     .map(row -> row.resolved(clock.instant()))
                     .toList();
             if (!ended.isEmpty()) {
-                store.saveFindings(ended, List.of());
+                // that the rehearsal's mail did not arrive concerns nobody: the real one comes
+                List<Notice> unreachable = all.stream()
+                        .filter(notice -> notice.state() == State.PLANNED
+                                && notice.aim().topic() == Topic.UNREACHABLE
+                                && rehearsed.contains(episode(notice)))
+                        .map(notice ->
+                                changed(notice, State.WITHHELD, notice.attempts(), Notice.REHEARSAL + notice.detail()))
+                        .toList();
+                store.saveFindings(ended, unreachable);
                 LOG.info("mails are switched on, what was rehearsed begins anew episodes={}", ended.size());
             }
         }
+    }
+
+    private static List<Object> episode(Notice notice) {
+        return List.of(notice.subject(), notice.rule(), notice.since());
     }
 
     /** A mail to be: everything of one topic for one recipient. */
@@ -340,8 +353,11 @@ public final class Notifier {
                 ? List.of(State.DELIVERED, State.UNCONFIRMED, State.WITHHELD)
                 : List.of(State.DELIVERED, State.UNCONFIRMED);
         for (Notice notice : store.noticesIn(counting, clock.instant().minus(Duration.ofDays(1)))) {
-            notice.mail().ifPresent(mail -> mails.computeIfAbsent(notice.aim().recipient(), one -> new HashSet<>())
-                    .add(mail));
+            if (settings.rehearses() || !notice.isRehearsed()) { // what went elsewhere filled nobody's letter box
+                notice.mail()
+                        .ifPresent(mail -> mails.computeIfAbsent(notice.aim().recipient(), one -> new HashSet<>())
+                                .add(mail));
+            }
         }
         Map<String, Integer> count = new HashMap<>();
         mails.forEach((recipient, ids) -> count.put(recipient, ids.size()));

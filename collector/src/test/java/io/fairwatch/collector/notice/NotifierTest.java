@@ -465,6 +465,40 @@ class NotifierTest {
     }
 
     @Test
+    @DisplayName("that a rehearsal's mail could not be sent is told to nobody after the switch, for the real one comes")
+    void rehearsalUnreachable() throws Exception {
+        found(Samples.run(83549, "nobody at all", "x"));
+        assertEquals(
+                1,
+                notifier(settings(Notifier.Mode.RECORD, Optional.empty(), 10))
+                        .deliverDue()
+                        .refused());
+        assertEquals(1, store.noticesIn(List.of(Notice.State.PLANNED)).size());
+        notifier(ON).deliverDue();
+        assertTrue(sent.isEmpty());
+        assertEquals(List.of(), store.noticesIn(List.of(Notice.State.PLANNED)));
+        Notice staffs = store.noticesIn(List.of(Notice.State.WITHHELD)).get(0);
+        assertEquals(Notice.Topic.UNREACHABLE, staffs.aim().topic());
+        assertTrue(staffs.isRehearsed(), staffs.detail());
+    }
+
+    @Test
+    @DisplayName("what was rehearsed counts towards nobody's most mails of a day")
+    void rehearsalFillsNoLetterBox() throws Exception {
+        Notifier redirected = notifier(settings(Notifier.Mode.NOTIFY, Optional.of("admin@example.org"), 1));
+        found(Samples.run(1, "bob", "sweep"));
+        assertEquals(1, redirected.deliverDue().delivered());
+        found(Samples.run(2, "bob", "sweep"));
+        assertEquals(0, redirected.deliverDue().delivered(), "a rehearsal is like the real thing");
+        Notifier real = notifier(settings(Notifier.Mode.NOTIFY, Optional.empty(), 1));
+        real.deliverDue();
+        found(Samples.run(3, "bob", "sweep"));
+        real.deliverDue();
+        assertEquals(2, sent.size());
+        assertTrue(!sent.get(1).to().equals("admin@example.org"), sent.get(1).to());
+    }
+
+    @Test
     @DisplayName("a person gets no more than so many mails within 24 hours; what exceeds it waits")
     void cap() throws Exception {
         Notifier notifier = notifier(settings(Notifier.Mode.NOTIFY, Optional.empty(), 2));
@@ -696,8 +730,9 @@ class NotifierTest {
         assertEquals(4, notifier.deliverDue().delivered());
         Letter letter = sent.get(0).letter();
         assertTrue(letter.subject().startsWith("[AI Cloud] bob: It is so"), letter.subject());
-        assertTrue(letter.text().contains("in accounts that you coordinate"), letter.text());
-        assertTrue(letter.text().replace('\n', ' ').contains("all of a user's use counts"), letter.text());
+        String words = letter.text().replace('\n', ' ');
+        assertTrue(words.contains("in accounts that you coordinate"), letter.text());
+        assertTrue(words.contains("all of a user's use counts"), letter.text());
         assertTrue(letter.text().contains("If you have questions"), letter.text());
         assertTrue(!letter.text().contains("#SBATCH"), "no advice for others' scripts");
     }
