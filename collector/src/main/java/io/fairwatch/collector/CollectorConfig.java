@@ -66,10 +66,12 @@ record CollectorConfig(
         return enforcement.settings(slurm.staleAfter(), mail.rehearses());
     }
 
-    /** What the links of mails offer: no end of a job that would not come. */
+    /** What the links of mails offer: in a rehearsal no end of a job, which neither comes nor reaches staff. */
     Answers.Settings answering() {
-        return new Answers.Settings(
-                answers.validFor(), answers.mostTimes(), enforcer().stopByOwner(), enforcement.sentences());
+        Answers.Stop stop = mail.rehearses()
+                ? Answers.Stop.NOT_ASKED
+                : enforcer().stopByOwner() ? Answers.Stop.ENDS : Answers.Stop.STAFF;
+        return new Answers.Settings(answers.validFor(), answers.mostTimes(), stop, enforcement.sentences());
     }
 
     /**

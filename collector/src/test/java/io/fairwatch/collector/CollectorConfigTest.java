@@ -9,6 +9,7 @@ import io.fairwatch.agent.config.ConfigFile;
 import io.fairwatch.agent.config.ConfigFile.ConfigException;
 import io.fairwatch.agent.config.ConfigFile.Size;
 import io.fairwatch.collector.answer.AnswerLinks;
+import io.fairwatch.collector.answer.Answers;
 import io.fairwatch.collector.enforce.Enforcer;
 import io.fairwatch.collector.lookup.Samples;
 import io.fairwatch.collector.notice.Notifier;
@@ -425,12 +426,12 @@ class CollectorConfigTest {
         String stops = "enforcement: {stopByOwner: true}\n";
         CollectorConfig on = parse(stops + "mail: {mode: notify}");
         assertTrue(on.enforcer().stopByOwner());
-        assertTrue(on.answering().stopByOwner());
+        assertEquals(Answers.Stop.ENDS, on.answering().stop());
         for (String rehearsal : List.of("{mode: record}", "{mode: notify, redirectAllTo: me@example.org}")) {
             CollectorConfig rehearses = parse(stops + "mail: " + rehearsal);
             assertTrue(rehearses.enforcer().rehearsal(), rehearsal);
             assertFalse(rehearses.enforcer().stopByOwner(), rehearsal);
-            assertFalse(rehearses.answering().stopByOwner(), rehearsal);
+            assertEquals(Answers.Stop.NOT_ASKED, rehearses.answering().stop(), rehearsal);
         }
     }
 

@@ -36,6 +36,9 @@ public final class Answers {
     private static final int MOST_AUDIT = 1000;
     private static final String NEEDED = "needed until";
 
+    /** What nothing comes of any more. */
+    private static final Set<Notice.State> GIVEN_UP = Set.of(Notice.State.WITHHELD, Notice.State.REFUSED);
+
     private final Store store;
     private final Teller teller;
     private final Settings settings;
@@ -46,10 +49,10 @@ public final class Answers {
      *
      * @param longest longest time for which an owner can say that a job is needed
      * @param mostTimes how often, for one run
-     * @param stopByOwner whether "it may be ended" ends the job; else staff are told
+     * @param stop what comes of "it may be ended"
      * @param enforcement what the configuration says of enforcement, in sentences
      */
-    public record Settings(Duration longest, int mostTimes, boolean stopByOwner, List<String> enforcement) {
+    public record Settings(Duration longest, int mostTimes, Stop stop, List<String> enforcement) {
         public Settings {
             enforcement = List.copyOf(enforcement);
         }
@@ -69,7 +72,7 @@ public final class Answers {
     }
 
     /** What comes of "it may be ended". */
-    enum Stop {
+    public enum Stop {
         /** It cannot be said of this. */
         NOT_ASKED,
         /** Staff are told. */
@@ -130,7 +133,7 @@ public final class Answers {
     }
 
     private Optional<About> about(Claim claim) throws StoreException {
-        Stop stop = settings.stopByOwner ? Stop.ENDS : Stop.STAFF;
+        Stop stop = settings.stop;
         if (claim.subject() instanceof RunKey key) {
             return store.runsOf(key.jobId()).stream()
                     .filter(run -> sameRun(run.key(), key))
@@ -155,7 +158,7 @@ public final class Answers {
                             job.owner().user(),
                             job.owner().account(),
                             true,
-                            job.isRestOfArray() ? Stop.STAFF : stop));
+                            job.isRestOfArray() && stop == Stop.ENDS ? Stop.STAFF : stop));
         }
         return claim.subject() instanceof Subject.Person person
                 ? Optional.of(new About(person, "", "", person.user(), "", true, Stop.NOT_ASKED))
@@ -335,7 +338,10 @@ public final class Answers {
                         ? store.noticesOf(jobOf(subject).getAsLong())
                         : store.noticesIn(
                                 List.of(Notice.State.values()), finding.since().minusMillis(1)))
-                .stream().map(Notice::id).collect(Collectors.toSet());
+                .stream()
+                        .filter(one -> !act || !GIVEN_UP.contains(one.state())) // asked again, it is tried again
+                        .map(Notice::id)
+                        .collect(Collectors.toSet());
         store.saveDecisions(new Store.Decisions(
                 List.of(),
                 notices.stream().filter(one -> !known.contains(one.id())).toList(),

@@ -65,7 +65,10 @@ class AnswerPagesTest {
 
     private void serve(boolean stopByOwner) {
         Answers.Settings settings = new Answers.Settings(
-                Duration.ofDays(7), 2, stopByOwner, List.of("It is done for these rules: idle-gpu"));
+                Duration.ofDays(7),
+                2,
+                stopByOwner ? Answers.Stop.ENDS : Answers.Stop.STAFF,
+                List.of("It is done for these rules: idle-gpu"));
         Answers answers = new Answers(
                 store,
                 (finding, step, topic, channels, what) -> List.of(new Notice(
@@ -218,6 +221,32 @@ class AnswerPagesTest {
         assertEquals(1, deeds.size());
         assertEquals("cancel", deeds.get(0).aim().recipient());
         assertEquals(Notice.State.PLANNED, deeds.get(0).state());
+
+        Notice deed = deeds.get(0);
+        store.saveFindings(
+                List.of(),
+                List.of(new Notice(
+                        deed.id(),
+                        deed.subject(),
+                        deed.rule(),
+                        deed.since(),
+                        deed.aim(),
+                        deed.user(),
+                        deed.address(),
+                        Notice.State.WITHHELD,
+                        deed.mail(),
+                        deed.createdAt(),
+                        now,
+                        0,
+                        "its owner said later that it is needed")));
+        now = now.plusSeconds(60);
+        assertTrue(post(path(), "say=stop").body().contains("will be ended within a few minutes"));
+        Notice again = store.noticesOf(83549).stream()
+                .filter(notice -> notice.id().equals(deed.id()))
+                .findFirst()
+                .orElseThrow();
+        assertEquals(Notice.State.PLANNED, again.state(), "what was given up is tried when it is asked for again");
+        assertEquals(now, again.createdAt());
     }
 
     @Test

@@ -97,7 +97,8 @@ class AnswersAboutOthersTest {
     }
 
     private void serve(boolean stopByOwner) {
-        Answers.Settings settings = new Answers.Settings(Duration.ofDays(7), 2, stopByOwner, List.of());
+        Answers.Settings settings = new Answers.Settings(
+                Duration.ofDays(7), 2, stopByOwner ? Answers.Stop.ENDS : Answers.Stop.STAFF, List.of());
         Answers answers = new Answers(
                 store,
                 (finding, step, topic, channels, what) -> List.of(new Notice(
