@@ -239,7 +239,20 @@ public final class Journal implements AutoCloseable {
             }
         }
         Path path = Files.createTempFile(directory, ASIDE, ".ndjson.gz"); // its owner's alone
-        return Files.write(path, packed);
+        try (FileChannel file = FileChannel.open(path, StandardOpenOption.WRITE)) {
+            ByteBuffer bytes = ByteBuffer.wrap(packed);
+            while (bytes.hasRemaining()) {
+                file.write(bytes);
+            }
+            file.force(true); // the journal forgets it next
+        } catch (IOException e) {
+            Files.deleteIfExists(path); // a part of it would look like all of it
+            throw e;
+        }
+        try (FileChannel entry = FileChannel.open(directory)) {
+            entry.force(true);
+        }
+        return path;
     }
 
     @Override
