@@ -40,8 +40,10 @@ import java.util.function.DoubleConsumer;
  */
 final class UserBacktest {
     private static final Duration STEP = Duration.ofDays(1);
-    /** Steps for which the store is asked at one time; it costs hardly more than for one. */
+    /** Steps for which the store is asked at one time; it costs hardly more than for one, while they ask about little. */
     private static final int AT_ONCE = 7;
+    /** Parts of runs from which on no further step is asked about at the same time. */
+    private static final int MANY_PARTS = 10_000;
 
     private static final Ladder OWNER = new Ladder(List.of(new Ladder.Step(Ladder.Target.OWNER, Duration.ZERO)));
 
@@ -70,7 +72,11 @@ final class UserBacktest {
     private record Lived(Duration window, List<Run> runs, List<RunSpan> cut) {}
 
     /** A step to be. */
-    private record Day(Instant now, List<Run> running, List<Lived> windows) {}
+    private record Day(Instant now, List<Run> running, List<Lived> windows) {
+        List<RunSpan> cut() {
+            return windows.stream().flatMap(lived -> lived.cut().stream()).toList();
+        }
+    }
 
     /** An episode that goes on, and what its owner would have read. */
     private record Told(Escalation.Episode episode, String summary) {}
@@ -84,20 +90,21 @@ final class UserBacktest {
         Instant read = plan.from().minus(longest);
         Instant last = plan.from();
         while (last.isBefore(plan.to()) && !stopped.getAsBoolean()) {
-            List<Instant> days = new ArrayList<>();
-            while (last.isBefore(plan.to()) && days.size() < AT_ONCE) {
+            List<Day> days = new ArrayList<>();
+            List<RunSpan> cut = new ArrayList<>();
+            while (last.isBefore(plan.to()) && days.size() < AT_ONCE && cut.size() < MANY_PARTS) {
                 last = last.plus(STEP).isBefore(plan.to()) ? last.plus(STEP) : plan.to();
-                days.add(last);
+                read(read, last);
+                read = last;
+                if (days.isEmpty()) {
+                    forgetBefore(last.minus(longest));
+                }
+                Day day = day(windows, last);
+                days.add(day);
+                cut.addAll(day.cut());
             }
-            read(read, last);
-            read = last;
-            forgetBefore(days.get(0).minus(longest));
-            List<Day> some = days.stream().map(now -> day(windows, now)).toList();
-            Map<WiderFacts.Part.Of, List<GpuUse>> gpus = facts.gpuUse(some.stream()
-                    .flatMap(day -> day.windows().stream())
-                    .flatMap(lived -> lived.cut().stream())
-                    .toList());
-            for (Day day : some) {
+            Map<WiderFacts.Part.Of, List<GpuUse>> gpus = stopped.getAsBoolean() ? Map.of() : facts.gpuUse(cut);
+            for (Day day : days) {
                 if (!stopped.getAsBoolean()) {
                     step(day, gpus);
                     progress.accept(Duration.between(plan.from(), day.now()).toMillis() / whole);
