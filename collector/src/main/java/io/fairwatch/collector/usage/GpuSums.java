@@ -28,7 +28,6 @@ final class GpuSums {
     private double coveredMs;
     private double busyMs;
     private double idleMs;
-    private double measuredMs;
     private double usedMs;
     private double utilizationMax = Double.NaN;
     private long lastBusyMs = Long.MIN_VALUE;
@@ -82,7 +81,6 @@ final class GpuSums {
         coveredMs += ms;
         if (reading.utilization().isPresent()) {
             Utilization known = reading.utilization().get();
-            measuredMs += ms;
             usedMs += known.meanRatio() * ms;
             if (known.maxRatio() > busyAboveRatio) {
                 busyMs += ms;
@@ -190,7 +188,6 @@ final class GpuSums {
         busyMs += before.busySeconds() * 1000;
         idleMs += before.idleSeconds() * 1000;
         double measured = (before.busySeconds() + before.idleSeconds()) * 1000;
-        measuredMs += measured;
         usedMs += before.utilizationMeanRatio().orElse(0) * measured;
         utilizationMax = most(utilizationMax, before.utilizationMaxRatio().orElse(Double.NaN));
         before.lastBusyAt().ifPresent(at -> lastBusyMs = Math.max(lastBusyMs, at.toEpochMilli()));
@@ -270,7 +267,6 @@ final class GpuSums {
         coveredMs += after.coveredMs;
         busyMs += after.busyMs;
         idleMs += after.idleMs;
-        measuredMs += after.measuredMs;
         usedMs += after.usedMs;
         utilizationMax = most(utilizationMax, after.utilizationMax);
         lastBusyMs = Math.max(lastBusyMs, after.lastBusyMs);
@@ -329,7 +325,7 @@ final class GpuSums {
                 seconds(coveredMs, lengthMs),
                 seconds(busyMs, lengthMs),
                 seconds(idleMs, lengthMs),
-                measuredMs > 0 ? OptionalDouble.of(usedMs / measuredMs) : OptionalDouble.empty(),
+                mean(usedMs, busyMs + idleMs),
                 real(utilizationMax),
                 lastBusyMs == Long.MIN_VALUE ? Optional.empty() : Optional.of(Instant.ofEpochMilli(lastBusyMs)),
                 memoryMax < 0 ? OptionalLong.empty() : OptionalLong.of(memoryMax),

@@ -160,15 +160,23 @@ public final class LiveRuns {
     /** One GPU, whoever has it. */
     private static final class Gpu {
         private List<OnGpu> held = List.of();
-        private @Nullable GpuReadingAt newest;
+        private @Nullable NewestReading newest;
+
+        /** Not by a clock ahead of ours, and the card did not move. */
+        boolean isSeenAt(String node, Instant now) {
+            return newest != null
+                    && newest.atMs() <= now.toEpochMilli()
+                    && newest.node().equals(node);
+        }
 
         void take(String node, Instant at, GpuReading reading) {
-            GpuReadingAt before = newest;
-            if (before == null || at.isAfter(before.at())) {
-                GpuDevice known =
-                        before == null ? reading.device() : before.reading().device();
-                newest =
-                        GpuReadingAt.kept(node, at, reading, known.equals(reading.device()) ? known : reading.device());
+            NewestReading before = newest;
+            if (before == null) {
+                newest = new NewestReading(GpuReadingAt.kept(node, at, reading, reading.device()));
+            } else if (at.toEpochMilli() > before.atMs()) {
+                GpuDevice known = before.device();
+                before.set(GpuReadingAt.kept(
+                        node, at, reading, known.equals(reading.device()) ? known : reading.device()));
             }
         }
     }
@@ -199,10 +207,14 @@ public final class LiveRuns {
 
     /** A run. */
     private final class Followed {
-        private final Run run;
+        /** As it was told last. */
+        private Run run;
+
         private final long startMs;
         private final Map<String, OnGpu> its;
-        private Map<String, CgroupSums> nodes = new TreeMap<>();
+        /** By name; most runs are on one. */
+        private Map<String, CgroupSums> nodes = Map.of();
+
         /** Absent for a run on one node, whose own sums say it: of those there are many. */
         private @Nullable Together together;
 
@@ -228,6 +240,18 @@ public final class LiveRuns {
         /** Whether a node reports it that Slurm did not name, so that its nodes must be added up after all. */
         private boolean isOnMore() {
             return together == null && nodes.size() > 1;
+        }
+
+        CgroupSums on(String node) {
+            CgroupSums known = nodes.get(node);
+            if (known != null) {
+                return known;
+            }
+            CgroupSums first = new CgroupSums();
+            Map<String, CgroupSums> more = new TreeMap<>(nodes);
+            more.put(node, first);
+            nodes = more.size() == 1 ? Map.of(node, first) : more;
+            return first;
         }
 
         boolean isOf(GpuProcess process) {
@@ -272,7 +296,7 @@ public final class LiveRuns {
             if (state != State.WHOLE || atMs <= startMs) {
                 return;
             }
-            CgroupSums sums = nodes.computeIfAbsent(node, first -> new CgroupSums());
+            CgroupSums sums = on(node);
             if (atMs != sums.atMs) {
                 if (atMs < sums.atMs || atMs <= cutMs) {
                     state = State.BROKEN;
@@ -294,7 +318,7 @@ public final class LiveRuns {
             waiting = new ArrayList<>();
             read = new HashSet<>();
             several |= nodes.size() > 1;
-            nodes = new TreeMap<>();
+            nodes = Map.of();
             together = several ? new Together() : null;
             its.values().forEach(OnGpu::clear);
         }
@@ -446,6 +470,11 @@ public final class LiveRuns {
             return sums.use(like, true);
         }
 
+        /** Whether what lies before an instant is no longer told apart from what came after it. */
+        boolean hasForgotten(Instant from) {
+            return newestPart != Long.MIN_VALUE && Math.floorDiv(from.toEpochMilli(), PART_MS) <= newestPart - PARTS;
+        }
+
         private void addParts(GpuSums sums, long from) {
             for (long part = newestPart - PARTS + 1; newestPart != Long.MIN_VALUE && part <= newestPart; part++) {
                 GpuSums some = part >= from ? parts[place(part)] : null;
@@ -578,6 +607,8 @@ public final class LiveRuns {
                 }
                 if (known == null) {
                     join(new Followed(run));
+                } else {
+                    known.run = run;
                 }
             }
         }
@@ -705,9 +736,7 @@ public final class LiveRuns {
                     if (run.together != null) {
                         run.together.add(use);
                     }
-                    use.nodes().forEach(node -> run.nodes
-                            .computeIfAbsent(node.node(), first -> new CgroupSums())
-                            .add(node));
+                    use.nodes().forEach(node -> run.on(node.node()).add(node));
                 }
             }
             for (GpuReadingAt reading : newest) {
@@ -758,7 +787,7 @@ public final class LiveRuns {
             if (atMs <= run.startMs) {
                 continue; // of the run before, perhaps on another node
             }
-            CgroupSums sums = run.nodes.computeIfAbsent(past.node(), first -> new CgroupSums());
+            CgroupSums sums = run.on(past.node());
             if (atMs > run.cutMs && atMs > sums.atMs) {
                 sums.add(atMs, past.cgroup());
                 run.read.add(new Moment(new OfNode(past.node()), atMs));
@@ -780,13 +809,8 @@ public final class LiveRuns {
      * @param nodes its nodes by name, as far as any reported
      */
     public synchronized Optional<RunUse> use(Run run, Map<String, NodeState> nodes, Instant now) {
-        Followed known = followed.get(run.key());
-        if (known == null
-                || run.end().isPresent()
-                || known.state != State.WHOLE
-                || known.usesOthers
-                || !known.its.keySet().equals(uuids(run))
-                || known.nodes.values().stream().anyMatch(sums -> sums.atMs > now.toEpochMilli())) {
+        Followed known = followed(run, now);
+        if (known == null) {
             return Optional.empty();
         }
         List<GpuUse> whole = new ArrayList<>();
@@ -798,20 +822,21 @@ public final class LiveRuns {
             OnGpu on = given.uuid().map(known.its::get).orElse(null);
             Gpu gpu = given.uuid().map(gpus::get).orElse(null);
             if (gpu != null && gpu.newest != null) {
-                if (gpu.newest.at().isAfter(now) || !gpu.newest.node().equals(given.node())) {
-                    return Optional.empty(); // a clock ahead of ours, or a card that moved
+                if (!gpu.isSeenAt(given.node(), now)) {
+                    return Optional.empty();
                 }
-                if (!gpu.newest.at().isBefore(run.key().start()) && done.add(on == null ? "" : on.uuid)) {
-                    newest.put(gpu.newest.reading().device().uuid(), gpu.newest);
+                if (gpu.newest.atMs() >= run.key().start().toEpochMilli() && done.add(on == null ? "" : on.uuid)) {
+                    newest.put(gpu.newest.device().uuid(), gpu.newest.get());
                 }
             }
-            Optional<GpuDevice> device = gpu != null && gpu.newest != null
-                    ? Optional.of(gpu.newest.reading().device())
-                    : on == null ? Optional.empty() : Optional.ofNullable(on.device);
+            Optional<GpuDevice> device = device(gpu, on);
             GpuUse all = nothing(run, given, device, run.key().start(), to);
             whole.add(on == null ? all : on.whole(all));
             Instant from = hourBefore(to);
             if (from.isAfter(run.key().start())) {
+                if (on != null && on.hasForgotten(from)) {
+                    return Optional.empty(); // it came further since the nodes were looked at
+                }
                 GpuUse part = nothing(run, given, device, from, to);
                 hour.add(on == null ? part : on.since(part));
             } else {
@@ -819,6 +844,45 @@ public final class LiveRuns {
             }
         }
         return Optional.of(new RunUse(whole, hour, job(known), newest));
+    }
+
+    /** The run, if all that it did until an instant is here. */
+    private @Nullable Followed followed(Run run, Instant now) {
+        Followed known = followed.get(run.key());
+        return known == null
+                        || run.end().isPresent()
+                        || known.state != State.WHOLE
+                        || known.usesOthers
+                        || !known.its.keySet().equals(uuids(run))
+                        || known.nodes.values().stream().anyMatch(sums -> sums.atMs > now.toEpochMilli())
+                ? null
+                : known;
+    }
+
+    /** What a run did with each GPU that it was given, since its start; empty: the store must be asked. As {@link #use}. */
+    public synchronized Optional<List<GpuUse>> whole(Run run, Map<String, NodeState> nodes, Instant now) {
+        Followed known = followed(run, now);
+        if (known == null) {
+            return Optional.empty();
+        }
+        List<GpuUse> whole = new ArrayList<>(run.gpus().size());
+        for (AllocatedGpu given : run.gpus()) {
+            OnGpu on = given.uuid().map(known.its::get).orElse(null);
+            Gpu gpu = given.uuid().map(gpus::get).orElse(null);
+            if (gpu != null && gpu.newest != null && !gpu.isSeenAt(given.node(), now)) {
+                return Optional.empty();
+            }
+            Instant to = Horizon.of(run, given.node(), nodes, now);
+            GpuUse all = nothing(run, given, device(gpu, on), run.key().start(), to);
+            whole.add(on == null ? all : on.whole(all));
+        }
+        return Optional.of(whole);
+    }
+
+    private static Optional<GpuDevice> device(@Nullable Gpu gpu, @Nullable OnGpu on) {
+        return gpu != null && gpu.newest != null
+                ? Optional.of(gpu.newest.device())
+                : on == null ? Optional.empty() : Optional.ofNullable(on.device);
     }
 
     /**

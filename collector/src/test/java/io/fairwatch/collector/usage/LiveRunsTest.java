@@ -217,8 +217,11 @@ class LiveRunsTest {
                 store.nodes().stream().collect(Collectors.toMap(NodeState::node, Function.identity()));
         for (Run run : RUNS) {
             Optional<RunUse> use = live.use(run, nodes, now);
-            if (use.isPresent()) {
+            if (use.isEmpty()) {
+                assertFalse(live.whole(run, nodes, now).isPresent(), "neither is known of " + run.key());
+            } else {
                 answered++;
+                assertEquals(Optional.of(use.get().whole()), live.whole(run, nodes, now));
                 for (GpuUse whole : use.get().whole()) {
                     assertSame(asked(run, whole), whole, "whole of " + run.key());
                 }
