@@ -17,7 +17,7 @@ final class Every {
     private static final Logger LOG = LoggerFactory.getLogger(Every.class);
 
     /** A round may have waited for others, too. */
-    private static final long LONGEST_REST = Duration.ofMinutes(2).toMillis();
+    private static final long LONGEST_REST = Duration.ofMinutes(5).toMillis();
 
     private final Vertx vertx;
     private final WorkerExecutor worker;

@@ -296,7 +296,7 @@ public final class Main implements Callable<Integer> {
             NoticePlanner planner = new NoticePlanner(store, recipients, windows(rules), clock);
             Judge.Settings judges = new Judge.Settings(
                     busyAbove, staleAfter, config.escalation().ladder());
-            Judge judge = new Judge(store, rules, planner::plan, clock, judges);
+            Judge judge = new Judge(store, runs::whole, rules, planner::plan, clock, judges);
             Enforcer.Settings enforcement = config.enforcer();
             Enforcer enforcer = new Enforcer(
                     store,
@@ -395,7 +395,7 @@ public final class Main implements Callable<Integer> {
                     config.slurm().history(),
                     clock);
             Every history = new Every(vertx, "history", Duration.ofSeconds(2), past::run);
-            Every judging = new Every(vertx, "judge", config.rules().every(), 10, () -> {
+            Every judging = new Every(vertx, "judge", config.rules().every(), 20, () -> {
                 rules.look();
                 round.run();
             });

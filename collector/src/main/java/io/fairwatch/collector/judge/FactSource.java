@@ -42,10 +42,16 @@ final class FactSource {
     private static final Duration LATELY = Duration.ofHours(6);
 
     private final Store store;
+    private final Judge.Past past;
     private final double busyAboveRatio;
 
     FactSource(Store store, double busyAboveRatio) {
+        this(store, Judge.Past.NOT_KNOWN, busyAboveRatio);
+    }
+
+    FactSource(Store store, Judge.Past past, double busyAboveRatio) {
         this.store = store;
+        this.past = past;
         this.busyAboveRatio = busyAboveRatio;
     }
 
@@ -122,6 +128,7 @@ final class FactSource {
     /** Facts of one moment. Confined to one thread while it asks. */
     final class Round {
         private final List<RunFacts> running;
+        private final Map<String, NodeState> nodes;
         private final Cluster cluster;
         private final Instant now;
         private final Map<Duration, Window> windows = new HashMap<>();
@@ -133,6 +140,7 @@ final class FactSource {
             this.running = running.stream()
                     .map(run -> new RunFacts(this, run, Horizon.of(run, nodes, now)))
                     .toList();
+            this.nodes = nodes;
             this.cluster = cluster;
             this.now = now;
             this.periods = periods(nodes);
@@ -155,7 +163,8 @@ final class FactSource {
         }
 
         private void over(Duration length, RuleSet rules) throws StoreException {
-            Map<RunKey, List<GpuUse>> gpus = gpuUse(running, Optional.of(length));
+            boolean energy = rules.names(Rule.Scope.RUNNING_JOB, length, "energy_joules");
+            Map<RunKey, List<GpuUse>> gpus = gpuUse(running, Optional.of(length), energy);
             Map<RunKey, JobUse> jobs = store.jobUse(spans(running, Optional.of(length))).stream()
                     .collect(Collectors.toMap(JobUse::run, Function.identity()));
             // the past of a run matters only where something is idle now, and can be weeks long
@@ -164,7 +173,12 @@ final class FactSource {
                             .anyMatch(use -> use.lastBusyAt().isEmpty()))
                     .filter(of -> !whole.containsKey(of.run.key()))
                     .toList();
-            whole.putAll(gpuUse(idle, Optional.empty()));
+            List<RunFacts> asked = new ArrayList<>();
+            for (RunFacts of : idle) {
+                past.whole(of.run, nodes, now)
+                        .ifPresentOrElse(uses -> whole.put(of.run.key(), uses), () -> asked.add(of));
+            }
+            whole.putAll(gpuUse(asked, Optional.empty(), false));
             if (powerLimits.isEmpty() && rules.names(Rule.Scope.RUNNING_JOB, length, "power_limit_watts")) {
                 powerLimits = powerLimits();
             }
@@ -213,11 +227,12 @@ final class FactSource {
             return limits;
         }
 
-        private Map<RunKey, List<GpuUse>> gpuUse(List<RunFacts> runs, Optional<Duration> window) throws StoreException {
+        private Map<RunKey, List<GpuUse>> gpuUse(List<RunFacts> runs, Optional<Duration> window, boolean energy)
+                throws StoreException {
             Map<RunKey, List<GpuUse>> grouped = new HashMap<>();
             Optional<RunKey> last = Optional.empty();
             List<GpuUse> group = List.of();
-            for (GpuUse use : store.gpuUse(spans(runs, window), busyAboveRatio)) {
+            for (GpuUse use : store.gpuUse(spans(runs, window), busyAboveRatio, energy)) {
                 if (last.isEmpty() || !use.run().equals(last.get())) { // they mostly come together
                     last = Optional.of(use.run());
                     group = grouped.computeIfAbsent(use.run(), none -> new ArrayList<>());

@@ -7,6 +7,7 @@ import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.run.Subject;
 import io.fairwatch.collector.store.Exemptions;
 import io.fairwatch.collector.store.FindingRow;
+import io.fairwatch.collector.store.GpuUse;
 import io.fairwatch.collector.store.NodeState;
 import io.fairwatch.collector.store.Notice;
 import io.fairwatch.collector.store.Store;
@@ -165,11 +166,21 @@ public final class Judge {
         }
     }
 
+    /** Knows what a run did since its start, without asking the store. */
+    @FunctionalInterface
+    public interface Past {
+        /** The store is asked for each. */
+        Past NOT_KNOWN = (run, nodes, now) -> Optional.empty();
+
+        /** What {@link Store#gpuUse} says of all of the run until now; energy may be absent. Empty: the store must be asked. */
+        Optional<List<GpuUse>> whole(Run run, Map<String, NodeState> nodes, Instant now);
+    }
+
     /**
      * @param planner makes the notices that are due; they are stored together with their findings
      */
     public Judge(Store store, RuleSet rules, Episodes.Planner planner, InstantSource clock, Settings settings) {
-        this(store, () -> rules, planner, clock, settings);
+        this(store, Past.NOT_KNOWN, () -> rules, planner, clock, settings);
     }
 
     /**
@@ -177,9 +188,14 @@ public final class Judge {
      * @param planner as before
      */
     public Judge(
-            Store store, Supplier<RuleSet> inForce, Episodes.Planner planner, InstantSource clock, Settings settings) {
+            Store store,
+            Past past,
+            Supplier<RuleSet> inForce,
+            Episodes.Planner planner,
+            InstantSource clock,
+            Settings settings) {
         this.store = store;
-        this.source = new FactSource(store, settings.busyAboveRatio());
+        this.source = new FactSource(store, past, settings.busyAboveRatio());
         this.wider = new WiderFacts(store, settings.busyAboveRatio());
         this.inForce = inForce;
         this.episodes = new Episodes(planner, settings.ladder());

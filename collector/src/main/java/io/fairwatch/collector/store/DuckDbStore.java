@@ -558,9 +558,10 @@ public final class DuckDbStore implements Store {
     // ---- allocated and used, joined
 
     @Override
-    public List<GpuUse> gpuUse(Collection<RunSpan> spans, double busyAboveRatio) throws StoreException {
+    public List<GpuUse> gpuUse(Collection<RunSpan> spans, double busyAboveRatio, boolean energy) throws StoreException {
         return read(
-                "gpuUse", (session, where) -> UseQueries.gpuUse(session, where, List.copyOf(spans), busyAboveRatio));
+                "gpuUse",
+                (session, where) -> UseQueries.gpuUse(session, where, List.copyOf(spans), busyAboveRatio, energy));
     }
 
     @Override

@@ -104,7 +104,7 @@ final class PeriodUse {
                             >= run.allocation().gpus().orElse(0);
             tallies.put(run.key(), tally);
         }
-        for (GpuUse use : UseQueries.gpuUse(session, sources, spans, busyAboveRatio)) {
+        for (GpuUse use : UseQueries.gpuUse(session, sources, spans, busyAboveRatio, true)) {
             add(Objects.requireNonNull(tallies.get(use.run())), use);
         }
         Map<RunKey, JobUse> jobs = new HashMap<>();

@@ -149,9 +149,15 @@ public interface Store extends AutoCloseable {
      *
      * @param spans which part of which run; a part begins no earlier than its run and ends no later
      * @param busyAboveRatio a reading counts as busy when its largest sample is above this
+     * @param energy whether energy is wanted, which costs a quarter of it; else it may be absent
      * @return one for each run and GPU, GPUs without any reading included
      */
-    List<GpuUse> gpuUse(Collection<RunSpan> spans, double busyAboveRatio) throws StoreException;
+    List<GpuUse> gpuUse(Collection<RunSpan> spans, double busyAboveRatio, boolean energy) throws StoreException;
+
+    /** The same with energy. */
+    default List<GpuUse> gpuUse(Collection<RunSpan> spans, double busyAboveRatio) throws StoreException {
+        return gpuUse(spans, busyAboveRatio, true);
+    }
 
     /** What each run did with CPU and memory, by its cgroups, in one interval each; one for each run that was seen. */
     List<JobUse> jobUse(Collection<RunSpan> spans) throws StoreException;

@@ -150,14 +150,15 @@ final class UseQueries {
                 + " IS NOT NULL THEN covered_ms END), 0)";
     }
 
-    static List<GpuUse> gpuUse(Session session, Sources sources, List<RunSpan> asked, double busyAboveRatio)
+    static List<GpuUse> gpuUse(
+            Session session, Sources sources, List<RunSpan> asked, double busyAboveRatio, boolean energy)
             throws SQLException {
         Map<RunSpan, List<GpuUse>> done = fromSummaries(session, sources, asked, busyAboveRatio);
         List<RunSpan> spans = asked.stream()
                 .filter(span -> !done.containsKey(span))
                 .distinct()
                 .toList();
-        done.putAll(fromReadings(session, sources, spans, busyAboveRatio));
+        done.putAll(fromReadings(session, sources, spans, busyAboveRatio, energy));
         return asked.stream()
                 .flatMap(span -> done.getOrDefault(span, List.of()).stream())
                 .toList();
@@ -208,7 +209,8 @@ final class UseQueries {
     }
 
     private static Map<RunSpan, List<GpuUse>> fromReadings(
-            Session session, Sources sources, List<RunSpan> list, double busyAboveRatio) throws SQLException {
+            Session session, Sources sources, List<RunSpan> list, double busyAboveRatio, boolean withEnergy)
+            throws SQLException {
         if (list.isEmpty()) {
             return Map.of();
         }
@@ -241,7 +243,7 @@ final class UseQueries {
             }
             all.add(both);
         }
-        Map<Pair, Energy> energy = energy(session, sources, spans, asked, all, busyAboveRatio);
+        Map<Pair, Energy> energy = withEnergy ? energy(session, sources, spans, asked, all, busyAboveRatio) : Map.of();
         Map<String, GpuDevice> devices =
                 sources.devices(all.stream().flatMap(Set::stream).collect(Collectors.toSet()));
         Map<RunSpan, List<GpuUse>> uses = new HashMap<>();

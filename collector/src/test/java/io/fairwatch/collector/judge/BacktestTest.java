@@ -265,7 +265,7 @@ class BacktestTest {
         store.saveAccountingUntil(now);
         new Judge(
                         store,
-                        () -> rules,
+                        rules,
                         (finding, run, aim) -> Optional.empty(),
                         () -> now,
                         new Judge.Settings(0.01, Duration.ofMinutes(5), new Ladder(List.of())))

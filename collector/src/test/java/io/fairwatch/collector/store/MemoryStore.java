@@ -348,7 +348,7 @@ public final class MemoryStore implements Store {
     // ---- readings
 
     @Override
-    public List<GpuUse> gpuUse(Collection<RunSpan> spans, double busyAboveRatio) {
+    public List<GpuUse> gpuUse(Collection<RunSpan> spans, double busyAboveRatio, boolean energy) {
         return spans.stream().flatMap(span -> uses.apply(span.run()).stream()).toList();
     }
 

@@ -494,6 +494,17 @@ abstract class StoreContract {
     private GpuUse use(Run run, Instant from, Instant to) throws StoreException {
         List<GpuUse> uses = store.gpuUse(List.of(new RunSpan(run, from, to)), 0.05);
         assertEquals(1, uses.size());
+        GpuUse without =
+                store.gpuUse(List.of(new RunSpan(run, from, to)), 0.05, false).get(0);
+        assertEquals(
+                List.of(
+                        uses.get(0).samples(),
+                        uses.get(0).busySeconds(),
+                        uses.get(0).memoryUsedMaxBytes()),
+                List.of(without.samples(), without.busySeconds(), without.memoryUsedMaxBytes()),
+                "without energy all else is the same");
+        assertTrue(without.energyJoules().isEmpty()
+                || without.energyJoules().equals(uses.get(0).energyJoules()));
         return uses.get(0);
     }
 
