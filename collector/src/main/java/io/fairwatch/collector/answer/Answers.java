@@ -289,7 +289,7 @@ public final class Answers {
     synchronized Optional<Stop> stop(Claim claim, String answer) throws StoreException {
         Optional<Case> about = look(claim).filter(one -> one.open() && one.stop() != Stop.NOT_ASKED);
         if (about.isPresent()) {
-            keepAnswer(about.get(), claim, "stop it", answer, about.get().stop() == Stop.ENDS);
+            keepAnswer(about.get(), claim, AuditEntry.STOP, answer, about.get().stop() == Stop.ENDS);
         }
         return about.map(Case::stop);
     }

@@ -91,7 +91,7 @@ final class Conditions {
     /** Whether somebody excused the job after its owner asked for its end, which may have had to wait. */
     private boolean isNeededAfterAll(Due due) throws StoreException {
         Job job = due.job();
-        Instant asked = due.notice().createdAt();
+        Instant asked = lastAsked(due);
         List<Exemption> later = store.exemptions(clock.instant()).stream()
                 .filter(one -> one.from().isAfter(asked))
                 .toList();
@@ -102,6 +102,20 @@ final class Conditions {
                         job.owner().account(),
                         due.notice().rule())
                 .isPresent();
+    }
+
+    /** When its owner last said that it may be ended: who was asked meanwhile whether it is needed may have said both. */
+    private Instant lastAsked(Due due) throws StoreException {
+        Instant first = due.notice().createdAt();
+        return store
+                .audit(new Store.AuditFilter(
+                        Optional.of(due.job().id()), Optional.empty(), Optional.of(first), MOST_AUDIT))
+                .stream()
+                .filter(entry -> entry.what().equals(AuditEntry.STOP))
+                .map(AuditEntry::at)
+                .max(Comparator.naturalOrder())
+                .filter(first::isBefore)
+                .orElse(first);
     }
 
     /** What speaks for and against a deed that a ladder came to. */

@@ -33,6 +33,9 @@ public record AuditEntry(
         String inputs,
         OptionalLong job) {
 
+    /** What an owner said who has no need of a job any more. */
+    public static final String STOP = "stop it";
+
     /** One about a run, or about no job. */
     public AuditEntry(
             String id,

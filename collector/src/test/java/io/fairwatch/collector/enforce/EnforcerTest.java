@@ -814,6 +814,41 @@ class EnforcerTest {
         assertEquals(List.of(), taken);
     }
 
+    @Test
+    @DisplayName("who said that it may be ended, then that it is needed, then once more that it may, means the last")
+    void endedAfterAll() throws Exception {
+        FindingRow row = finding(run);
+        Notice asked = notice(
+                row,
+                new Notice.Aim(2, Notice.Channel.SLURM, Notice.Topic.ANSWERED, "cancel"),
+                Notice.State.PLANNED,
+                "");
+        store.saveFindings(List.of(row), List.of(asked, deed().with(Notice.State.WITHHELD, 0, "", now)));
+        Exemption needed = new Exemption(
+                "needed",
+                Exemption.Scope.RUN,
+                Exemption.valueOf(run.key()),
+                Optional.empty(),
+                asked.createdAt().plusSeconds(1),
+                Optional.empty(),
+                "owner anna",
+                "needed until tomorrow");
+        AuditEntry again = new AuditEntry(
+                "again",
+                asked.createdAt().plusSeconds(2),
+                "owner anna",
+                AuditEntry.STOP,
+                AuditEntry.Outcome.NOTED,
+                Optional.of(run.key()),
+                Optional.of(row.rule()),
+                row.user(),
+                "the job is to be ended",
+                "{}");
+        store.saveDecisions(new Store.Decisions(List.of(), List.of(), List.of(needed), List.of(again)));
+        assertEquals(1, enforcer(settings(Enforcer.Mode.OFF, 10, 3)).round(now));
+        assertEquals(List.of("cancel " + run.key().jobId()), taken);
+    }
+
     /** What a kill looks like from inside. */
     private static final class SimulatedDeath extends Error {
         private static final long serialVersionUID = 1L;
