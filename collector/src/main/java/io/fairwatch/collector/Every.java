@@ -16,7 +16,6 @@ import org.slf4j.LoggerFactory;
 final class Every {
     private static final Logger LOG = LoggerFactory.getLogger(Every.class);
 
-    /** A round may have waited for others, too. */
     private static final long LONGEST_REST = Duration.ofMinutes(5).toMillis();
 
     private final Vertx vertx;
@@ -24,7 +23,7 @@ final class Every {
     private final String name;
     private final Duration period;
     private final int share;
-    private final Round round;
+    private final Work work;
     private volatile boolean stopped;
     private volatile Optional<String> failure = Optional.empty();
 
@@ -34,19 +33,28 @@ final class Every {
         void run() throws Exception;
     }
 
-    /** Rounds that may follow each other at once. */
-    Every(Vertx vertx, String name, Duration period, Round round) {
-        this(vertx, name, period, 1, round);
+    /** A round that tells how much of its time was work that others had to do without; not what it waited for. */
+    @FunctionalInterface
+    interface Work {
+        Duration run() throws Exception;
     }
 
-    /** @param share rounds run for at most one part in so many of the time, as far as {@link #LONGEST_REST} allows */
-    Every(Vertx vertx, String name, Duration period, int share, Round round) {
+    /** Rounds that may follow each other at once. */
+    Every(Vertx vertx, String name, Duration period, Round round) {
+        this(vertx, name, period, 1, () -> {
+            round.run();
+            return Duration.ZERO;
+        });
+    }
+
+    /** @param share rounds work for at most one part in so many of the time, as far as {@link #LONGEST_REST} allows */
+    Every(Vertx vertx, String name, Duration period, int share, Work work) {
         this.vertx = vertx;
         this.worker = vertx.createSharedWorkerExecutor(name, 1, 1, TimeUnit.HOURS);
         this.name = name;
         this.period = period;
         this.share = share;
-        this.round = round;
+        this.work = work;
     }
 
     /** Begins the first round now. */
@@ -55,26 +63,17 @@ final class Every {
             return;
         }
         long began = System.nanoTime();
-        worker.executeBlocking(() -> {
-                    round.run();
-                    return true;
-                })
-                .onComplete(done -> {
-                    failure = done.failed()
-                            ? Optional.of(String.valueOf(done.cause().getMessage()))
-                            : Optional.empty();
-                    long took = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - began);
-                    long rest =
-                            Math.max(Math.max(1, period.toMillis() - took), Math.min((share - 1) * took, LONGEST_REST));
-                    if (done.failed() && !stopped) {
-                        LOG.error(
-                                "a round of {} failed; the next one comes in {}",
-                                name,
-                                Duration.ofMillis(rest),
-                                done.cause());
-                    }
-                    vertx.setTimer(rest, timer -> start());
-                });
+        worker.executeBlocking(work::run).onComplete(done -> {
+            failure = done.failed() ? Optional.of(String.valueOf(done.cause().getMessage())) : Optional.empty();
+            long took = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - began);
+            long worked = done.succeeded() ? done.result().toMillis() : 0;
+            long rest = Math.max(Math.max(1, period.toMillis() - took), Math.min((share - 1) * worked, LONGEST_REST));
+            if (done.failed() && !stopped) {
+                LOG.error(
+                        "a round of {} failed; the next one comes in {}", name, Duration.ofMillis(rest), done.cause());
+            }
+            vertx.setTimer(rest, timer -> start());
+        });
     }
 
     /** Why the newest round failed; empty if it did not. */

@@ -69,7 +69,8 @@ final class JudgingRound {
                 .register(meters);
     }
 
-    void run() throws StoreException, InterruptedException {
+    /** One round. Returns how long judging took: the rest waits for Slurm and for mail servers. */
+    Duration run() throws StoreException, InterruptedException {
         Instant from = clock.instant();
         long began = System.nanoTime();
         Judge.Cycle cycle;
@@ -83,7 +84,8 @@ final class JudgingRound {
             skipped = Optional.of("the last round failed: " + e);
             throw e;
         }
-        timer.record(Duration.ofNanos(System.nanoTime() - began));
+        Duration judged = Duration.ofNanos(System.nanoTime() - began);
+        timer.record(judged);
         if (!cycle.skipped().equals(skipped)) {
             cycle.skipped()
                     .ifPresentOrElse(
@@ -105,6 +107,7 @@ final class JudgingRound {
         count(notices, "postponed", round.postponed());
         count(notices, "bounced", round.bounced());
         undelivered = notifier.troubles();
+        return judged;
     }
 
     private static void count(Map<String, Counter> counters, String which, int more) {

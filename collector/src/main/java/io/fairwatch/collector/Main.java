@@ -296,7 +296,9 @@ public final class Main implements Callable<Integer> {
             NoticePlanner planner = new NoticePlanner(store, recipients, windows(rules), clock);
             Judge.Settings judges = new Judge.Settings(
                     busyAbove, staleAfter, config.escalation().ladder());
-            Judge judge = new Judge(store, runs::whole, rules, planner::plan, clock, judges);
+            // a round can take as long as a period, so what nodes told since it began counts
+            Judge.Past whole = (run, nodes, began) -> runs.whole(run, nodes, clock.instant());
+            Judge judge = new Judge(store, whole, rules, planner::plan, clock, judges);
             Enforcer.Settings enforcement = config.enforcer();
             Enforcer enforcer = new Enforcer(
                     store,
@@ -397,7 +399,7 @@ public final class Main implements Callable<Integer> {
             Every history = new Every(vertx, "history", Duration.ofSeconds(2), past::run);
             Every judging = new Every(vertx, "judge", config.rules().every(), 20, () -> {
                 rules.look();
-                round.run();
+                return round.run();
             });
             Every following = new Every(
                     vertx, "live", Duration.ofSeconds(5), () -> runs.follow(store, store.liveRuns(), clock.instant()));

@@ -91,6 +91,7 @@ class EveryTest {
             rounds.countDown();
             ended.set(System.nanoTime());
             took.set(ended.get() - began);
+            return Duration.ofNanos(took.get());
         });
         every.start();
         await(rounds);
@@ -98,6 +99,26 @@ class EveryTest {
         // whole milliseconds are counted
         rests.forEach(rest -> assertTrue(rest > -5_000_000, () -> "rested for " + rest + " ns too few"));
         assertTrue(rests.size() >= 3);
+    }
+
+    @Test
+    @DisplayName("what a round waited for others makes nobody rest")
+    void waited() throws Exception {
+        AtomicLong longest = new AtomicLong();
+        AtomicLong ended = new AtomicLong();
+        CountDownLatch rounds = new CountDownLatch(4);
+        Every every = new Every(vertx, "waits", SHORT, 1_000_000, () -> {
+            long began = System.nanoTime();
+            longest.accumulateAndGet(ended.get() == 0 ? 0 : began - ended.get(), Math::max);
+            Thread.sleep(15);
+            rounds.countDown();
+            ended.set(System.nanoTime());
+            return Duration.ZERO;
+        });
+        every.start();
+        await(rounds);
+        every.stop();
+        assertTrue(longest.get() < 10_000_000_000L, () -> "rested for " + longest.get() + " ns");
     }
 
     @Test

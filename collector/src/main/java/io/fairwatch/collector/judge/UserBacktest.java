@@ -92,7 +92,10 @@ final class UserBacktest {
         while (last.isBefore(plan.to()) && !stopped.getAsBoolean()) {
             List<Day> days = new ArrayList<>();
             List<RunSpan> cut = new ArrayList<>();
-            while (last.isBefore(plan.to()) && days.size() < AT_ONCE && cut.size() < MANY_PARTS) {
+            while (last.isBefore(plan.to())
+                    && days.size() < AT_ONCE
+                    && cut.size() < MANY_PARTS
+                    && !stopped.getAsBoolean()) {
                 last = last.plus(STEP).isBefore(plan.to()) ? last.plus(STEP) : plan.to();
                 read(read, last);
                 read = last;

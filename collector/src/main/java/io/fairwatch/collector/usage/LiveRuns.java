@@ -248,9 +248,12 @@ public final class LiveRuns {
                 return known;
             }
             CgroupSums first = new CgroupSums();
-            Map<String, CgroupSums> more = new TreeMap<>(nodes);
-            more.put(node, first);
-            nodes = more.size() == 1 ? Map.of(node, first) : more;
+            if (nodes.isEmpty()) {
+                nodes = Map.of(node, first);
+            } else {
+                nodes = nodes.size() == 1 ? new TreeMap<>(nodes) : nodes;
+                nodes.put(node, first);
+            }
             return first;
         }
 
