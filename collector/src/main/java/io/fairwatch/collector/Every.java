@@ -10,7 +10,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Repeats something that blocks, on a worker thread of its own, never twice at a time: the next round begins a period
- * after the last one began, or at once when that took longer; or some while later, where a cluster too large for the period
+ * after the last one began, or failed, or at once when that took longer; or some while later, where a cluster too large for the period
  * shall cost others no more than its share. What a round throws is logged, and the next one comes.
  */
 final class Every {
@@ -66,8 +66,11 @@ final class Every {
         worker.executeBlocking(work::run).onComplete(done -> {
             failure = done.failed() ? Optional.of(String.valueOf(done.cause().getMessage())) : Optional.empty();
             long took = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - began);
-            long worked = done.succeeded() ? done.result().toMillis() : 0;
-            long rest = Math.max(Math.max(1, period.toMillis() - took), Math.min((share - 1) * worked, LONGEST_REST));
+            long rest = done.failed()
+                    ? period.toMillis() // however long it took to fail: at once it would only fail again
+                    : Math.max(
+                            Math.max(1, period.toMillis() - took),
+                            Math.min((share - 1) * done.result().toMillis(), LONGEST_REST));
             if (done.failed() && !stopped) {
                 LOG.error(
                         "a round of {} failed; the next one comes in {}", name, Duration.ofMillis(rest), done.cause());

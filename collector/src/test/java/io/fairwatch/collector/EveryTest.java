@@ -143,6 +143,27 @@ class EveryTest {
     }
 
     @Test
+    @DisplayName("what took longer than its period to fail is not tried again at once")
+    void failsSlowly() throws Exception {
+        AtomicLong ended = new AtomicLong();
+        AtomicLong shortest = new AtomicLong(Long.MAX_VALUE);
+        CountDownLatch third = new CountDownLatch(3);
+        Every every = new Every(vertx, "slow-failure", Duration.ofMillis(40), () -> {
+            if (ended.get() != 0) {
+                shortest.accumulateAndGet(System.nanoTime() - ended.get(), Math::min);
+            }
+            third.countDown();
+            Thread.sleep(60);
+            ended.set(System.nanoTime());
+            throw new IllegalStateException("broken");
+        });
+        every.start();
+        await(third);
+        every.stop();
+        assertTrue(shortest.get() > 35_000_000, () -> "again after " + shortest.get() + " ns");
+    }
+
+    @Test
     @DisplayName("even an Error ends only its round")
     void error() throws Exception {
         CountDownLatch second = new CountDownLatch(2);
