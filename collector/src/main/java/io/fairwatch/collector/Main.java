@@ -296,9 +296,7 @@ public final class Main implements Callable<Integer> {
             NoticePlanner planner = new NoticePlanner(store, recipients, windows(rules), clock);
             Judge.Settings judges = new Judge.Settings(
                     busyAbove, staleAfter, config.escalation().ladder());
-            // a round can take as long as a period, so what nodes told since it began counts
-            Judge.Past whole = (run, nodes, began) -> runs.whole(run, nodes, clock.instant());
-            Judge judge = new Judge(store, whole, rules, planner::plan, clock, judges);
+            Judge judge = new Judge(store, runs, rules, planner::plan, clock, judges);
             Enforcer.Settings enforcement = config.enforcer();
             Enforcer enforcer = new Enforcer(
                     store,

@@ -94,6 +94,26 @@ public final class Episodes {
                 Optional.of(notices.isPresent() ? row : row.delivered(step, false, now)), notices.orElse(List.of()));
     }
 
+    /**
+     * Whether an episode would begin, go on otherwise or end, or a step is due. What is only suspected must hold without a
+     * break, so it always counts as new.
+     */
+    boolean isNews(Rule rule, Verdict verdict, Optional<FindingRow> before, boolean paused, Instant now) {
+        Optional<Episode> known = before.map(Episodes::episode);
+        Ladder ladder = rule.escalation().orElse(siteLadder);
+        Escalation.Move move = Escalation.step(known, verdict, rule.timing(), ladder, paused, now);
+        if (known.isEmpty() || move.episode().isEmpty()) {
+            return known.isPresent() != move.episode().isPresent();
+        }
+        Episode was = known.get();
+        Episode is = move.episode().get();
+        return move.due().isPresent()
+                || was.state() == Escalation.State.SUSPECTED
+                || is.state() != was.state()
+                || !is.clearSince().equals(was.clearSince())
+                || !is.climb().equals(was.climb());
+    }
+
     private static Notice.Aim aim(int step, Ladder.Target target) {
         Notice.Channel channel =
                 switch (target) {

@@ -57,8 +57,18 @@ final class FactMaker {
             Optional<io.fairwatch.collector.store.JobUse> job,
             Beside beside,
             Cluster cluster) {
-        return facts(allocation(run, length, to, cluster), run, length, to, window, whole, job, beside, cluster);
+        Time time = new Time(length, to.minus(length), to);
+        return facts(allocation(run, length, to, cluster), run, time, window, whole, job, beside, cluster);
     }
+
+    /**
+     * What a window is.
+     *
+     * @param length as a rule asks for it
+     * @param begin where it begins: so long before its end, or earlier
+     * @param to its end
+     */
+    record Time(Duration length, Instant begin, Instant to) {}
 
     /**
      * The same, where it is known already what Slurm says of the run.
@@ -68,8 +78,7 @@ final class FactMaker {
     static JobFacts facts(
             JobAllocation allocation,
             Run run,
-            Duration length,
-            Instant to,
+            Time time,
             List<GpuUse> window,
             List<GpuUse> whole,
             Optional<io.fairwatch.collector.store.JobUse> job,
@@ -85,15 +94,16 @@ final class FactMaker {
                     use.allocated().isPresent() && (strange.contains(use.node()) || isContradicted(use)),
                     beside.powerLimit(use)));
         }
-        Instant from = to.minus(length).isAfter(run.key().start())
-                ? to.minus(length)
+        Instant to = time.to();
+        Instant from = time.begin().isAfter(run.key().start())
+                ? time.begin()
                 : run.key().start();
         Duration lived = Duration.between(from, to);
         List<JobNode> nodes = nodes(run, job, beside, lived);
         return new JobFacts(
                 allocation,
                 use(nodes, job, beside.together(), lived),
-                to.minus(length),
+                to.minus(time.length()),
                 to,
                 gpus,
                 nodes,

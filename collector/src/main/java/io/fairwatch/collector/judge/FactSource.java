@@ -1,5 +1,6 @@
 package io.fairwatch.collector.judge;
 
+import io.fairwatch.collector.run.AllocatedGpu;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.store.GpuOutside;
@@ -13,12 +14,14 @@ import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.RunSpan;
 import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.collector.usage.Horizon;
+import io.fairwatch.collector.usage.LiveRuns;
 import io.fairwatch.rules.JobAllocation;
 import io.fairwatch.rules.JobFacts;
 import io.fairwatch.rules.Rule;
 import io.fairwatch.rules.RuleSet;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -29,7 +32,6 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
-import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 
@@ -42,22 +44,35 @@ final class FactSource {
     private static final Duration LATELY = Duration.ofHours(6);
 
     private final Store store;
-    private final Judge.Past past;
+    private final LiveRuns live;
     private final double busyAboveRatio;
+    private final InstantSource clock;
 
+    /** The store alone is asked. */
     FactSource(Store store, double busyAboveRatio) {
-        this(store, Judge.Past.NOT_KNOWN, busyAboveRatio);
+        this(store, new LiveRuns(busyAboveRatio), busyAboveRatio, () -> Instant.EPOCH);
     }
 
-    FactSource(Store store, Judge.Past past, double busyAboveRatio) {
+    /** @param live what it knows is not asked of the store */
+    FactSource(Store store, LiveRuns live, double busyAboveRatio, InstantSource clock) {
         this.store = store;
-        this.past = past;
+        this.live = live;
         this.busyAboveRatio = busyAboveRatio;
+        this.clock = clock;
     }
 
-    /** Begins a round of judging. */
+    /** Begins a round of judging by what the store knows. */
     Round round(List<Run> running, Map<String, NodeState> nodes, Cluster cluster, Instant now) {
-        return new Round(running, nodes, cluster, now);
+        return new Round(running, nodes, cluster, now, false);
+    }
+
+    /**
+     * The same by sums in memory, as far as there are any, for so many runs that the store would take long. A window begins
+     * where these begin, up to half an hour earlier, and may hold what was read since it ended: good enough to see for whom
+     * nothing is new.
+     */
+    Round largeRound(List<Run> running, Map<String, NodeState> nodes, Cluster cluster, Instant now) {
+        return new Round(running, nodes, cluster, now, true);
     }
 
     /**
@@ -136,7 +151,12 @@ final class FactSource {
         private final Map<String, Duration> periods;
         private Map<String, Double> powerLimits = Map.of();
 
-        private Round(List<Run> running, Map<String, NodeState> nodes, Cluster cluster, Instant now) {
+        /** Whether sums in memory may stand for what the store knows. */
+        private final boolean fromMemory;
+
+        private Round(
+                List<Run> running, Map<String, NodeState> nodes, Cluster cluster, Instant now, boolean fromMemory) {
+            this.fromMemory = fromMemory;
             this.running = running.stream()
                     .map(run -> new RunFacts(this, run, Horizon.of(run, nodes, now)))
                     .toList();
@@ -164,9 +184,17 @@ final class FactSource {
 
         private void over(Duration length, RuleSet rules) throws StoreException {
             boolean energy = rules.names(Rule.Scope.RUNNING_JOB, length, "energy_joules");
-            Map<RunKey, List<GpuUse>> gpus = gpuUse(running, Optional.of(length), energy);
-            Map<RunKey, JobUse> jobs = store.jobUse(spans(running, Optional.of(length))).stream()
-                    .collect(Collectors.toMap(JobUse::run, Function.identity()));
+            Map<RunKey, List<GpuUse>> gpus = new HashMap<>();
+            Map<RunKey, JobUse> jobs = new HashMap<>();
+            List<RunFacts> gpusAsked = running;
+            List<RunFacts> jobsAsked = running;
+            if (fromMemory && !energy) {
+                gpusAsked = new ArrayList<>();
+                jobsAsked = new ArrayList<>();
+                remember(length, gpus, gpusAsked, jobs, jobsAsked);
+            }
+            gpus.putAll(gpuUse(gpusAsked, Optional.of(length), energy));
+            store.jobUse(spans(jobsAsked, Optional.of(length))).forEach(job -> jobs.put(job.run(), job));
             // the past of a run matters only where something is idle now, and can be weeks long
             List<RunFacts> idle = running.parallelStream()
                     .filter(of -> gpus.getOrDefault(of.run.key(), List.of()).stream()
@@ -174,8 +202,9 @@ final class FactSource {
                     .filter(of -> !whole.containsKey(of.run.key()))
                     .toList();
             List<RunFacts> asked = new ArrayList<>();
+            // a round can take as long as a period, so what nodes told since it began counts
             for (RunFacts of : idle) {
-                past.whole(of.run, nodes, now)
+                live.whole(of.run, nodes, clock.instant())
                         .ifPresentOrElse(uses -> whole.put(of.run.key(), uses), () -> asked.add(of));
             }
             whole.putAll(gpuUse(asked, Optional.empty(), false));
@@ -186,15 +215,56 @@ final class FactSource {
             List<RunFacts> several = rules.names(Rule.Scope.RUNNING_JOB, length, "gpus_together_max")
                     ? running.stream().filter(of -> of.run.gpus().size() > 1).toList()
                     : List.of();
+            Map<RunKey, Integer> together = new HashMap<>();
+            if (fromMemory) {
+                // GPUs that were busy for longer than all but one of them can be were busy at one time
+                Instant until = clock.instant();
+                several.forEach(of -> {
+                    long ms = Duration.between(from(of, length), until).toMillis();
+                    if (busySeconds(gpus.getOrDefault(of.run.key(), List.of())) * 1000
+                            > (of.run.gpus().size() - 1) * (double) ms) {
+                        together.put(of.run.key(), of.run.gpus().size());
+                    }
+                });
+                several = several.stream()
+                        .filter(of -> !together.containsKey(of.run.key()))
+                        .toList();
+            }
+            together.putAll(store.gpusTogether(spans(several, Optional.of(length)), busyAboveRatio));
             windows.put(
                     length,
                     new Window(
                             gpus,
                             jobs,
-                            store.gpusTogether(spans(several, Optional.of(length)), busyAboveRatio),
+                            together,
                             running.stream().anyMatch(of -> cluster.choosesGpus(of.run))
                                     ? gpusSeen(length)
                                     : Map.of()));
+        }
+
+        private static double busySeconds(List<GpuUse> gpus) {
+            return gpus.stream()
+                    .filter(use -> use.allocated().isPresent())
+                    .mapToDouble(GpuUse::busySeconds)
+                    .sum();
+        }
+
+        /** Takes what is in memory, and tells of which runs the store must be asked. */
+        private void remember(
+                Duration length,
+                Map<RunKey, List<GpuUse>> gpus,
+                List<RunFacts> gpusAsked,
+                Map<RunKey, JobUse> jobs,
+                List<RunFacts> jobsAsked) {
+            for (RunFacts of : running) {
+                Optional<LiveRuns.Lately> known = live.since(of.run, length, of.to, nodes, clock.instant());
+                known.ifPresentOrElse(lately -> gpus.put(of.run.key(), lately.gpus()), () -> gpusAsked.add(of));
+                if (known.isEmpty() || !known.get().tellsJob()) {
+                    jobsAsked.add(of);
+                } else {
+                    known.get().job().ifPresent(job -> jobs.put(of.run.key(), job));
+                }
+            }
         }
 
         /** How many GPUs each node has that Slurm does not manage, where all were watched well and their processes told. */
@@ -217,8 +287,14 @@ final class FactSource {
         /** What the newest readings say; limits change seldom. */
         private Map<String, Double> powerLimits() throws StoreException {
             Set<String> uuids = new HashSet<>();
-            running.forEach(of -> of.run.gpus().forEach(gpu -> gpu.uuid().ifPresent(uuids::add)));
             Map<String, Double> limits = new HashMap<>();
+            for (RunFacts of : running) {
+                for (AllocatedGpu gpu : of.run.gpus()) {
+                    gpu.uuid().ifPresent(uuid -> live.powerLimitWatts(uuid)
+                            .ifPresentOrElse(limit -> limits.put(uuid, limit), () -> uuids.add(uuid)));
+                }
+            }
+            limits.values().removeIf(limit -> limit.isNaN());
             for (GpuReadingAt newest : store.newestReadings(uuids, now)) {
                 newest.reading()
                         .powerLimitWatts()
@@ -242,16 +318,26 @@ final class FactSource {
             return grouped;
         }
 
+        /** Where a window begins. */
+        private Instant begin(Duration length, Instant to) {
+            return (fromMemory ? LiveRuns.begin(length, to) : Optional.<Instant>empty()).orElse(to.minus(length));
+        }
+
+        /** Where what is known of a run in a window begins. */
+        private Instant from(RunFacts of, Duration length) {
+            Instant begin = begin(length, of.to);
+            Instant start = of.run.key().start();
+            return begin.isAfter(start) ? begin : start;
+        }
+
         /** The last {@code window} of each run, or all of it. */
         private List<RunSpan> spans(List<RunFacts> runs, Optional<Duration> window) {
             return runs.parallelStream()
-                    .map(of -> {
-                        Instant start = of.run.key().start();
-                        Instant from = window.map(of.to::minus)
-                                .filter(first -> first.isAfter(start))
-                                .orElse(start);
-                        return new RunSpan(of.run, from, of.to);
-                    })
+                    .map(of -> new RunSpan(
+                            of.run,
+                            window.map(length -> from(of, length))
+                                    .orElse(of.run.key().start()),
+                            of.to))
                     .toList();
         }
     }
@@ -285,8 +371,7 @@ final class FactSource {
             return FactMaker.facts(
                     allocation(length),
                     run,
-                    length,
-                    to,
+                    new FactMaker.Time(length, round.begin(length, to), to),
                     window.gpus.getOrDefault(key, List.of()),
                     round.whole.getOrDefault(key, List.of()),
                     Optional.ofNullable(window.jobs.get(key)),

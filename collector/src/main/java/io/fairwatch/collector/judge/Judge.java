@@ -7,12 +7,12 @@ import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.run.Subject;
 import io.fairwatch.collector.store.Exemptions;
 import io.fairwatch.collector.store.FindingRow;
-import io.fairwatch.collector.store.GpuUse;
 import io.fairwatch.collector.store.NodeState;
 import io.fairwatch.collector.store.Notice;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.SlurmView;
 import io.fairwatch.collector.store.Store.StoreException;
+import io.fairwatch.collector.usage.LiveRuns;
 import io.fairwatch.rules.JobFacts;
 import io.fairwatch.rules.Ladder;
 import io.fairwatch.rules.NodeFacts;
@@ -53,6 +53,12 @@ public final class Judge {
 
     private static final Duration SHORTEST_REST = Duration.ofMinutes(1);
     private static final Duration LONGEST_REST = Duration.ofMinutes(10);
+    /**
+     * Up to so many running jobs are all judged by what the store knows: their readings are added up in a second or two. Of
+     * more, sums in memory tell first for which of them that is needed.
+     */
+    private static final int MANY = 5_000;
+
     /** Running jobs of which is held in memory at one time what they did. */
     private static final int AT_ONCE = 20_000;
 
@@ -73,6 +79,7 @@ public final class Judge {
     private final Episodes episodes;
     private final InstantSource clock;
     private final Settings settings;
+    private final int many;
     /** When rules about running jobs were asked last, by their longest window. */
     private final Map<Duration, Instant> lastAsked = new HashMap<>();
 
@@ -144,63 +151,110 @@ public final class Judge {
         void take(Subject subject, String user, String account, Optional<Run> run, RuleSet.Judgement judgement)
                 throws StoreException {
             judgement.odd().ifPresent(odd -> complain(subject, judgement.rule(), odd));
-            Verdict verdict = judgement.verdict();
-            Rule rule = judgement.rule();
-            Optional<FindingRow> before = Optional.ofNullable(open.get(new Place(subject, rule.name())));
-            if (verdict instanceof Verdict.Clear && before.isEmpty()) {
+            Optional<FindingRow> before = before(subject, judgement.rule());
+            if (judgement.verdict() instanceof Verdict.Clear && before.isEmpty()) {
                 return;
             }
-            Episodes.Decision decision;
-            try {
-                boolean paused = exempt.of(subject, user, account, rule.name()).isPresent();
-                decision = episodes.decide(subject, user, run, rule, verdict, before, paused, now);
-            } catch (RuntimeException odd) {
-                complain(subject, rule, odd);
+            Optional<Episodes.Decision> decision = decide(subject, user, account, run, judgement, before);
+            if (decision.isEmpty()) {
                 unknown++;
                 return;
             }
-            found += verdict instanceof Verdict.Finding ? 1 : 0;
-            unknown += verdict instanceof Verdict.Unknown ? 1 : 0;
-            decision.row().ifPresent(findings::add);
-            notices.addAll(decision.notices());
+            found += judgement.verdict() instanceof Verdict.Finding ? 1 : 0;
+            unknown += judgement.verdict() instanceof Verdict.Unknown ? 1 : 0;
+            decision.get().row().ifPresent(findings::add);
+            notices.addAll(decision.get().notices());
         }
-    }
 
-    /** Knows what a run did since its start, without asking the store. */
-    @FunctionalInterface
-    public interface Past {
-        /** The store is asked for each. */
-        Past NOT_KNOWN = (run, nodes, now) -> Optional.empty();
+        /** Whether anything would change because of it but for when it was seen. */
+        boolean isNews(Run run, RuleSet.Judgement judgement) {
+            if (judgement.odd().isPresent()) {
+                return true; // then it is complained of
+            }
+            Optional<FindingRow> before = before(run.key(), judgement.rule());
+            if (!(judgement.verdict() instanceof Verdict.Finding) && before.isEmpty()) {
+                return false;
+            }
+            Rule rule = judgement.rule();
+            try {
+                return episodes.isNews(
+                        rule,
+                        judgement.verdict(),
+                        before,
+                        isPaused(run.key(), run.owner().user(), run.owner().account(), rule),
+                        now);
+            } catch (RuntimeException odd) {
+                return true;
+            }
+        }
 
-        /** What {@link Store#gpuUse} says of all of the run until now; energy may be absent. Empty: the store must be asked. */
-        Optional<List<GpuUse>> whole(Run run, Map<String, NodeState> nodes, Instant now);
+        private boolean isPaused(Subject subject, String user, String account, Rule rule) {
+            return exempt.of(subject, user, account, rule.name()).isPresent();
+        }
+
+        private Optional<FindingRow> before(Subject subject, Rule rule) {
+            return Optional.ofNullable(open.get(new Place(subject, rule.name())));
+        }
+
+        /** What comes of it; empty: it makes no sense. */
+        private Optional<Episodes.Decision> decide(
+                Subject subject,
+                String user,
+                String account,
+                Optional<Run> run,
+                RuleSet.Judgement judgement,
+                Optional<FindingRow> before)
+                throws StoreException {
+            Rule rule = judgement.rule();
+            try {
+                boolean paused = exempt.of(subject, user, account, rule.name()).isPresent();
+                return Optional.of(episodes.decide(subject, user, run, rule, judgement.verdict(), before, paused, now));
+            } catch (RuntimeException odd) {
+                complain(subject, rule, odd);
+                return Optional.empty();
+            }
+        }
     }
 
     /**
      * @param planner makes the notices that are due; they are stored together with their findings
      */
     public Judge(Store store, RuleSet rules, Episodes.Planner planner, InstantSource clock, Settings settings) {
-        this(store, Past.NOT_KNOWN, () -> rules, planner, clock, settings);
+        this(store, new LiveRuns(settings.busyAboveRatio()), () -> rules, planner, clock, settings);
     }
 
     /**
+     * @param live what it knows is not asked of the store
      * @param inForce the rules, asked for once in each cycle
      * @param planner as before
      */
     public Judge(
             Store store,
-            Past past,
+            LiveRuns live,
             Supplier<RuleSet> inForce,
             Episodes.Planner planner,
             InstantSource clock,
             Settings settings) {
+        this(store, live, inForce, planner, clock, settings, MANY);
+    }
+
+    /** @param many up to so many running jobs are all judged by what the store knows */
+    Judge(
+            Store store,
+            LiveRuns live,
+            Supplier<RuleSet> inForce,
+            Episodes.Planner planner,
+            InstantSource clock,
+            Settings settings,
+            int many) {
         this.store = store;
-        this.source = new FactSource(store, past, settings.busyAboveRatio());
+        this.source = new FactSource(store, live, settings.busyAboveRatio(), clock);
         this.wider = new WiderFacts(store, settings.busyAboveRatio());
         this.inForce = inForce;
         this.episodes = new Episodes(planner, settings.ladder());
         this.clock = clock;
         this.settings = settings;
+        this.many = many;
     }
 
     /** Judges once. */
@@ -225,9 +279,7 @@ public final class Judge {
                                 run.state().holdsAllocation() && !run.asOf().isBefore(asOf))
                         .toList(),
                 FactSource.gpusOfNodes(store.gpus(), now));
-        Map<String, NodeState> nodes =
-                store.nodes().stream().collect(Collectors.toMap(NodeState::node, Function.identity()));
-
+        Map<String, NodeState> nodes = nodesByName();
         Gathering gathering = new Gathering(view.get().cluster(), now);
         Set<Subject> alive = alive(live, view.get().pending());
         gathering.findings.addAll(Episodes.ofEnded(
@@ -251,6 +303,10 @@ public final class Judge {
             store.saveMark(FINISHED, finishedUntil.get());
         }
         return new Cycle(running.size(), gathering.found, gathering.unknown, Optional.empty());
+    }
+
+    private Map<String, NodeState> nodesByName() throws StoreException {
+        return store.nodes().stream().collect(Collectors.toMap(NodeState::node, Function.identity()));
     }
 
     /** Nodes have much that changes seldom, and a short hold: every few minutes will do. */
@@ -347,34 +403,72 @@ public final class Judge {
         // where a mail or a deed waits to go out, it must still be true
         Map<Boolean, List<Run>> urgent =
                 running.stream().collect(Collectors.partitioningBy(run -> gathering.pressing.contains(run.key())));
-        judgeRunning(rules, due, urgent.getOrDefault(false, List.of()), nodes, cluster, gathering);
-        judgeRunning(rules, byWindows, urgent.getOrDefault(true, List.of()), nodes, cluster, gathering);
+        List<Run> others = urgent.getOrDefault(false, List.of());
+        judgeRunning(rules, due, others, others.size() > many, nodes, cluster, gathering);
+        judgeRunning(rules, byWindows, urgent.getOrDefault(true, List.of()), false, nodes, cluster, gathering);
     }
 
-    /** What a large cluster did in one window fills much memory: some runs after the others, one window after the other. */
+    /**
+     * What a large cluster did in one window fills much memory: some runs after the others, one window after the other. Of
+     * many runs sums in memory tell for which anything is new; these are judged again by what the store knows.
+     */
     private void judgeRunning(
             RuleSet rules,
             Map<Set<Duration>, Set<Rule>> byWindows,
             List<Run> running,
+            boolean bySums,
             Map<String, NodeState> nodes,
             Cluster cluster,
             Gathering gathering)
             throws StoreException {
-        for (int from = 0; from < running.size(); from += AT_ONCE) {
+        for (int from = 0; from < running.size() && !byWindows.isEmpty(); from += AT_ONCE) {
             List<Run> some = running.subList(from, Math.min(from + AT_ONCE, running.size()));
-            FactSource.Round facts = source.round(some, nodes, cluster, gathering.now);
-            List<List<RuleSet.Judgement>> judged = new ArrayList<>(Collections.nCopies(some.size(), List.of()));
-            for (Map.Entry<Set<Duration>, Set<Rule>> group : byWindows.entrySet()) {
-                facts.over(group.getKey(), rules);
-                judge(rules, group.getValue(), some, facts.ofRuns(), gathering, judged);
+            List<Run> news = some;
+            if (bySums) {
+                news = new ArrayList<>();
+                // sums go on while others are judged: what they are of must end with them
+                FactSource.Round sums = source.largeRound(some, nodesByName(), cluster, clock.instant());
+                List<List<RuleSet.Judgement>> judged = judge(rules, byWindows, some, sums, gathering);
+                for (int i = 0; i < some.size(); i++) {
+                    Run run = some.get(i);
+                    if (judged.get(i).stream().anyMatch(judgement -> gathering.isNews(run, judgement))) {
+                        news.add(run);
+                    } else {
+                        take(run, judged.get(i), gathering);
+                    }
+                }
             }
-            for (int i = 0; i < some.size(); i++) {
-                Run run = some.get(i);
-                for (RuleSet.Judgement judgement : rules.withoutCovered(judged.get(i))) {
-                    gathering.take(run.key(), run.owner().user(), run.owner().account(), Optional.of(run), judgement);
+            if (!news.isEmpty()) {
+                FactSource.Round readings = source.round(news, nodes, cluster, gathering.now);
+                List<List<RuleSet.Judgement>> judged = judge(rules, byWindows, news, readings, gathering);
+                for (int i = 0; i < news.size(); i++) {
+                    take(news.get(i), judged.get(i), gathering);
                 }
             }
         }
+    }
+
+    private static void take(Run run, List<RuleSet.Judgement> judgements, Gathering gathering) throws StoreException {
+        for (RuleSet.Judgement judgement : judgements) {
+            gathering.take(run.key(), run.owner().user(), run.owner().account(), Optional.of(run), judgement);
+        }
+    }
+
+    /** What rules say of each run, in their order. */
+    private static List<List<RuleSet.Judgement>> judge(
+            RuleSet rules,
+            Map<Set<Duration>, Set<Rule>> byWindows,
+            List<Run> runs,
+            FactSource.Round facts,
+            Gathering gathering)
+            throws StoreException {
+        List<List<RuleSet.Judgement>> judged = new ArrayList<>(Collections.nCopies(runs.size(), List.of()));
+        for (Map.Entry<Set<Duration>, Set<Rule>> group : byWindows.entrySet()) {
+            facts.over(group.getKey(), rules);
+            judge(rules, group.getValue(), runs, facts.ofRuns(), gathering, judged);
+        }
+        judged.replaceAll(rules::withoutCovered);
+        return judged;
     }
 
     /** Runs are judged each by itself, on all cores; what comes of it is decided in their order. */

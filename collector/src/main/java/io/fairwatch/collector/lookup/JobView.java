@@ -45,7 +45,7 @@ public record JobView(
     /**
      * One GPU of a run.
      *
-     * @param lastHour its use in the last hour of the run, from a full quarter on, or in all of a shorter run
+     * @param lastHour its use in the last hour of the run, from full ten minutes on, or in all of a shorter run
      * @param whole its use since the run's start
      * @param newest its newest reading within the run; absent without any
      */

@@ -27,6 +27,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -36,8 +37,10 @@ import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -50,13 +53,13 @@ import org.jspecify.annotations.Nullable;
  * Slurm names otherwise than before, processes on a GPU that Slurm did not give. Such a run is taken up anew later.
  */
 public final class LiveRuns {
-    /** Sums of the last hour begin at whole multiples of this: the shorter, the more of them are kept for each GPU. */
-    public static final Duration PART = Duration.ofMinutes(15);
+    /** Sums of the last hour and a little more. */
+    static final Parts.Grain MINUTES = new Parts.Grain(Duration.ofMinutes(10).toMillis(), 8);
 
-    private static final long PART_MS = PART.toMillis();
+    /** Sums of the last four hours and a little more. */
+    static final Parts.Grain HOURS = new Parts.Grain(Duration.ofMinutes(30).toMillis(), 10);
+
     private static final Duration HOUR = Duration.ofHours(1);
-    /** An hour that begins in the middle of a part lies in so many. */
-    private static final int PARTS = (int) (HOUR.toMillis() / PART_MS) + 1;
     /** What lies further back is summed up by the store; more than an hour, a part and the lag of a node that is not late. */
     private static final Duration READ_AGAIN = Duration.ofMinutes(80);
     /** Where counters went on from before that. */
@@ -68,6 +71,10 @@ public final class LiveRuns {
     private static final Duration AGAIN_AFTER = Duration.ofMinutes(5);
     /** GPUs and nodes of the runs that are taken up together: each has some 160 readings in memory meanwhile. */
     private static final int AT_ONCE = 2_000;
+    /** Runs of which half hours are asked for in one question. */
+    private static final int HOURS_AT_ONCE = 5_000;
+
+    private static final Duration HOURS_EVERY = Duration.ofMinutes(2);
     /** Parts of nodes' time that are compared until all nodes have told theirs. */
     private static final int TOGETHER = 4;
 
@@ -77,6 +84,10 @@ public final class LiveRuns {
     private final Map<RunKey, Followed> followed = new HashMap<>();
     private final Map<Long, List<Followed>> byJob = new HashMap<>();
     private List<Run> last = List.of();
+    /** Half hours before the cut are not known yet. Only of whoever follows. */
+    private final Set<Followed> withoutHours = new LinkedHashSet<>();
+
+    private Instant askedHoursAt = Instant.EPOCH;
 
     /** @param busyAboveRatio a reading counts as busy when its largest sample is above this */
     public LiveRuns(double busyAboveRatio) {
@@ -100,9 +111,37 @@ public final class LiveRuns {
         }
     }
 
-    /** Where the last hour before an instant begins: at a full quarter, so that it is up to a quarter longer. */
+    /** Where the last hour before an instant begins: at full ten minutes, so that it is up to ten minutes longer. */
     public static Instant hourBefore(Instant to) {
-        return Instant.ofEpochMilli(Math.floorDiv(to.minus(HOUR).toEpochMilli(), PART_MS) * PART_MS);
+        return MINUTES.begin(HOUR, to);
+    }
+
+    /**
+     * Where the time of which {@link #since} tells begins, of a length that is asked for: with a part, so that it is up to
+     * ten minutes longer, if it is more than an hour up to half an hour. Empty: of so short or so long a time it tells
+     * nothing.
+     */
+    public static Optional<Instant> begin(Duration length, Instant to) {
+        return grain(length).map(grain -> grain.begin(length, to));
+    }
+
+    private static Optional<Parts.Grain> grain(Duration length) {
+        return Stream.of(MINUTES, HOURS)
+                .filter(grain -> length.toMillis() >= grain.partMs() && length.compareTo(grain.longest()) <= 0)
+                .findFirst();
+    }
+
+    /**
+     * What a run did lately. Immutable.
+     *
+     * @param gpus each GPU that it was given; of more than the last hour energy, temperature and errors are absent
+     * @param tellsJob whether it tells of CPU and memory; of a run on several nodes the store must be asked
+     * @param job CPU and memory; absent also when no node reported it
+     */
+    public record Lately(List<GpuUse> gpus, boolean tellsJob, Optional<JobUse> job) {
+        public Lately {
+            gpus = List.copyOf(gpus);
+        }
     }
 
     /** A GPU that is lost sends a last reading with nothing but its errors: they are counted, but nothing was seen. */
@@ -226,11 +265,14 @@ public final class LiveRuns {
         private Set<Moment> read = Set.of();
         /** Until when the store summed up. */
         private long cutMs;
+        /** From when on half hours are known; later than the start until the store has told of those before the cut. */
+        private long hoursFromMs;
 
         Followed(Run run) {
             this.run = run;
             this.startMs = run.key().start().toEpochMilli();
             this.cutMs = startMs;
+            this.hoursFromMs = startMs;
             this.several = run.allocation().nodes().size() > 1;
             Map<String, OnGpu> given = new HashMap<>();
             uuids(run).forEach(uuid -> given.put(uuid, new OnGpu(this, uuid)));
@@ -318,6 +360,7 @@ public final class LiveRuns {
             state = State.LOADING;
             usesOthers = false;
             cutMs = untilMs;
+            hoursFromMs = untilMs;
             waiting = new ArrayList<>();
             read = new HashSet<>();
             several |= nodes.size() > 1;
@@ -355,9 +398,11 @@ public final class LiveRuns {
         private final Followed run;
         private final String uuid;
         private @Nullable GpuDevice device;
-        private GpuSums before = new GpuSums();
-        private final @Nullable GpuSums[] parts = new @Nullable GpuSums[PARTS];
-        private long newestPart = Long.MIN_VALUE;
+        private GpuSums all = new GpuSums();
+        private final Parts minutes = new Parts(MINUTES, GpuSums.WIDTH);
+        /** Roughly, because there are many; without the newest part of {@link #minutes}. */
+        private final Parts hours = new Parts(HOURS, GpuSums.ROUGH_WIDTH);
+
         private long lastMs = Long.MIN_VALUE;
         private double lastJoules = Double.NaN;
         private boolean counted;
@@ -370,9 +415,9 @@ public final class LiveRuns {
         }
 
         void clear() {
-            before = new GpuSums();
-            java.util.Arrays.fill(parts, null);
-            newestPart = Long.MIN_VALUE;
+            all = new GpuSums();
+            minutes.clear();
+            hours.clear();
             lastMs = Long.MIN_VALUE;
             lastJoules = Double.NaN;
             counted = false;
@@ -380,7 +425,7 @@ public final class LiveRuns {
         }
 
         void addBefore(GpuUse use) {
-            before.add(use);
+            all.add(use);
             counted |= use.energyJoules().isPresent();
             device = use.device().orElse(device);
         }
@@ -400,16 +445,24 @@ public final class LiveRuns {
             long beginMs = came.atMs() - came.periodMs();
             boolean isNew = run.cutMs == run.startMs || beginMs >= run.cutMs;
             long fromMs = Math.max(beginMs, run.cutMs);
-            long part = partOf(came.atMs());
-            advance(part);
             if (!isNew) {
-                before.replace(reading, (double) (run.cutMs - Math.max(beginMs, run.startMs)));
+                all.replace(reading, (double) (run.cutMs - Math.max(beginMs, run.startMs)));
             }
-            for (long its = partOf(fromMs + 1); its <= part; its++) {
-                long ms = Math.min(came.atMs(), (its + 1) * PART_MS) - Math.max(fromMs, its * PART_MS);
-                at(its).over(reading, (double) ms, busyAboveRatio);
+            int processes = run.processes(reading);
+            GpuSums.Step step = step(reading);
+            all.over(reading, (double) (came.atMs() - fromMs), busyAboveRatio);
+            all.at(came.atMs(), reading, isNew, processes, step, busyAboveRatio);
+            long last = MINUTES.of(came.atMs());
+            for (long part = Math.max(MINUTES.of(fromMs + 1), last - MINUTES.many() + 1); part <= last; part++) {
+                long partMs = MINUTES.beginMs(part);
+                long ms = Math.min(came.atMs(), partMs + MINUTES.partMs()) - Math.max(fromMs, partMs);
+                GpuSums sums = begin(part);
+                sums.over(reading, (double) ms, busyAboveRatio);
+                if (part == last) {
+                    sums.at(came.atMs(), reading, isNew, processes, step, busyAboveRatio);
+                }
+                pack(part, sums);
             }
-            at(part).at(came.atMs(), reading, isNew, run.processes(reading), step(reading), busyAboveRatio);
             if (course != null && reading.utilization().isPresent()) {
                 Utilization known = reading.utilization().get();
                 course.add(came.atMs(), came.periodMs(), known.meanRatio(), known.maxRatio());
@@ -431,69 +484,90 @@ public final class LiveRuns {
                             reading.utilization().map(Utilization::maxRatio).map(most -> most <= busyAboveRatio));
         }
 
-        private void advance(long part) {
-            if (part <= newestPart) {
-                return;
+        /** The sums of a part; the part before it is over. */
+        private GpuSums begin(long part) {
+            long before = minutes.newest();
+            if (before != Long.MIN_VALUE && part > before) {
+                GpuSums over = newest();
+                addHour(HOURS.from(Instant.ofEpochMilli(MINUTES.beginMs(before))), sums -> sums.add(over));
             }
-            // from the oldest on, because they follow each other
-            for (long its = Math.max(newestPart - PARTS + 1, Long.MIN_VALUE + 1);
-                    newestPart != Long.MIN_VALUE && its <= Math.min(newestPart, part - PARTS);
-                    its++) {
-                GpuSums old = parts[place(its)];
-                if (old != null) {
-                    before.add(old);
-                    parts[place(its)] = null;
-                }
-            }
-            newestPart = part;
+            int at = minutes.begin(part);
+            return minutes.packed()[at] == 0 ? new GpuSums() : unpacked(at, part);
         }
 
-        private GpuSums at(long part) {
-            if (part <= newestPart - PARTS) {
-                return before;
+        /** What the store knows of a half hour. */
+        void addHour(long part, GpuUse use) {
+            addHour(part, sums -> sums.add(use));
+        }
+
+        private void addHour(long part, Consumer<GpuSums> more) {
+            int at = hours.begin(part);
+            if (at < 0) {
+                return; // older than all that is kept
             }
-            GpuSums sums = parts[place(part)];
-            if (sums == null) {
-                sums = new GpuSums();
-                parts[place(part)] = sums;
+            GpuSums sums = rough(at);
+            more.accept(sums);
+            if (sums.tellsActivity() && hours.width() == GpuSums.ROUGH_WIDTH) {
+                hours.widen(GpuSums.ROUGH_WIDTH_WITH_ACTIVITY);
+                at = hours.begin(part);
             }
-            return sums;
+            sums.packRoughly(hours.packed(), at, (double) HOURS.partMs());
+        }
+
+        private void pack(long part, GpuSums sums) {
+            if (sums.tellsActivity() && minutes.width() == GpuSums.WIDTH) {
+                minutes.widen(GpuSums.WIDTH_WITH_ACTIVITY);
+            }
+            sums.pack(minutes.packed(), minutes.begin(part), MINUTES.beginMs(part));
+        }
+
+        private GpuSums unpacked(int at, long part) {
+            return GpuSums.unpacked(minutes.packed(), at, minutes.width(), MINUTES.beginMs(part));
+        }
+
+        private GpuSums rough(int at) {
+            return hours.packed()[at] == 0
+                    ? new GpuSums()
+                    : GpuSums.unpackedRoughly(hours.packed(), at, hours.width(), (double) HOURS.partMs());
+        }
+
+        private GpuSums newest() {
+            int at = minutes.find(minutes.newest());
+            return at < 0 ? new GpuSums() : unpacked(at, minutes.newest());
         }
 
         GpuUse whole(GpuUse like) {
-            GpuSums sums = new GpuSums();
-            sums.add(before);
-            addParts(sums, Long.MIN_VALUE);
-            return sums.use(like, false);
+            return all.use(like, false);
         }
 
-        GpuUse since(GpuUse like) {
+        /** Since a part began; energy, temperature and errors only of the last hour. */
+        GpuUse since(Parts.Grain grain, GpuUse like) {
             GpuSums sums = new GpuSums();
-            addParts(sums, Math.floorDiv(like.from().toEpochMilli(), PART_MS));
+            if (grain.equals(MINUTES)) {
+                for (long part = MINUTES.from(like.from()); part <= minutes.newest(); part++) {
+                    int at = minutes.find(part);
+                    if (at >= 0) {
+                        sums.add(unpacked(at, part));
+                    }
+                }
+                return sums.use(like, true);
+            }
+            for (long part = HOURS.from(like.from()); part <= hours.newest(); part++) {
+                int at = hours.find(part);
+                if (at >= 0) {
+                    sums.add(rough(at));
+                }
+            }
+            if (minutes.newest() >= MINUTES.from(like.from())) {
+                sums.add(newest());
+            }
+            sums.makeRough(all, like.from().toEpochMilli());
             return sums.use(like, true);
         }
 
         /** Whether what lies before an instant is no longer told apart from what came after it. */
-        boolean hasForgotten(Instant from) {
-            return newestPart != Long.MIN_VALUE && Math.floorDiv(from.toEpochMilli(), PART_MS) <= newestPart - PARTS;
-        }
-
-        private void addParts(GpuSums sums, long from) {
-            for (long part = newestPart - PARTS + 1; newestPart != Long.MIN_VALUE && part <= newestPart; part++) {
-                GpuSums some = part >= from ? parts[place(part)] : null;
-                if (some != null) {
-                    sums.add(some);
-                }
-            }
-        }
-
-        private static int place(long part) {
-            return (int) Math.floorMod(part, (long) PARTS);
-        }
-
-        /** What ends with a part belongs to it. */
-        private static long partOf(long atMs) {
-            return Math.floorDiv(atMs - 1, PART_MS);
+        boolean hasForgotten(Parts.Grain grain, Instant from) {
+            return grain.equals(MINUTES) ? minutes.hasForgotten(from) : hours.hasForgotten(from);
         }
     }
 
@@ -588,9 +662,78 @@ public final class LiveRuns {
                         + due.get(to).run.allocation().nodes().size();
             }
             load(store, due.subList(from, to), now);
+            due.subList(from, to).stream()
+                    .filter(run -> run.cutMs > run.startMs)
+                    .forEach(withoutHours::add);
             from = to;
         }
+        // all of them together, because it takes some questions, for however few
+        if (Duration.between(askedHoursAt, now).abs().compareTo(HOURS_EVERY) >= 0) {
+            askedHoursAt = now;
+            while (!withoutHours.isEmpty() && !Thread.currentThread().isInterrupted()) {
+                List<Followed> some = withoutHours.stream().limit(HOURS_AT_ONCE).toList();
+                loadHours(store, some, now);
+                some.forEach(withoutHours::remove); // not before: what failed is asked again
+            }
+        }
         return due.size();
+    }
+
+    /** What the store knows of a half hour. */
+    private record HalfHour(long part, List<GpuUse> uses, List<JobUse> jobs) {}
+
+    /** Of runs that began long before they were taken up: half hours before the cut. No more comes of these. */
+    private void loadHours(Store store, List<Followed> some, Instant now) throws StoreException {
+        List<Followed> runs;
+        synchronized (this) {
+            // others are taken up anew, or run no longer
+            runs = some.stream()
+                    .filter(run -> run.state == State.WHOLE && run.equals(followed.get(run.run.key())))
+                    .toList();
+        }
+        long first = HOURS.from(now.minus(HOURS.longest()));
+        List<HalfHour> known = new ArrayList<>();
+        for (long part = first; HOURS.beginMs(part) < now.toEpochMilli(); part++) {
+            List<RunSpan> spans = new ArrayList<>();
+            List<RunSpan> onOneNode = new ArrayList<>();
+            for (Followed run : runs) {
+                long fromMs = Math.max(run.startMs, HOURS.beginMs(part));
+                long toMs = Math.min(run.cutMs, HOURS.beginMs(part + 1));
+                if (fromMs < toMs) {
+                    RunSpan span = new RunSpan(run.run, Instant.ofEpochMilli(fromMs), Instant.ofEpochMilli(toMs));
+                    spans.add(span);
+                    if (!run.several) {
+                        onOneNode.add(span);
+                    }
+                }
+            }
+            if (!spans.isEmpty()) {
+                known.add(new HalfHour(part, store.gpuUse(spans, busyAboveRatio, false), store.jobUse(onOneNode)));
+            }
+        }
+        synchronized (this) {
+            known.forEach(this::take);
+            runs.forEach(run -> run.hoursFromMs = Math.max(run.startMs, Math.min(run.cutMs, HOURS.beginMs(first))));
+        }
+    }
+
+    private void take(HalfHour known) {
+        for (GpuUse use : known.uses()) {
+            Followed run = followed.get(use.run());
+            if (run != null && use.allocated().isPresent() && use.samples() > 0) {
+                onGpu(run, use).ifPresent(on -> on.addHour(known.part(), use));
+            }
+        }
+        for (JobUse use : known.jobs()) {
+            Followed run = followed.get(use.run());
+            Map<String, CgroupSums> nodes = run == null ? Map.of() : run.nodes;
+            for (JobUse.OnNode on : use.nodes()) {
+                CgroupSums sums = nodes.get(on.node());
+                if (sums != null) {
+                    sums.addHour(known.part(), on);
+                }
+            }
+        }
     }
 
     @SuppressWarnings("ReferenceEquality") // the store gives the same list as long as nothing has changed
@@ -672,7 +815,7 @@ public final class LiveRuns {
         boolean whole = false;
         try {
             // runs of a node that was silent for days are read from then on, and the others are not
-            long usualMs = now.minus(READ_AGAIN).toEpochMilli() - PART_MS;
+            long usualMs = now.minus(READ_AGAIN).toEpochMilli() - MINUTES.partMs();
             Map<Long, List<Followed>> byCut = new TreeMap<>();
             for (Followed run : runs) {
                 byCut.computeIfAbsent(
@@ -706,7 +849,7 @@ public final class LiveRuns {
             NodeState node = nodes.get(name);
             cut = node == null ? cut : Math.min(cut, node.lastAt().toEpochMilli());
         }
-        return Math.max(run.startMs, Math.floorDiv(cut, PART_MS) * PART_MS);
+        return Math.max(run.startMs, MINUTES.beginMs(MINUTES.from(Instant.ofEpochMilli(cut))));
     }
 
     private void read(Store store, List<Followed> runs, Instant now) throws StoreException {
@@ -837,11 +980,11 @@ public final class LiveRuns {
             whole.add(on == null ? all : on.whole(all));
             Instant from = hourBefore(to);
             if (from.isAfter(run.key().start())) {
-                if (on != null && on.hasForgotten(from)) {
+                if (on != null && on.hasForgotten(MINUTES, from)) {
                     return Optional.empty(); // it came further since the nodes were looked at
                 }
                 GpuUse part = nothing(run, given, device, from, to);
-                hour.add(on == null ? part : on.since(part));
+                hour.add(on == null ? part : on.since(MINUTES, part));
             } else {
                 hour.add(whole.get(whole.size() - 1));
             }
@@ -850,13 +993,14 @@ public final class LiveRuns {
     }
 
     /** The run, if all that it did until an instant is here. */
+    @SuppressWarnings("ReferenceEquality") // mostly it is the same, and there are a hundred thousand
     private @Nullable Followed followed(Run run, Instant now) {
         Followed known = followed.get(run.key());
         return known == null
                         || run.end().isPresent()
                         || known.state != State.WHOLE
                         || known.usesOthers
-                        || !known.its.keySet().equals(uuids(run))
+                        || (known.run != run && !known.its.keySet().equals(uuids(run)))
                         || known.nodes.values().stream().anyMatch(sums -> sums.atMs > now.toEpochMilli())
                 ? null
                 : known;
@@ -882,10 +1026,61 @@ public final class LiveRuns {
         return Optional.of(whole);
     }
 
+    /**
+     * What a run did lately; empty: the store must be asked. As {@link #use}, but readings that came after the end of the
+     * time may be in it.
+     *
+     * @param length as {@link #begin} was asked about it
+     */
+    public synchronized Optional<Lately> since(
+            Run run, Duration length, Instant to, Map<String, NodeState> nodes, Instant now) {
+        Followed known = followed(run, now);
+        Optional<Parts.Grain> cut = grain(length);
+        if (known == null || cut.isEmpty()) {
+            return Optional.empty();
+        }
+        Parts.Grain grain = cut.get();
+        Instant start = run.key().start();
+        Instant begin = grain.begin(length, to);
+        Instant from = begin.isAfter(start) ? begin : start;
+        if ((grain.equals(MINUTES) ? known.cutMs : known.hoursFromMs) > from.toEpochMilli()) {
+            return Optional.empty();
+        }
+        List<GpuUse> gpuUses = new ArrayList<>(run.gpus().size());
+        for (AllocatedGpu given : run.gpus()) {
+            OnGpu on = given.uuid().map(known.its::get).orElse(null);
+            Gpu gpu = given.uuid().map(gpus::get).orElse(null);
+            if ((gpu != null && gpu.newest != null && !gpu.isSeenAt(given.node(), now))
+                    || (on != null && on.hasForgotten(grain, from))) {
+                return Optional.empty();
+            }
+            GpuUse none = nothing(run, given, device(gpu, on), from, to);
+            gpuUses.add(on == null ? none : on.since(grain, none));
+        }
+        if (known.nodes.size() > 1 || known.nodes.values().stream().anyMatch(sums -> sums.hasForgotten(grain, from))) {
+            // what they took at one time is not kept part by part
+            return Optional.of(new Lately(gpuUses, false, Optional.empty()));
+        }
+        Optional<JobUse> job = known.nodes.entrySet().stream()
+                .flatMap(node -> node.getValue().since(node.getKey(), grain, from).stream())
+                .findFirst()
+                .map(on -> new JobUse(
+                        run.key(), 1, on.cpuSeconds(), on.memoryUsedMaxBytes(), on.processesMax(), List.of(on)));
+        return Optional.of(new Lately(gpuUses, true, job));
+    }
+
     private static Optional<GpuDevice> device(@Nullable Gpu gpu, @Nullable OnGpu on) {
         return gpu != null && gpu.newest != null
                 ? Optional.of(gpu.newest.device())
                 : on == null ? Optional.empty() : Optional.ofNullable(on.device);
+    }
+
+    /** The limit of a GPU as it was told last; empty: the store must be asked. NaN: it is not told. */
+    public synchronized OptionalDouble powerLimitWatts(String uuid) {
+        Gpu gpu = gpus.get(uuid);
+        return gpu == null || gpu.newest == null
+                ? OptionalDouble.empty()
+                : OptionalDouble.of(gpu.newest.powerLimitWatts());
     }
 
     /**
@@ -920,7 +1115,7 @@ public final class LiveRuns {
         long stepMs = known.its.values().stream()
                 .mapToLong(on -> Objects.requireNonNull(on.course).stepMs())
                 .max()
-                .orElse(PART_MS);
+                .orElse(MINUTES.partMs());
         long slotMs = stepMs * ((lengthMs + stepMs * most - 1) / (stepMs * most));
         Slots slots = new Slots(run.key().start(), to, Duration.ofMillis(slotMs));
         int count = (int) ((lengthMs + slotMs - 1) / slotMs);

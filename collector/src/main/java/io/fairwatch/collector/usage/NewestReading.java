@@ -49,6 +49,11 @@ final class NewestReading {
         set(first);
     }
 
+    /** NaN: not told. */
+    double powerLimitWatts() {
+        return powerLimit;
+    }
+
     /** Takes the place of the one before. */
     void set(GpuReadingAt next) {
         GpuReading reading = next.reading();

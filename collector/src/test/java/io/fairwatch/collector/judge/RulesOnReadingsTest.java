@@ -29,7 +29,9 @@ import io.fairwatch.collector.store.Notice;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.SlurmView;
 import io.fairwatch.collector.store.Store.StoreException;
+import io.fairwatch.collector.usage.LiveRuns;
 import io.fairwatch.rules.Ladder;
+import io.fairwatch.rules.RuleSet;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -57,6 +59,15 @@ class RulesOnReadingsTest {
     private Instant now = at(605);
     private List<SlurmNode> nodes = List.of(DGX);
     private List<PendingJob> pending = List.of();
+
+    /** Up to so many running jobs are all judged by the store. */
+    int many() {
+        return Integer.MAX_VALUE;
+    }
+
+    Store store() {
+        return store;
+    }
 
     @BeforeEach
     void open(@TempDir Path temporary) throws Exception {
@@ -86,15 +97,27 @@ class RulesOnReadingsTest {
     private Judge judge(String rule, Map<String, Object> more) throws Exception {
         Map<String, Object> settings = new HashMap<>(Map.of("window", "10m", "warm_up", "10m", "hold", "0s"));
         settings.putAll(more);
+        RuleSet rules = Shipped.only(List.of(rule), Map.of(rule, settings));
         return new Judge(
                 store,
-                Shipped.only(List.of(rule), Map.of(rule, settings)),
+                live(),
+                () -> rules,
                 (finding, run, aim) -> Optional.of(List.of(notice(finding))),
                 () -> now,
                 new Judge.Settings(
                         0.01,
                         Duration.ofMinutes(5),
-                        new Ladder(List.of(new Ladder.Step(Ladder.Target.OWNER, Duration.ZERO)))));
+                        new Ladder(List.of(new Ladder.Step(Ladder.Target.OWNER, Duration.ZERO)))),
+                many());
+    }
+
+    /** What is known without asking the store. */
+    private LiveRuns live() throws StoreException {
+        LiveRuns live = new LiveRuns(0.01);
+        if (many() == 0) {
+            live.follow(store, store.liveRuns(), now);
+        }
+        return live;
     }
 
     private static Notice notice(FindingRow finding) {

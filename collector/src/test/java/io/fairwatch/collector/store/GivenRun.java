@@ -13,6 +13,7 @@ import java.util.OptionalLong;
 
 /** A run of which a test says only what matters to it; the rest is an ordinary batch job that began at noon. */
 public final class GivenRun {
+    private boolean interactive;
     private final long jobId;
     private Instant start = Given.NOON;
     private Optional<Instant> end = Optional.empty();
@@ -130,6 +131,12 @@ public final class GivenRun {
         return this;
     }
 
+    /** A shell somebody waits in. */
+    public GivenRun interactive() {
+        interactive = true;
+        return this;
+    }
+
     public Run run() {
         List<String> nodes = gpus.stream().map(AllocatedGpu::node).distinct().toList();
         JobState as = state.orElse(end.isPresent() ? JobState.COMPLETED : JobState.RUNNING);
@@ -138,7 +145,7 @@ public final class GivenRun {
                 ids,
                 owner,
                 "train",
-                false,
+                interactive,
                 start.minusSeconds(60),
                 end,
                 Optional.of(timeLimit),

@@ -22,6 +22,7 @@ import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.Given;
 import io.fairwatch.collector.store.GpuSeries;
 import io.fairwatch.collector.store.GpuUse;
+import io.fairwatch.collector.store.JobUse;
 import io.fairwatch.collector.store.NodeState;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.RunSpan;
@@ -62,11 +63,21 @@ class LiveRunsTest {
             .run();
     private static final Run REQUEUED =
             job(3).from(at(3025)).on(allocated("node-b", 1, "GPU-b1")).run();
+    /** On a product that tells how it worked. */
+    private static final Run HOPPER =
+            job(5).from(at(200)).on(allocated("node-b", 0, "GPU-b0")).run();
+    /** Of which nobody told what it draws. */
+    private static final Run QUIET =
+            job(6).from(at(300)).on(allocated("node-a", 1, "GPU-a1")).run();
+
     private static final Run WITHOUT = job(4).from(at(50)).run();
     private static final List<Run> RUNS = List.of(ONE, WIDE, REQUEUED, WITHOUT);
 
     private final Store store;
     private LiveRuns live = new LiveRuns(BUSY);
+    private int answered;
+    private int unanswered;
+    private boolean told;
 
     LiveRunsTest(@TempDir Path directory) throws StoreException {
         store = DuckDbStore.open(directory.resolve("store"), DuckDbStore.Settings.DEFAULTS);
@@ -235,6 +246,9 @@ class LiveRunsTest {
                                 .findFirst(),
                         use.get().job(),
                         "CPU of " + run.key());
+                for (int minutes : new int[] {10, 60, 120, 240}) {
+                    lately(run, Duration.ofMinutes(minutes), nodes, now);
+                }
                 assertEquals(
                         store
                                 .newestReadings(
@@ -251,6 +265,103 @@ class LiveRunsTest {
             }
         }
         return answered;
+    }
+
+    private void lately(Run run, Duration length, Map<String, NodeState> nodes, Instant now) throws Exception {
+        Instant to = Horizon.of(run, nodes, now);
+        Instant begin = LiveRuns.begin(length, to).orElseThrow();
+        assertTrue(!begin.isAfter(to.minus(length))
+                && begin.isAfter(to.minus(length).minus(Duration.ofMinutes(length.toMinutes() > 65 ? 30 : 10))));
+        Instant from = begin.isAfter(run.key().start()) ? begin : run.key().start();
+        Optional<LiveRuns.Lately> lately = live.since(run, length, to, nodes, now);
+        if (lately.isEmpty()) {
+            unanswered++;
+            return;
+        }
+        answered++;
+        boolean isOnOne = lately.get().tellsJob();
+        assertTrue(!isOnOne || run.allocation().nodes().size() == 1);
+        for (GpuUse use : lately.get().gpus()) {
+            assertEquals(from, use.from());
+            assertEquals(to, use.to());
+            if (isOnOne && length.compareTo(Duration.ofHours(1)) <= 0) {
+                assertSame(asked(run, use), use, length + " of " + run.key());
+            } else if (isOnOne) {
+                assertAlike(asked(run, use), use, length + " of " + run.key());
+            }
+        }
+        if (!isOnOne) {
+            return; // and one of its nodes has told more than the other
+        }
+        Optional<JobUse> job =
+                store.jobUse(List.of(new RunSpan(run, from, to))).stream().findFirst();
+        assertEquals(job.isPresent(), lately.get().job().isPresent(), length + " of " + run.key());
+        if (job.isPresent() && length.compareTo(Duration.ofHours(1)) <= 0) {
+            assertSame(inWindow(job.get()), inWindow(lately.get().job().get()), length + " of " + run.key());
+        } else if (job.isPresent()) {
+            // between half hours of which the store told the counter rose, too
+            JobUse rough = lately.get().job().get();
+            double cpu = job.get().cpuSeconds().orElseThrow();
+            assertEquals(cpu, rough.cpuSeconds().orElseThrow(), 0.02 * cpu);
+            assertEquals(job.get().memoryUsedMaxBytes(), rough.memoryUsedMaxBytes());
+            assertEquals(job.get().processesMax(), rough.processesMax());
+            assertEquals(
+                    job.get().nodes().get(0).samples(), rough.nodes().get(0).samples());
+        }
+    }
+
+    /** Of hours, roughly what rules ask for. */
+    private void assertAlike(GpuUse expected, GpuUse actual, String what) throws Exception {
+        double length = Duration.between(expected.from(), expected.to()).toSeconds();
+        // a reading that two half hours share counts in both where the store told of them
+        assertEquals(expected.samples(), actual.samples(), 10, what);
+        assertEquals(expected.coveredSeconds(), actual.coveredSeconds(), 1e-3 * length, what);
+        assertEquals(expected.busySeconds(), actual.busySeconds(), 1e-3 * length, what);
+        assertEquals(expected.idleSeconds(), actual.idleSeconds(), 1e-3 * length, what);
+        assertAlike(expected.utilizationMeanRatio(), actual.utilizationMeanRatio(), 1e-3, what);
+        assertAlike(expected.utilizationMaxRatio(), actual.utilizationMaxRatio(), 2e-5, what);
+        assertEquals(expected.lastBusyAt(), actual.lastBusyAt(), what);
+        assertEquals(
+                (double) expected.memoryUsedMaxBytes().orElse(-1),
+                (double) actual.memoryUsedMaxBytes().orElse(-1),
+                1e-6 * expected.memoryUsedMaxBytes().orElse(0),
+                what);
+        assertEquals(expected.processesMax(), actual.processesMax(), what);
+        GpuUse.Work work = expected.work();
+        GpuUse.Work rough = actual.work();
+        assertAlike(work.powerMeanWatts(), rough.powerMeanWatts(), 1, what);
+        assertAlike(work.powerMaxWatts(), rough.powerMaxWatts(), 0.1, what);
+        assertAlike(work.memoryUtilizationMeanRatio(), rough.memoryUtilizationMeanRatio(), 0.01, what);
+        told |= work.activity().tensorMeanRatio().isPresent();
+        assertAlike(work.activity().smMeanRatio(), rough.activity().smMeanRatio(), 0.01, what);
+        assertAlike(work.activity().tensorMeanRatio(), rough.activity().tensorMeanRatio(), 0.01, what);
+        assertAlike(work.activity().dramMeanRatio(), rough.activity().dramMeanRatio(), 0.01, what);
+        assertEquals(OptionalDouble.empty(), actual.energyJoules(), "not kept");
+    }
+
+    private static void assertAlike(OptionalDouble expected, OptionalDouble actual, double within, String what) {
+        assertEquals(expected.isPresent(), actual.isPresent(), what);
+        assertEquals(expected.orElse(0), actual.orElse(0), within, what);
+    }
+
+    /** Counters that grow over a run's life are those of all of it. */
+    private static JobUse inWindow(JobUse use) {
+        return new JobUse(
+                use.run(),
+                use.nodesSeen(),
+                use.cpuSeconds(),
+                use.memoryUsedMaxBytes(),
+                use.processesMax(),
+                use.nodes().stream()
+                        .map(node -> new JobUse.OnNode(
+                                node.node(),
+                                node.samples(),
+                                node.cpuSeconds(),
+                                node.memoryUsedMaxBytes(),
+                                node.memoryLimitBytes(),
+                                node.processesMax(),
+                                JobUse.Counters.NOT_KNOWN))
+                        .toList());
     }
 
     private GpuUse asked(Run run, GpuUse like) throws StoreException {
@@ -310,6 +421,7 @@ class LiveRunsTest {
     @DisplayName("what came since a run began adds up to what the store says, at any time")
     void fromTheBeginning(long seed) throws Exception {
         Cluster cluster = new Cluster(seed);
+        int times = 0;
         store.saveRuns(List.of(BEFORE));
         send(cluster.snapshots(-7200, -6960));
         for (int second = -6960; second < 9000; second += 2660) {
@@ -326,7 +438,42 @@ class LiveRunsTest {
                             .filter(run -> run.key().start().isBefore(at(now)))
                             .count(),
                     compared(at(second + 2660)));
+            times++;
         }
+        assertTrue(answered > 16 * times / 2);
+        assertEquals(0, unanswered);
+    }
+
+    @Test
+    @DisplayName("what runs did in their last minutes and hours is what the store says, however long they last")
+    void lately() throws Exception {
+        Cluster cluster = new Cluster(13);
+        List<Run> runs = List.of(ONE, HOPPER, QUIET, WITHOUT);
+        live.follow(store, runs, at(0));
+        for (int second = 0; second < 7 * 4200; second += 4200) {
+            send(cluster.snapshots(second, second + 4200));
+            Instant now = at(second + 4200);
+            Map<String, NodeState> nodes =
+                    store.nodes().stream().collect(Collectors.toMap(NodeState::node, Function.identity()));
+            for (int minutes : new int[] {30, 60, 90, 240}) {
+                for (Run run : runs) {
+                    lately(run, Duration.ofMinutes(minutes), nodes, now);
+                }
+            }
+        }
+        assertTrue(told, "how it worked");
+        assertEquals(0, unanswered);
+        live = new LiveRuns(BUSY);
+        Instant now = at(7 * 4200);
+        live.follow(store, runs, now);
+        Map<String, NodeState> nodes =
+                store.nodes().stream().collect(Collectors.toMap(NodeState::node, Function.identity()));
+        lately(ONE, Duration.ofHours(1), nodes, now);
+        assertEquals(0, unanswered, "an hour is read again after a start");
+        for (Run run : runs) {
+            lately(run, Duration.ofHours(4), nodes, now);
+        }
+        assertEquals(0, unanswered, "the store told of the hours before");
     }
 
     @ParameterizedTest
@@ -538,10 +685,16 @@ class LiveRunsTest {
     }
 
     @Test
-    @DisplayName("the last hour begins at a full quarter")
-    void hour() {
+    @DisplayName(
+            "the last hour begins at full ten minutes, four hours at a full half, and of nine minutes it tells nothing")
+    void begins() {
         assertEquals(at(0), LiveRuns.hourBefore(at(3600)));
-        assertEquals(at(0), LiveRuns.hourBefore(at(4499)));
-        assertEquals(at(900), LiveRuns.hourBefore(at(4500)));
+        assertEquals(at(0), LiveRuns.hourBefore(at(4199)));
+        assertEquals(at(600), LiveRuns.hourBefore(at(4200)));
+        assertEquals(Optional.of(at(600)), LiveRuns.begin(Duration.ofMinutes(30), at(2999)));
+        assertEquals(Optional.of(at(0)), LiveRuns.begin(Duration.ofHours(4), at(4 * 3600 + 1799)));
+        assertEquals(Optional.of(at(1800)), LiveRuns.begin(Duration.ofHours(4), at(4 * 3600 + 1800)));
+        assertEquals(Optional.empty(), LiveRuns.begin(Duration.ofMinutes(9), at(3600)));
+        assertEquals(Optional.empty(), LiveRuns.begin(Duration.ofHours(5), at(3600)));
     }
 }
