@@ -292,7 +292,7 @@ public final class Main implements Callable<Integer> {
         try (commits;
                 SmtpOutbox outbox = new SmtpOutbox(vertx, config.mail().smtp())) {
             Notifier.Recipients recipients = setup.people().recipients(config, store, clock);
-            Notifier notifier = notifier(setup, recipients, rules, store, outbox, clock);
+            Notifier notifier = notifier(setup, recipients, rules, store, runs, outbox, clock);
             NoticePlanner planner = new NoticePlanner(store, recipients, windows(rules), clock);
             Judge.Settings judges = new Judge.Settings(
                     busyAbove, staleAfter, config.escalation().ladder());
@@ -640,6 +640,7 @@ public final class Main implements Callable<Integer> {
             Notifier.Recipients recipients,
             RuleWatch rules,
             Store store,
+            LiveRuns live,
             SmtpOutbox outbox,
             InstantSource clock) {
         CollectorConfig config = setup.config();
@@ -653,7 +654,9 @@ public final class Main implements Callable<Integer> {
                         store,
                         rule -> info(rules.get(), config, enforcement, rule),
                         answers(config, setup.links()),
-                        config.rules().busyAboveRatio()),
+                        config.rules().busyAboveRatio(),
+                        live,
+                        clock),
                 new LetterWriter(
                         new LetterWriter.Site(
                                 config.site().name(),

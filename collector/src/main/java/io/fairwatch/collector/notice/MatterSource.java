@@ -12,8 +12,10 @@ import io.fairwatch.collector.store.Slots;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.RunSpan;
 import io.fairwatch.collector.usage.Horizon;
+import io.fairwatch.collector.usage.LiveRuns;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
@@ -33,6 +35,8 @@ public final class MatterSource {
     private final Function<String, RuleInfo> rules;
     private final Answers answers;
     private final double busyAboveRatio;
+    private final LiveRuns live;
+    private final InstantSource clock;
 
     /** Where owners can answer. */
     @FunctionalInterface
@@ -47,10 +51,26 @@ public final class MatterSource {
      * @param busyAboveRatio a reading counts as busy when its largest sample is above this
      */
     public MatterSource(Store store, Function<String, RuleInfo> rules, Answers answers, double busyAboveRatio) {
+        this(store, rules, answers, busyAboveRatio, new LiveRuns(busyAboveRatio), () -> Instant.EPOCH);
+    }
+
+    /**
+     * @param live what runs did since their start, as far as it knows
+     * @param clock until when it knows
+     */
+    public MatterSource(
+            Store store,
+            Function<String, RuleInfo> rules,
+            Answers answers,
+            double busyAboveRatio,
+            LiveRuns live,
+            InstantSource clock) {
         this.store = store;
         this.rules = rules;
         this.answers = answers;
         this.busyAboveRatio = busyAboveRatio;
+        this.live = live;
+        this.clock = clock;
     }
 
     /** What a letter is about, and what is said when GPUs are not real. */
@@ -69,6 +89,8 @@ public final class MatterSource {
                 store.nodes().stream().collect(Collectors.toMap(NodeState::node, Function.identity()));
         List<RunSpan> recent = new ArrayList<>();
         List<RunSpan> whole = new ArrayList<>();
+        Map<RunKey, List<GpuUse>> everything = new HashMap<>();
+        Map<RunKey, JobUse> jobs = new HashMap<>();
         for (Run run : runs) {
             Instant to = Horizon.of(run, nodes, now);
             Instant lookBack = findings.getOrDefault(run.key(), List.of()).stream()
@@ -78,12 +100,17 @@ public final class MatterSource {
                     .orElse(run.key().start());
             Instant start = run.key().start();
             recent.add(new RunSpan(run, lookBack.isAfter(start) ? lookBack : start, to));
-            whole.add(new RunSpan(run, start, to));
+            Optional<LiveRuns.RunUse> known = live.use(run, nodes, clock.instant());
+            if (known.isPresent()) {
+                everything.put(run.key(), known.get().whole());
+                known.get().job().ifPresent(job -> jobs.put(run.key(), job));
+            } else {
+                whole.add(new RunSpan(run, start, to));
+            }
         }
         Map<RunKey, List<GpuUse>> use = byRun(store.gpuUse(recent, busyAboveRatio));
-        Map<RunKey, List<GpuUse>> everything = byRun(store.gpuUse(whole, busyAboveRatio));
-        Map<RunKey, JobUse> jobs =
-                store.jobUse(whole).stream().collect(Collectors.toMap(JobUse::run, Function.identity()));
+        everything.putAll(byRun(store.gpuUse(whole, busyAboveRatio)));
+        store.jobUse(whole).forEach(job -> jobs.put(job.run(), job));
         List<Matter> matters = new ArrayList<>();
         Map<RunKey, RunSpan> spans = new HashMap<>();
         for (RunSpan span : recent) {

@@ -12,13 +12,17 @@ import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.Store;
+import io.fairwatch.collector.usage.LiveRuns;
+import java.lang.reflect.Proxy;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Function;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -52,18 +56,15 @@ class MatterSourceTest {
                     "End it.",
                     "{}",
                     new FindingRow.Progress(1, 0, Optional.empty()));
-            MatterSource source = new MatterSource(
-                    store,
-                    rule -> new RuleInfo(
-                            Duration.ofMinutes(60),
-                            false,
-                            List.of(
-                                    new RuleInfo.Step(Optional.empty(), Duration.ZERO),
-                                    new RuleInfo.Step(Optional.empty(), Duration.ofHours(4)),
-                                    new RuleInfo.Step(Optional.of("cancel"), Duration.ofHours(2)),
-                                    new RuleInfo.Step(Optional.of("hold"), Duration.ofHours(1)))),
-                    (row, now) -> Optional.empty(),
-                    0.01);
+            Function<String, RuleInfo> rules = rule -> new RuleInfo(
+                    Duration.ofMinutes(60),
+                    false,
+                    List.of(
+                            new RuleInfo.Step(Optional.empty(), Duration.ZERO),
+                            new RuleInfo.Step(Optional.empty(), Duration.ofHours(4)),
+                            new RuleInfo.Step(Optional.of("cancel"), Duration.ofHours(2)),
+                            new RuleInfo.Step(Optional.of("hold"), Duration.ofHours(1))));
+            MatterSource source = new MatterSource(store, rules, (row, now) -> Optional.empty(), 0.01);
             MatterSource.Found found = source.of(List.of(run), Map.of(run.key(), List.of(finding)), at(1440));
             Matter matter = found.matters().get(0);
             assertEquals(1, matter.strips().size());
@@ -76,6 +77,24 @@ class MatterSourceTest {
             assertEquals(
                     List.of(new Matter.Next("cancel", at(1440).plus(Duration.ofHours(6)))),
                     matter.course().next());
+
+            LiveRuns live = new LiveRuns(0.01);
+            live.follow(store, List.of(run), at(1440));
+            List<Integer> asked = new ArrayList<>();
+            Store counting = (Store) Proxy.newProxyInstance(
+                    Store.class.getClassLoader(), new Class<?>[] {Store.class}, (proxy, method, arguments) -> {
+                        if (method.getName().equals("jobUse")) {
+                            asked.add(((Collection<?>) arguments[0]).size());
+                        }
+                        return method.invoke(store, arguments);
+                    });
+            Matter known = new MatterSource(counting, rules, (row, now) -> Optional.empty(), 0.01, live, () -> at(1440))
+                    .of(List.of(run), Map.of(run.key(), List.of(finding)), at(1440))
+                    .matters()
+                    .get(0);
+            assertEquals(List.of(0), asked, "what is in memory is not asked of the store");
+            assertEquals(matter.waste(), known.waste());
+            assertEquals(matter.strips(), known.strips());
         }
     }
 }
