@@ -10,8 +10,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Repeats something that blocks, on a worker thread of its own, never twice at a time: the next round begins a period
- * after the last one began, or failed, or at once when that took longer; or some while later, where a cluster too large for the period
- * shall cost others no more than its share. What a round throws is logged, and the next one comes.
+ * after the last one began, or failed, or at once when that took longer; or some while later, where a cluster too large
+ * for the period shall cost others no more than its share. What a round throws is logged, and the next one comes.
  */
 final class Every {
     private static final Logger LOG = LoggerFactory.getLogger(Every.class);

@@ -211,35 +211,38 @@ final class FactSource {
             if (powerLimits.isEmpty() && rules.names(Rule.Scope.RUNNING_JOB, length, "power_limit_watts")) {
                 powerLimits = powerLimits();
             }
-            // how many worked at one time matters only to who holds several
-            List<RunFacts> several = rules.names(Rule.Scope.RUNNING_JOB, length, "gpus_together_max")
-                    ? running.stream().filter(of -> of.run.gpus().size() > 1).toList()
-                    : List.of();
-            Map<RunKey, Integer> together = new HashMap<>();
-            if (fromMemory) {
-                // GPUs that were busy for longer than all but one of them can be were busy at one time
-                Instant until = clock.instant();
-                several.forEach(of -> {
-                    long ms = Duration.between(from(of, length), until).toMillis();
-                    if (busySeconds(gpus.getOrDefault(of.run.key(), List.of())) * 1000
-                            > (of.run.gpus().size() - 1) * (double) ms) {
-                        together.put(of.run.key(), of.run.gpus().size());
-                    }
-                });
-                several = several.stream()
-                        .filter(of -> !together.containsKey(of.run.key()))
-                        .toList();
-            }
-            together.putAll(store.gpusTogether(spans(several, Optional.of(length)), busyAboveRatio));
             windows.put(
                     length,
                     new Window(
                             gpus,
                             jobs,
-                            together,
+                            rules.names(Rule.Scope.RUNNING_JOB, length, "gpus_together_max")
+                                    ? together(length, gpus)
+                                    : Map.of(),
                             running.stream().anyMatch(of -> cluster.choosesGpus(of.run))
                                     ? gpusSeen(length)
                                     : Map.of()));
+        }
+
+        /** How many worked at one time; that matters only to who holds several. */
+        private Map<RunKey, Integer> together(Duration length, Map<RunKey, List<GpuUse>> gpus) throws StoreException {
+            Map<RunKey, Integer> together = new HashMap<>();
+            List<RunFacts> asked = new ArrayList<>();
+            Instant until = clock.instant();
+            for (RunFacts of : running) {
+                int count = of.run.gpus().size();
+                double seconds = Duration.between(from(of, length), until).toMillis() / 1000.0;
+                // GPUs that were busy for longer than all but one of them can be were busy at one time
+                if (fromMemory
+                        && count > 1
+                        && busySeconds(gpus.getOrDefault(of.run.key(), List.of())) > (count - 1) * seconds) {
+                    together.put(of.run.key(), count);
+                } else if (count > 1) {
+                    asked.add(of);
+                }
+            }
+            together.putAll(store.gpusTogether(spans(asked, Optional.of(length)), busyAboveRatio));
+            return together;
         }
 
         private static double busySeconds(List<GpuUse> gpus) {
