@@ -1,5 +1,6 @@
 package io.fairwatch.collector.notice;
 
+import io.fairwatch.agent.wire.GpuDevice;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.run.Subject;
@@ -84,84 +85,150 @@ public final class MatterSource {
         return rules.apply(rule).window();
     }
 
-    Found of(Collection<Run> runs, Map<RunKey, List<FindingRow>> findings, Instant now) throws Store.StoreException {
+    /** Runs that one letter tells of, and what was found of each. */
+    record Wanted(Collection<Run> runs, Map<RunKey, List<FindingRow>> findings) {}
+
+    /** What a letter says of one run, and the part of it that it shows. */
+    private record Part(RunSpan span, List<FindingRow> findings) {}
+
+    /** GPUs of a run that were asked from one instant on: one run may be in several letters. */
+    private record Since(RunKey run, Instant from) {}
+
+    /** What letters say of runs, in their order: a few questions for all of them. */
+    List<Found> of(List<Wanted> letters, Instant now) throws Store.StoreException {
         Map<String, NodeState> nodes =
                 store.nodes().stream().collect(Collectors.toMap(NodeState::node, Function.identity()));
-        List<RunSpan> recent = new ArrayList<>();
-        List<RunSpan> whole = new ArrayList<>();
-        Map<RunKey, List<GpuUse>> everything = new HashMap<>();
+        List<List<Part>> parts = new ArrayList<>();
+        Map<RunKey, RunSpan> unknown = new LinkedHashMap<>();
+        Map<RunKey, List<GpuUse>> whole = new HashMap<>();
         Map<RunKey, JobUse> jobs = new HashMap<>();
-        for (Run run : runs) {
-            Instant to = Horizon.of(run, nodes, now);
-            Instant lookBack = findings.getOrDefault(run.key(), List.of()).stream()
-                    .map(finding ->
-                            finding.since().minus(rules.apply(finding.rule()).window()))
-                    .min(Comparator.naturalOrder())
-                    .orElse(run.key().start());
-            Instant start = run.key().start();
-            recent.add(new RunSpan(run, lookBack.isAfter(start) ? lookBack : start, to));
-            Optional<LiveRuns.RunUse> known = live.use(run, nodes, clock.instant());
-            if (known.isPresent()) {
-                everything.put(run.key(), known.get().whole());
-                known.get().job().ifPresent(job -> jobs.put(run.key(), job));
-            } else {
-                whole.add(new RunSpan(run, start, to));
+        for (Wanted letter : letters) {
+            List<Part> its = new ArrayList<>();
+            for (Run run : letter.runs) {
+                List<FindingRow> findings = letter.findings.getOrDefault(run.key(), List.of());
+                Instant start = run.key().start();
+                Instant to = Horizon.of(run, nodes, now);
+                Instant lookBack = findings.stream()
+                        .map(finding -> finding.since()
+                                .minus(rules.apply(finding.rule()).window()))
+                        .min(Comparator.naturalOrder())
+                        .orElse(start);
+                its.add(new Part(new RunSpan(run, lookBack.isAfter(start) ? lookBack : start, to), findings));
+                if (!whole.containsKey(run.key()) && !unknown.containsKey(run.key())) {
+                    live.use(run, nodes, clock.instant())
+                            .ifPresentOrElse(
+                                    known -> {
+                                        whole.put(run.key(), known.whole());
+                                        known.job().ifPresent(job -> jobs.put(run.key(), job));
+                                    },
+                                    () -> unknown.put(run.key(), new RunSpan(run, start, to)));
+                }
             }
+            parts.add(its);
         }
-        Map<RunKey, List<GpuUse>> use = byRun(store.gpuUse(recent, busyAboveRatio));
-        everything.putAll(byRun(store.gpuUse(whole, busyAboveRatio)));
-        store.jobUse(whole).forEach(job -> jobs.put(job.run(), job));
-        List<Matter> matters = new ArrayList<>();
-        Map<RunKey, RunSpan> spans = new HashMap<>();
-        for (RunSpan span : recent) {
-            Run run = span.run();
-            spans.put(run.key(), span);
-            matters.add(new Matter(
-                    run,
-                    findings.getOrDefault(run.key(), List.of()),
-                    use.getOrDefault(run.key(), List.of()),
-                    everything.getOrDefault(run.key(), List.of()),
-                    Optional.ofNullable(jobs.get(run.key())),
-                    Map.of(),
-                    course(
-                            findings.getOrDefault(run.key(), List.of()),
-                            findings.getOrDefault(run.key(), List.of()).stream()
-                                    .findFirst()
-                                    .flatMap(finding -> answers.of(finding, now)),
-                            now)));
+        List<RunSpan> recent =
+                parts.stream().flatMap(List::stream).map(Part::span).distinct().toList();
+        Map<Since, List<GpuUse>> use = store.gpuUse(recent, busyAboveRatio, false).stream()
+                .collect(Collectors.groupingBy(one -> new Since(one.run(), one.from())));
+        for (GpuUse one : store.gpuUse(unknown.values(), busyAboveRatio)) {
+            whole.computeIfAbsent(one.run(), first -> new ArrayList<>()).add(one);
         }
-        matters.sort(Comparator.comparing(Matter::waste).reversed());
-        // a query for each run, so only for those that a letter shows
-        for (int i = 0; i < Math.min(matters.size(), LetterWriter.MOST_MATTERS); i++) {
-            Matter one = matters.get(i);
-            matters.set(i, one.with(strips(spans.getOrDefault(one.run().key(), recent.get(0)))));
+        store.jobUse(unknown.values()).forEach(job -> jobs.put(job.run(), job));
+        List<List<Matter>> matters = new ArrayList<>();
+        for (List<Part> its : parts) {
+            matters.add(its.stream()
+                    .map(part -> new Matter(
+                            part.span.run(),
+                            part.findings,
+                            use.getOrDefault(new Since(part.span.run().key(), part.span.from()), List.of()),
+                            whole.getOrDefault(part.span.run().key(), List.of()),
+                            Optional.ofNullable(jobs.get(part.span.run().key())),
+                            Map.of(),
+                            course(
+                                    part.findings,
+                                    part.findings.stream().findFirst().flatMap(finding -> answers.of(finding, now)),
+                                    now)))
+                    .sorted(Comparator.comparing(Matter::waste).reversed())
+                    .toList());
         }
-        Optional<String> simulated = runs.stream()
-                .flatMap(run -> run.allocation().nodes().stream())
+        Map<RunSpan, Map<Matter.Gpu, Strip>> strips = strips(matters.stream()
+                .flatMap(its -> its.stream().limit(LetterWriter.MOST_MATTERS))
+                .filter(matter -> !matter.use().isEmpty())
+                .toList());
+        List<Found> found = new ArrayList<>();
+        for (List<Matter> its : matters) {
+            found.add(new Found(
+                    its.stream()
+                            .map(matter -> matter.use().isEmpty()
+                                    ? matter
+                                    : matter.with(strips.getOrDefault(shown(matter), Map.of())))
+                            .toList(),
+                    simulated(its, nodes)));
+        }
+        return found;
+    }
+
+    private static Optional<String> simulated(List<Matter> matters, Map<String, NodeState> nodes) {
+        return matters.stream()
+                .flatMap(matter -> matter.run().allocation().nodes().stream())
                 .flatMap(name -> Optional.ofNullable(nodes.get(name)).stream())
                 .flatMap(node -> node.simulated().stream())
                 .findFirst();
-        return new Found(matters, simulated);
     }
 
-    private static Map<RunKey, List<GpuUse>> byRun(List<GpuUse> uses) {
-        return uses.stream().collect(Collectors.groupingBy(GpuUse::run));
+    /** The time of a run that a letter shows. */
+    private static RunSpan shown(Matter matter) {
+        GpuUse first = matter.use().get(0);
+        return new RunSpan(matter.run(), first.from(), first.to());
     }
 
-    /** How busy each GPU of a run was, in parts of one length; the last may be shorter. */
-    private Map<Matter.Gpu, Strip> strips(RunSpan span) throws Store.StoreException {
-        Slots slots = Slots.atMost(span.from(), span.to(), Strip.PARTS);
-        long step = slots.length().toMillis();
-        int parts = (int) Math.max(1, (Duration.between(slots.from(), span.to()).toMillis() + step - 1) / step);
+    /** How busy each GPU of each run was, in parts of one length; the last may be shorter. */
+    private Map<RunSpan, Map<Matter.Gpu, Strip>> strips(List<Matter> matters) throws Store.StoreException {
+        Map<RunSpan, List<GpuUse>> given = new LinkedHashMap<>();
+        Map<RunSpan, Map<Matter.Gpu, Strip>> strips = new HashMap<>();
+        for (Matter matter : matters) {
+            RunSpan span = shown(matter);
+            if (matter.use().stream().allMatch(use -> use.allocated().isPresent())) {
+                given.put(span, matter.use());
+            } else if (!strips.containsKey(span)) {
+                strips.put(span, stripsOfGuest(span)); // only while its processes are on them are those the run's
+            }
+        }
+        Map<RunSpan, Slots> asked = new LinkedHashMap<>();
+        given.keySet().forEach(span -> asked.put(span, slots(span)));
+        store.gpuMeans(asked).forEach((span, means) -> {
+            Map<Matter.Gpu, Strip> its = new HashMap<>();
+            for (GpuUse use : given.getOrDefault(span, List.of())) {
+                use.device().map(GpuDevice::uuid).ifPresent(uuid -> {
+                    List<OptionalDouble> parts = means.get(uuid);
+                    if (parts != null) {
+                        its.put(new Matter.Gpu(use.node(), uuid), new Strip(parts));
+                    }
+                });
+            }
+            strips.put(span, its);
+        });
+        return strips;
+    }
+
+    /** Not so short that between two readings a part seems not to have been measured. */
+    private static Slots slots(RunSpan span) {
+        long minutes = Duration.between(span.from(), span.to()).toMinutes();
+        return Slots.atMost(span.from(), span.to(), (int) Math.max(2, Math.min(Strip.PARTS, minutes)));
+    }
+
+    /** The same of a run that used GPUs that it was not given. */
+    private Map<Matter.Gpu, Strip> stripsOfGuest(RunSpan span) throws Store.StoreException {
+        Slots slots = slots(span);
         Map<Matter.Gpu, Strip> strips = new HashMap<>();
         for (GpuSeries series : store.gpuSeries(span, slots)) {
             if (series.device().isEmpty()) {
                 continue;
             }
-            List<OptionalDouble> means = new ArrayList<>(Collections.nCopies(parts, OptionalDouble.empty()));
+            List<OptionalDouble> means = new ArrayList<>(Collections.nCopies(slots.count(), OptionalDouble.empty()));
             for (GpuSeries.Point point : series.points()) {
-                long part = Duration.between(slots.from(), point.from()).toMillis() / step;
-                if (part >= 0 && part < parts) {
+                long part = Duration.between(slots.from(), point.from()).dividedBy(slots.length());
+                if (part >= 0 && part < means.size()) {
                     means.set((int) part, point.utilizationMeanRatio());
                 }
             }

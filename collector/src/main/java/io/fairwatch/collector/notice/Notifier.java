@@ -141,6 +141,12 @@ public final class Notifier {
         static final Round NOTHING = new Round(0, 0, 0, 0, 0, 0);
     }
 
+    /** People who are judged must not wait for letters to others. */
+    private static final Duration LONGEST_ROUND = Duration.ofMinutes(1);
+
+    /** Letters of which is asked together what they tell. */
+    private static final int TOGETHER = 200;
+
     private final Store store;
     private final Outbox outbox;
     private final Recipients recipients;
@@ -278,8 +284,8 @@ public final class Notifier {
     }
 
     /**
-     * Deals with every notice that is due: the person with the oldest first, all that is due to one in one mail. While one
-     * call runs, another does nothing.
+     * Deals with every notice that is due: the person with the oldest first, all that is due to one in one mail. After a
+     * minute the rest waits for the next call. While one call runs, another does nothing.
      *
      * @throws Store.StoreException if the store fails; what was not written down was not sent, or is never sent again
      */
@@ -288,6 +294,7 @@ public final class Notifier {
             return Round.NOTHING;
         }
         try {
+            Instant began = clock.instant();
             Tally tally = new Tally();
             tally.unconfirmed += markLost();
             endRehearsals();
@@ -314,19 +321,41 @@ public final class Notifier {
                 }
             }
             mails.keySet().retainAll(due); // with the first that is due go those that were put off
-            Map<String, Integer> sentToday = mails.isEmpty() ? new HashMap<>() : sentToday();
-            for (Map.Entry<Envelope, List<Due>> mail : mails.entrySet()) {
-                boolean goOn = mail.getKey().channel() == Channel.WEBHOOK
-                        ? callWebhook(mail.getValue(), tally)
-                        : deliver(mail.getKey(), mail.getValue(), sentToday, tally);
-                if (!goOn) {
-                    break;
-                }
-            }
+            send(mails, began.plus(LONGEST_ROUND), tally);
             return tally.round();
         } finally {
             oneAtATime.unlock();
         }
+    }
+
+    /** Letters of one recipient and topic each, in this order, some at a time so that what they tell is asked together. */
+    private void send(Map<Envelope, List<Due>> mails, Instant until, Tally tally) throws Store.StoreException {
+        Map<String, Integer> sentToday = mails.isEmpty() ? new HashMap<>() : sentToday();
+        List<Addressed> next = new ArrayList<>();
+        for (Map.Entry<Envelope, List<Due>> mail : mails.entrySet()) {
+            if (isOver(until)) {
+                return;
+            }
+            if (mail.getKey().channel() == Channel.WEBHOOK) {
+                if (!callWebhook(mail.getValue(), tally)) {
+                    return;
+                }
+                continue;
+            }
+            address(mail.getKey(), mail.getValue(), sentToday, tally).ifPresent(next::add);
+            if (next.size() == TOGETHER) {
+                if (!deliver(next, until, sentToday, tally)) {
+                    return;
+                }
+                next.clear();
+            }
+        }
+        deliver(next, until, sentToday, tally);
+    }
+
+    /** Whether the rest must wait for the next round: what was found may be over by then, and is looked at again. */
+    private boolean isOver(Instant until) {
+        return Thread.currentThread().isInterrupted() || clock.instant().isAfter(until);
     }
 
     /** Whether staff hear nothing because mails to them come back; all may read it, so it names nobody. */
@@ -364,24 +393,31 @@ public final class Notifier {
         return count;
     }
 
-    /** Deals with what is due to one person; false: the others would fare no better now. */
-    private boolean deliver(Envelope envelope, List<Due> all, Map<String, Integer> sentToday, Tally tally)
+    /** What one person is told now, and how to reach them. */
+    private record Addressed(Envelope envelope, Person person, List<Due> due) {
+        boolean isNews() {
+            return envelope.topic() != Topic.FINDING;
+        }
+    }
+
+    /** Empty: nothing is told now, and what became of it is written down. */
+    private Optional<Addressed> address(Envelope envelope, List<Due> all, Map<String, Integer> sentToday, Tally tally)
             throws Store.StoreException {
         Instant now = clock.instant();
         boolean news = envelope.topic() != Topic.FINDING;
         if (!news && settings.quiet.isQuiet(now)) {
-            return true;
+            return Optional.empty();
         }
         Directory.Answer answer = envelope.channel() == Channel.STAFF
                 ? new Directory.Answer.Found(Person.at(envelope.recipient()))
                 : recipients.directory.of(envelope.recipient());
         if (answer instanceof Directory.Answer.Away away) {
             postpone(notices(all), away.why(), tally);
-            return true;
+            return Optional.empty();
         }
         if (answer instanceof Directory.Answer.None none) {
             refuse(notices(all), none.why(), tally);
-            return true;
+            return Optional.empty();
         }
         Person person = ((Directory.Answer.Found) answer).person();
         boolean weekly = settings.quiet.isWeeklyDay(now);
@@ -391,45 +427,87 @@ public final class Notifier {
         Optional<String> dead = returned.why(settings.redirectAllTo.orElse(person.address()));
         if (dead.isPresent()) {
             refuse(notices(due), dead.get(), tally);
+            return Optional.empty();
+        }
+        Addressed addressed = new Addressed(envelope, person, due);
+        return due.isEmpty() || hadEnough(addressed, sentToday) ? Optional.empty() : Optional.of(addressed);
+    }
+
+    /** Whether it waits for tomorrow. */
+    private boolean hadEnough(Addressed one, Map<String, Integer> sentToday) {
+        return !one.isNews() && sentToday.getOrDefault(one.envelope.recipient(), 0) >= settings.mostPerDay;
+    }
+
+    /** Writes letters and sends them; false: the others would fare no better now. */
+    private boolean deliver(List<Addressed> letters, Instant until, Map<String, Integer> sentToday, Tally tally)
+            throws Store.StoreException {
+        if (letters.isEmpty()) {
             return true;
         }
-        if (due.isEmpty() || (!news && sentToday.getOrDefault(envelope.recipient(), 0) >= settings.mostPerDay)) {
-            return true; // it waits for its day, or for tomorrow
-        }
-        Written written;
+        Instant now = clock.instant();
+        List<MatterSource.Found> found;
         try {
-            written = letter(envelope, person, due);
+            found = matters.of(letters.stream().map(Notifier::wanted).toList(), now);
         } catch (RuntimeException broken) {
-            LOG.error("letter could not be written about={}", subjects(due), broken);
-            postpone(notices(due), "the letter could not be written: " + broken, tally);
+            if (letters.size() == 1) {
+                unwritten(letters.get(0), broken, tally);
+                return true;
+            }
+            for (Addressed one : letters) { // one of them; the others are written all the same
+                if (!deliver(List.of(one), until, sentToday, tally)) {
+                    return false;
+                }
+            }
             return true;
         }
-        if (settings.mode == Mode.RECORD) {
-            rehearse(written.due(), Optional.of(person.address()), tally);
-            sentToday.merge(envelope.recipient(), 1, Integer::sum);
-            return true;
+        for (int i = 0; i < letters.size(); i++) {
+            Addressed one = letters.get(i);
+            if (isOver(until)) {
+                return false;
+            }
+            if (hadEnough(one, sentToday)) { // one before told them enough
+                continue;
+            }
+            Written written;
+            try {
+                written = letter(one, found.get(i), now);
+            } catch (RuntimeException broken) {
+                unwritten(one, broken, tally);
+                continue;
+            }
+            if (settings.mode == Mode.RECORD) {
+                rehearse(written.due(), Optional.of(one.person.address()), tally);
+                sentToday.merge(one.envelope.recipient(), 1, Integer::sum);
+            } else if (!handOver(one, written, sentToday, tally)) {
+                return false;
+            }
         }
-        return handOver(envelope, written.due(), person.address(), written.letter(), sentToday, tally);
+        return true;
+    }
+
+    private void unwritten(Addressed one, RuntimeException broken, Tally tally) throws Store.StoreException {
+        LOG.error("letter could not be written about={}", subjects(one.due), broken);
+        postpone(notices(one.due), "the letter could not be written: " + broken, tally);
+    }
+
+    private static MatterSource.Wanted wanted(Addressed one) {
+        Map<RunKey, List<FindingRow>> byRun = new LinkedHashMap<>();
+        Map<RunKey, Run> runs = new LinkedHashMap<>();
+        for (Due due : one.due) {
+            due.run().ifPresent(run -> {
+                byRun.computeIfAbsent(run.key(), key -> new ArrayList<>()).add(due.finding());
+                runs.put(run.key(), run);
+            });
+        }
+        return new MatterSource.Wanted(runs.values(), byRun);
     }
 
     /** A letter, and what it is about with what it says will be done. */
     private record Written(Letter letter, List<Due> due) {}
 
-    private Written letter(Envelope envelope, Person person, List<Due> due) throws Store.StoreException {
-        Instant now = clock.instant();
-        Map<RunKey, List<FindingRow>> byRun = new LinkedHashMap<>();
-        Map<RunKey, Run> runs = new LinkedHashMap<>();
-        List<Matter.Other> others = new ArrayList<>();
-        for (Due one : due) {
-            if (one.run().isEmpty()) {
-                others.add(matters.other(one.finding(), now));
-                continue;
-            }
-            Run run = one.run().get();
-            byRun.computeIfAbsent(run.key(), key -> new ArrayList<>()).add(one.finding());
-            runs.put(run.key(), run);
-        }
-        Notice first = due.get(0).notice();
+    private Written letter(Addressed one, MatterSource.Found found, Instant now) {
+        Envelope envelope = one.envelope;
+        Notice first = one.due.get(0).notice();
         Optional<LetterWriter.News> news =
                 switch (envelope.topic()) {
                     case FINDING, ANNOUNCED -> Optional.empty();
@@ -438,17 +516,19 @@ public final class Notifier {
                     case DONE -> Optional.of(new LetterWriter.News.Done(first.detail(), first.createdAt()));
                     case ANSWERED -> Optional.of(new LetterWriter.News.Answered(first.detail()));
                 };
-        MatterSource.Found found = matters.of(runs.values(), byRun, now);
         LetterWriter.Order order = new LetterWriter.Order(
                 switch (envelope.channel()) {
                     case OWNER -> LetterWriter.Audience.OWNER;
                     case COORDINATOR -> LetterWriter.Audience.COORDINATOR;
                     case STAFF, WEBHOOK, SLURM -> LetterWriter.Audience.STAFF;
                 },
-                person,
+                one.person,
                 envelope.recipient(),
                 found.matters(),
-                others,
+                one.due.stream()
+                        .filter(due -> due.run().isEmpty())
+                        .map(due -> matters.other(due.finding(), now))
+                        .toList(),
                 news,
                 found.simulated(),
                 now);
@@ -456,8 +536,8 @@ public final class Notifier {
         boolean announces = envelope.channel() == Channel.OWNER && news.isEmpty() && settings.redirectAllTo.isEmpty();
         return new Written(
                 writer.write(order),
-                due.stream()
-                        .map(one -> announces && told.contains(one.notice().subject()) ? announcing(one, now) : one)
+                one.due.stream()
+                        .map(due -> announces && told.contains(due.notice().subject()) ? announcing(due, now) : due)
                         .toList());
     }
 
@@ -470,35 +550,32 @@ public final class Notifier {
                 one.finding());
     }
 
-    private boolean handOver(
-            Envelope envelope,
-            List<Due> due,
-            String address,
-            Letter letter,
-            Map<String, Integer> sentToday,
-            Tally tally)
+    private boolean handOver(Addressed one, Written written, Map<String, Integer> sentToday, Tally tally)
             throws Store.StoreException {
+        String address = one.person.address();
         String to = settings.redirectAllTo.orElse(address);
-        String mail = mailOf(due);
-        List<Notice> going = notices(due).stream()
-                .map(one -> one.in(Optional.of(mail), Optional.of(to)))
+        String mail = mailOf(written.due);
+        List<Notice> going = notices(written.due).stream()
+                .map(notice -> notice.in(Optional.of(mail), Optional.of(to)))
                 .toList();
         List<Notice> sending = going.stream()
-                .map(one -> changed(one, State.SENDING, one.attempts() + 1, rehearsed(one) + one.detail()))
+                .map(notice ->
+                        changed(notice, State.SENDING, notice.attempts() + 1, rehearsed(notice) + notice.detail()))
                 .toList();
         // from here on it is never sent a second time, whatever dies
         store.saveFindings(List.of(), sending);
+        Letter letter = written.letter;
         Outbox.Outcome outcome = outbox.send(new Outbox.Mail(
                 mail, to, clock.instant(), settings.redirectAllTo.isPresent() ? letter.rehearsedFor(address) : letter));
         if (outcome instanceof Outbox.Outcome.Delivered) {
             delivered(sending, outcome.detail());
-            sentToday.merge(envelope.recipient(), 1, Integer::sum);
+            sentToday.merge(one.envelope.recipient(), 1, Integer::sum);
             tally.delivered += sending.size();
         } else if (outcome instanceof Outbox.Outcome.Refused) {
             refuse(sending, outcome.detail(), tally);
         } else if (outcome instanceof Outbox.Outcome.Unknown) {
             unconfirmed(sending, outcome.detail(), tally);
-            sentToday.merge(envelope.recipient(), 1, Integer::sum);
+            sentToday.merge(one.envelope.recipient(), 1, Integer::sum);
             return false; // a server that is too slow for one is too slow for all, and each would lose its only mail
         } else if (outcome instanceof Outbox.Outcome.TryAgain again) {
             postpone(going, again.detail(), tally);

@@ -27,6 +27,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.Properties;
 import java.util.Set;
 import java.util.UUID;
@@ -624,6 +625,11 @@ public final class DuckDbStore implements Store {
     @Override
     public List<GpuSeries> gpuSeries(RunSpan span, Slots slots) throws StoreException {
         return read("gpuSeries", (session, where) -> SeriesQueries.ofRun(session, where, span, slots));
+    }
+
+    @Override
+    public Map<RunSpan, Map<String, List<OptionalDouble>>> gpuMeans(Map<RunSpan, Slots> asked) throws StoreException {
+        return read("gpuMeans", (session, where) -> SeriesQueries.means(session, where, asked));
     }
 
     @Override

@@ -2,6 +2,7 @@ package io.fairwatch.collector.store;
 
 import io.fairwatch.agent.wire.GpuDevice;
 import io.fairwatch.collector.run.AllocatedGpu;
+import io.fairwatch.collector.store.Asked.Column;
 import io.fairwatch.collector.store.Sources.Interval;
 import io.fairwatch.collector.store.Spans.Cut;
 import io.fairwatch.collector.store.Store.RunSpan;
@@ -9,14 +10,17 @@ import java.sql.SQLException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /**
  * Readings slot by slot, made small where they lie. Immutable; every method works within the given session. Slots of five
@@ -47,16 +51,28 @@ final class SeriesQueries {
               max(memory_max), max(processes_max)
             FROM part GROUP BY node, slot ORDER BY node, slot""";
 
+    private static final List<Column> CUT_COLUMNS =
+            List.of(new Column("no", "INTEGER"), new Column("from_ms", "BIGINT"), new Column("slot_ms", "BIGINT"));
+
     private SeriesQueries() {}
+
+    /** Whether each slot holds whole roll-ups. */
+    private static boolean holdsRollups(Slots slots) {
+        return slots.length().toMillis() % Rollups.LENGTH_MS == 0
+                && slots.from().toEpochMilli() % Rollups.LENGTH_MS == 0;
+    }
 
     /** A part of time that is asked, cut as a span is. */
     private record Part(Slots slots, Cut cut) {
         static Part of(Slots slots, long fromMs, long toMs, Sources sources, String table) {
-            boolean may = slots.length().toMillis() % Rollups.LENGTH_MS == 0
-                    && slots.from().toEpochMilli() % Rollups.LENGTH_MS == 0;
             return new Part(
                     slots,
-                    Cut.of(fromMs, Math.max(fromMs, toMs), sources.keptFromMs(table), sources.sealedUntilMs(), may));
+                    Cut.of(
+                            fromMs,
+                            Math.max(fromMs, toMs),
+                            sources.keptFromMs(table),
+                            sources.sealedUntilMs(),
+                            holdsRollups(slots)));
         }
 
         List<Interval> readings() {
@@ -150,6 +166,67 @@ final class SeriesQueries {
             series.add(new GpuSeries(read.node(), Optional.empty(), Optional.of(device), read.points()));
         });
         return series;
+    }
+
+    static Map<RunSpan, Map<String, List<OptionalDouble>>> means(
+            Session session, Sources sources, Map<RunSpan, Slots> wanted) throws SQLException {
+        List<RunSpan> list = new ArrayList<>();
+        List<List<Object>> cuts = new ArrayList<>();
+        wanted.forEach((span, slots) -> {
+            cuts.add(List.of(list.size(), ms(slots.from()), slots.length().toMillis()));
+            list.add(span);
+        });
+        Spans spans = Spans.of(list, sources, sources.keptFromMs("gpu_reading"), span -> {
+            Slots slots = wanted.get(span);
+            return slots != null && holdsRollups(slots);
+        });
+        List<Set<String>> given = spans.given();
+        Map<RunSpan, Map<String, List<OptionalDouble>>> means = new LinkedHashMap<>();
+        wanted.forEach((span, slots) -> {
+            Map<String, List<OptionalDouble>> its = new HashMap<>();
+            for (String uuid : given.get(means.size())) {
+                its.put(uuid, new ArrayList<>(Collections.nCopies(slots.count(), OptionalDouble.empty())));
+            }
+            means.put(span, its);
+        });
+        Set<String> uuids = given.stream().flatMap(Set::stream).collect(Collectors.toSet());
+        if (uuids.isEmpty()) {
+            return means;
+        }
+        List<Asked> asked = List.of(
+                spans.asked(session),
+                UseQueries.gpus(session, "span_gpu", given),
+                Asked.of(session, "cut", CUT_COLUMNS, cuts));
+        Sql sql = new Sql()
+                .with(asked)
+                .add("item AS (SELECT s.no, r.uuid, r.at_ms - 1 - c.from_ms AS past_ms, c.slot_ms,")
+                .add(" r.period_ms AS measured_ms, r.utilization_mean * r.period_ms AS used_ms FROM ")
+                .add(sources.of("gpu_reading", spans.readings()))
+                .add(" r JOIN span_gpu g ON g.uuid = r.uuid")
+                .add(" JOIN span s ON s.no = g.no AND r.at_ms > s.from_ms AND r.at_ms <= s.to_ms")
+                .add(" JOIN cut c ON c.no = s.no")
+                .add(" WHERE r.at_ms > ? AND r.at_ms <= ?", spans.earliest(), spans.latest())
+                .among("r.uuid", uuids)
+                .add(" AND r.utilization_mean IS NOT NULL" + UseQueries.NOT_ROLLED);
+        if (spans.isRolled()) {
+            sql.add(
+                            " UNION ALL SELECT s.no, r.uuid, r.at_ms - 1 - c.from_ms, c.slot_ms, r.measured_ms, r.used_ms FROM ")
+                    .add(sources.of("gpu_5m", spans.rollups()))
+                    .add(" r JOIN span_gpu g ON g.uuid = r.uuid JOIN span s ON s.no = g.no" + UseQueries.ROLLED)
+                    .add(" JOIN cut c ON c.no = s.no WHERE r.measured_ms > 0 AND r.at_ms <= s.to_ms")
+                    .add(" AND r.at_ms - " + Rollups.LENGTH_MS + " >= s.from_ms")
+                    .among("r.uuid", uuids);
+        }
+        sql.add(") SELECT no, uuid, CAST((past_ms - past_ms % slot_ms) / slot_ms AS INTEGER) AS slot,")
+                .add(" sum(used_ms) / sum(measured_ms) FROM item GROUP BY no, uuid, slot")
+                .query(session, cells -> {
+                    List<OptionalDouble> its = means.getOrDefault(list.get(cells.integer()), Map.of())
+                            .getOrDefault(cells.sharedText(), List.of());
+                    int slot = cells.integer();
+                    OptionalDouble mean = cells.maybeReal();
+                    return slot >= 0 && slot < its.size() && its.set(slot, mean).isEmpty();
+                });
+        return means;
     }
 
     /** What was read of one GPU. */

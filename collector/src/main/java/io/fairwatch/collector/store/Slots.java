@@ -43,6 +43,12 @@ public record Slots(Instant from, Instant to, Duration length) {
         return new Slots(from.minusMillis(early), to, step);
     }
 
+    /** How many there are, at least one. */
+    public int count() {
+        long step = length.toMillis();
+        return (int) Math.max(1, (Duration.between(from, to).toMillis() + step - 1) / step);
+    }
+
     private static Duration whole(long lengthMs, int slots, Duration unit) {
         long unitMs = unit.toMillis();
         return Duration.ofMillis(Math.max(1, (lengthMs + slots * unitMs - 1) / (slots * unitMs)) * unitMs);

@@ -13,6 +13,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -73,6 +74,11 @@ final class Spans {
     }
 
     static Spans of(List<RunSpan> spans, Sources sources, long keptFromMs, boolean may) {
+        return of(spans, sources, keptFromMs, span -> may);
+    }
+
+    /** @param may for which spans roll-ups may stand for readings that are kept */
+    static Spans of(List<RunSpan> spans, Sources sources, long keptFromMs, Predicate<RunSpan> may) {
         return new Spans(
                 spans,
                 spans.stream()
@@ -81,7 +87,7 @@ final class Spans {
                                 span.to().toEpochMilli(),
                                 keptFromMs,
                                 sources.sealedUntilMs(),
-                                may))
+                                may.test(span)))
                         .toList());
     }
 

@@ -13,6 +13,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 
@@ -200,6 +201,14 @@ public interface Store extends AutoCloseable {
      * without. Only readings that end within the run's own span count, so that the next owner's are left out.
      */
     List<GpuSeries> gpuSeries(RunSpan span, Slots slots) throws StoreException;
+
+    /**
+     * How busy the GPUs were that runs were given, each span in its own slots. A set-wise query, for drawings of many runs.
+     *
+     * @param asked which part of which run, and its slots
+     * @return for each span by UUID the mean utilisation of each slot, ratio 0..1, absent where it was not measured
+     */
+    Map<RunSpan, Map<String, List<OptionalDouble>>> gpuMeans(Map<RunSpan, Slots> asked) throws StoreException;
 
     /** What some GPUs did, slot by slot, whoever had them; GPUs that were never reported are left out. */
     List<GpuSeries> gpuSeries(Collection<String> uuids, Slots slots) throws StoreException;

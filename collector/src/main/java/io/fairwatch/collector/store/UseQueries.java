@@ -48,10 +48,9 @@ final class UseQueries {
             + " AND r.power_watts IS NULL AND r.temperature_celsius IS NULL AND r.process_count IS NULL)";
 
     /** Outside the part of the span that roll-ups answer; rows that are not sealed are in no roll-up. */
-    private static final String NOT_ROLLED =
-            " AND NOT (r.sealed AND r.at_ms > s.roll_from_ms AND r.at_ms <= s.roll_to_ms)";
+    static final String NOT_ROLLED = " AND NOT (r.sealed AND r.at_ms > s.roll_from_ms AND r.at_ms <= s.roll_to_ms)";
 
-    private static final String ROLLED = " AND r.at_ms > s.roll_from_ms AND r.at_ms <= s.roll_to_ms";
+    static final String ROLLED = " AND r.at_ms > s.roll_from_ms AND r.at_ms <= s.roll_to_ms";
 
     /** How much of the five minutes lies in the span: all of them, but at its ends where no readings are left. */
     private static final String SHARE_OF_TIME = "(LEAST(r.at_ms, s.to_ms) - GREATEST(r.at_ms - " + Rollups.LENGTH_MS
@@ -505,7 +504,7 @@ final class UseQueries {
         return used;
     }
 
-    private static Asked gpus(Session session, String name, List<Set<String>> pairs) throws SQLException {
+    static Asked gpus(Session session, String name, List<Set<String>> pairs) throws SQLException {
         List<List<Object>> rows = new ArrayList<>();
         for (int no = 0; no < pairs.size(); no++) {
             for (String uuid : pairs.get(no)) {

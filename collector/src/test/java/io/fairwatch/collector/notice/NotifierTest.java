@@ -55,7 +55,7 @@ class NotifierTest {
         return new Notice.Aim(step, Notice.Channel.OWNER, Notice.Topic.FINDING, Samples.USER);
     }
 
-    private final MemoryStore store = new MemoryStore(Samples::uses);
+    private MemoryStore store = new MemoryStore(Samples::uses);
     private final List<String> posted = new ArrayList<>();
     private final AtomicInteger links = new AtomicInteger();
     private boolean answers;
@@ -902,6 +902,52 @@ class NotifierTest {
         found(Samples.run(83550, "bob", "b"));
         assertEquals(new Notifier.Round(0, 0, 0, 1, 0, 0), notifier.deliverDue());
         assertEquals(1, sent.size());
+    }
+
+    @Test
+    @DisplayName(
+            "after a minute the rest waits for the next round, so that judging goes on; nobody is left out or told twice")
+    void longRound() throws Exception {
+        Notifier notifier = notifier(ON);
+        for (int i = 0; i < 5; i++) {
+            found(Samples.run(83550 + i, "user" + i, "x"));
+        }
+        server = mail -> {
+            now = now.plusSeconds(25);
+            return new Outbox.Outcome.Delivered("250 taken");
+        };
+        assertEquals(3, notifier.deliverDue().delivered());
+        assertEquals(2, notifier.deliverDue().delivered());
+        assertEquals(0, notifier.deliverDue().delivered());
+        assertEquals(
+                List.of(
+                        "user0@example.org",
+                        "user1@example.org",
+                        "user2@example.org",
+                        "user3@example.org",
+                        "user4@example.org"),
+                sent.stream().map(Outbox.Mail::to).sorted().toList());
+    }
+
+    @Test
+    @DisplayName("a letter whose facts are broken is put off by itself, and the others go out")
+    void brokenFacts() throws Exception {
+        store = new MemoryStore(of -> {
+            if (of.key().jobId() == 83551) {
+                throw new IllegalStateException("a row that nobody can read");
+            }
+            return Samples.uses(of);
+        });
+        Notifier notifier = notifier(ON);
+        for (int i = 0; i < 3; i++) {
+            found(Samples.run(83550 + i, "user" + i, "x"));
+        }
+        Notifier.Round round = notifier.deliverDue();
+        assertEquals(2, round.delivered());
+        assertEquals(1, round.postponed());
+        assertEquals(
+                List.of("user0@example.org", "user2@example.org"),
+                sent.stream().map(Outbox.Mail::to).sorted().toList());
     }
 
     @Test

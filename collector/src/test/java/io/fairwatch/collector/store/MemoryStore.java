@@ -13,6 +13,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Predicate;
@@ -349,7 +350,31 @@ public final class MemoryStore implements Store {
 
     @Override
     public List<GpuUse> gpuUse(Collection<RunSpan> spans, double busyAboveRatio, boolean energy) {
-        return spans.stream().flatMap(span -> uses.apply(span.run()).stream()).toList();
+        return spans.stream()
+                .flatMap(span -> uses.apply(span.run()).stream().map(use -> within(use, span)))
+                .toList();
+    }
+
+    private static GpuUse within(GpuUse use, RunSpan span) {
+        return new GpuUse(
+                use.run(),
+                use.node(),
+                use.allocated(),
+                use.device(),
+                span.from(),
+                span.to(),
+                use.samples(),
+                use.coveredSeconds(),
+                use.busySeconds(),
+                use.idleSeconds(),
+                use.utilizationMeanRatio(),
+                use.utilizationMaxRatio(),
+                use.lastBusyAt(),
+                use.memoryUsedMaxBytes(),
+                use.processesMax(),
+                use.energyJoules(),
+                use.work(),
+                use.share());
     }
 
     @Override
@@ -405,6 +430,11 @@ public final class MemoryStore implements Store {
     @Override
     public List<GpuSeries> gpuSeries(RunSpan span, Slots slots) {
         return List.of();
+    }
+
+    @Override
+    public Map<RunSpan, Map<String, List<OptionalDouble>>> gpuMeans(Map<RunSpan, Slots> asked) {
+        return Map.of();
     }
 
     @Override

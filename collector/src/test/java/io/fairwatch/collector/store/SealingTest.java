@@ -12,6 +12,7 @@ import static io.fairwatch.collector.store.Given.snapshot;
 import static io.fairwatch.collector.store.Given.using;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -30,11 +31,13 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.Random;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -132,6 +135,7 @@ class SealingTest {
         List<JobUse> expectedJob;
         List<GpuSeries> expectedSeries;
         List<JobSeries> expectedJobSeries;
+        Map<String, List<OptionalDouble>> expectedMeans;
         RunSpan span = new RunSpan(RUN, from, to);
         try (DuckDbStore store = DuckDbStore.open(directory.resolve("readings"), SETTINGS)) {
             store.append(snapshots);
@@ -139,6 +143,13 @@ class SealingTest {
             expectedJob = store.jobUse(List.of(span));
             expectedSeries = store.gpuSeries(span, slots);
             expectedJobSeries = store.jobSeries(span, slots);
+            expectedMeans =
+                    Objects.requireNonNull(store.gpuMeans(Map.of(span, slots)).get(span));
+            assertEquals(
+                    expectedSeries.get(0).points().stream()
+                            .map(GpuSeries.Point::utilizationMeanRatio)
+                            .toList(),
+                    expectedMeans.values().iterator().next());
         }
         try (DuckDbStore store = DuckDbStore.open(directory.resolve("sealed"), SETTINGS)) {
             store.append(snapshots);
@@ -148,6 +159,7 @@ class SealingTest {
             assertEquals(
                     expectedSeries.get(0).points().size(),
                     store.gpuSeries(span, slots).get(0).points().size());
+            assertSameMeans(expectedMeans, store.gpuMeans(Map.of(span, slots)).get(span), 1e-9);
             for (int i = 0; i < expectedSeries.get(0).points().size(); i++) {
                 GpuSeries.Point point = expectedSeries.get(0).points().get(i);
                 GpuSeries.Point rolled =
@@ -169,8 +181,33 @@ class SealingTest {
             assertEquals(List.of(), files(directory.resolve("sealed"), "gpu_reading"), "the day is forgotten");
             assertSame(expected, gpuUse(store, from, to), 0.03, "readings are gone");
             assertSameJob(expectedJob, store.jobUse(List.of(span)), 0.03, "readings are gone");
-            assertEquals(expectedSeries.size(), store.gpuSeries(span, slots).size());
+            List<GpuSeries> series = store.gpuSeries(span, slots);
+            assertEquals(expectedSeries.size(), series.size());
+            // what lies partly outside of the span is left out by both
+            assertSameMeans(
+                    Map.of(
+                            "GPU-a",
+                            series.get(0).points().stream()
+                                    .map(GpuSeries.Point::utilizationMeanRatio)
+                                    .toList()),
+                    store.gpuMeans(Map.of(span, slots)).get(span),
+                    1e-9);
         }
+    }
+
+    private static void assertSameMeans(
+            Map<String, List<OptionalDouble>> expected,
+            @Nullable Map<String, List<OptionalDouble>> means,
+            double within) {
+        assertNotNull(means);
+        assertEquals(expected.keySet(), means.keySet());
+        expected.forEach((uuid, parts) -> {
+            List<OptionalDouble> its = means.getOrDefault(uuid, List.of());
+            assertEquals(parts.size(), its.size());
+            for (int i = 0; i < parts.size(); i++) {
+                near(parts.get(i), its.get(i), within, uuid + " " + i);
+            }
+        });
     }
 
     @Test

@@ -65,6 +65,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Function;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
@@ -1072,6 +1073,38 @@ abstract class StoreContract {
                 both.stream().map(one -> one.device().orElseThrow().uuid()).toList());
         assertEquals(2, both.get(0).points().get(2).samples(), "whoever had it");
         assertEquals(List.of(), store.gpuSeries(List.of(), slots));
+    }
+
+    @Test
+    @DisplayName("how busy the GPUs of several runs were, each cut by itself, is what each run's series say")
+    void gpuMeans() throws StoreException {
+        append(
+                snapshot("node-a", 1, at(30), gpu(A, 0.2, 0)),
+                snapshot("node-a", 2, at(60), gpu(A, 0.4, 0)),
+                snapshot("node-a", 3, at(90), silent(A)),
+                snapshot("node-a", 5, at(150), gpu(A, 0.9, 0), gpu(B, 0.8, 0, process(1, 1))),
+                snapshot("node-a", 6, at(180), gpu(A, 1.0, 0), gpu(B, 0.6, 0)));
+        Run run = run(1, NOON, Optional.of(at(150)), allocated("node-a", 0, A), untranslated("node-a", 1));
+        Run other = run(2, at(60), Optional.empty(), allocated("node-a", 0, A), allocated("node-a", 1, B));
+        RunSpan whole = new RunSpan(run, NOON, at(150));
+        RunSpan part = new RunSpan(run, at(30), at(90));
+        RunSpan others = new RunSpan(other, at(60), at(180));
+        OptionalDouble none = OptionalDouble.empty();
+        assertEquals(
+                Map.of(
+                        whole, // three times 50 s
+                        Map.of(A, List.of(OptionalDouble.of(0.2), OptionalDouble.of(0.4), OptionalDouble.of(0.9))),
+                        part, // three times 20 s; what ended when it began is not of it
+                        Map.of(A, List.of(none, OptionalDouble.of(0.4), none)),
+                        others, // three times 40 s; at 90 s nothing was measured
+                        Map.of(
+                                A, List.of(none, none, OptionalDouble.of(0.95)),
+                                B, List.of(none, none, OptionalDouble.of(0.7)))),
+                store.gpuMeans(Stream.of(whole, part, others)
+                        .collect(Collectors.toMap(span -> span, span -> Slots.atMost(span.from(), span.to(), 3)))));
+        assertEquals(Map.of(), store.gpuMeans(Map.of()));
+        RunSpan without = new RunSpan(run(3, NOON, Optional.empty()), NOON, at(60));
+        assertEquals(Map.of(without, Map.of()), store.gpuMeans(Map.of(without, Slots.atMost(NOON, at(60), 3))));
     }
 
     @Test
