@@ -79,7 +79,7 @@ final class JudgingRound {
         Judge.Cycle cycle;
         try {
             notifier.endRehearsals(); // before a deed could follow from what was only rehearsed
-            cycle = judge.cycle();
+            cycle = judge.cycle(notifier.toTell());
         } catch (StoreException e) {
             skipped = Optional.of("the last round failed: " + e.getMessage()); // logged by whoever repeats this
             throw e;
@@ -102,7 +102,7 @@ final class JudgingRound {
         if (cycle.skipped().isEmpty()) {
             deeds.increment(enforcer.round(from));
         }
-        Notifier.Round round = notifier.deliverDue();
+        Notifier.Round round = notifier.deliverDue(judge.certain());
         count(notices, "delivered", round.delivered());
         count(notices, "refused", round.refused());
         count(notices, "withheld", round.withheld());

@@ -24,8 +24,10 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -84,6 +86,7 @@ public final class IngestHandler {
     private final InstantSource clock;
     private final MeterRegistry meters;
     private final Counter bytes;
+    private final Map<Integer, Counter> answers = new ConcurrentHashMap<>();
     private final WireCodec codec = new WireCodec();
     private final Admission admission;
     private @Nullable WorkerExecutor unpacking;
@@ -174,7 +177,11 @@ public final class IngestHandler {
     }
 
     private static String mediaType(@Nullable String header) {
-        return header == null ? "" : header.replaceFirst(";.*", "").strip().toLowerCase(Locale.ROOT);
+        if (header == null) {
+            return "";
+        }
+        int end = header.indexOf(';');
+        return (end < 0 ? header : header.substring(0, end)).strip().toLowerCase(Locale.ROOT);
     }
 
     private void take(RoutingContext context) {
@@ -300,10 +307,10 @@ public final class IngestHandler {
     }
 
     private void count(int status) {
-        Counter.builder("fairwatch.ingest.batches")
-                .description("Batches by the answer that they got")
-                .tag("status", Integer.toString(status))
-                .register(meters)
+        answers.computeIfAbsent(status, first -> Counter.builder("fairwatch.ingest.batches")
+                        .description("Batches by the answer that they got")
+                        .tag("status", Integer.toString(status))
+                        .register(meters))
                 .increment();
     }
 }

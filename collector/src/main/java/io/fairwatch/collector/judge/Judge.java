@@ -86,6 +86,8 @@ public final class Judge {
     private Instant lastNodes = Instant.EPOCH;
     private Instant lastUsers = Instant.EPOCH;
 
+    private volatile Set<Subject> certain = Set.of();
+
     /** Runs of which it was said that they cannot be judged. */
     private final Set<Subject> complained = new HashSet<>();
 
@@ -117,7 +119,7 @@ public final class Judge {
         private final Instant now;
         private final Map<Place, FindingRow> open;
         private final Set<Subject> troubled;
-        /** Of whom something is to be said or done that has not been. */
+        /** Of whom something is to be said or done now. */
         private final Set<Subject> pressing;
 
         private final Exemptions exempt;
@@ -127,15 +129,17 @@ public final class Judge {
         private int found;
         private int unknown;
 
-        Gathering(String cluster, Instant now) throws StoreException {
+        Gathering(String cluster, Set<Subject> toTell, Instant now) throws StoreException {
             this.cluster = cluster;
             this.now = now;
             this.open = store.openFindings().stream()
                     .collect(Collectors.toMap(row -> new Place(row.subject(), row.rule()), Function.identity()));
             this.troubled = open.values().stream().map(FindingRow::subject).collect(Collectors.toSet());
-            this.pressing = store.noticesIn(List.of(Notice.State.PLANNED, Notice.State.SENDING)).stream()
+            this.pressing = new HashSet<>(toTell);
+            store.noticesIn(List.of(Notice.State.PLANNED, Notice.State.SENDING)).stream()
+                    .filter(notice -> notice.aim().channel() == Notice.Channel.SLURM)
                     .map(Notice::subject)
-                    .collect(Collectors.toSet());
+                    .forEach(pressing::add);
             this.exempt = new Exemptions(store.exemptions(now));
         }
 
@@ -257,8 +261,13 @@ public final class Judge {
         this.many = many;
     }
 
-    /** Judges once. */
-    public Cycle cycle() throws StoreException {
+    /**
+     * Judges once.
+     *
+     * @param toTell of whom people are about to be told what was found before; these are judged by all rules, and by readings
+     */
+    public Cycle cycle(Set<Subject> toTell) throws StoreException {
+        certain = Set.of();
         Instant now = clock.instant();
         Optional<SlurmView> view = store.view();
         if (view.isEmpty()) {
@@ -280,7 +289,7 @@ public final class Judge {
                         .toList(),
                 FactSource.gpusOfNodes(store.gpus(), now));
         Map<String, NodeState> nodes = nodesByName();
-        Gathering gathering = new Gathering(view.get().cluster(), now);
+        Gathering gathering = new Gathering(view.get().cluster(), toTell, now);
         Set<Subject> alive = alive(live, view.get().pending());
         gathering.findings.addAll(Episodes.ofEnded(
                 gathering.open.values(),
@@ -302,6 +311,9 @@ public final class Judge {
             // after the notes: when this is lost they are made again, and are the same
             store.saveMark(FINISHED, finishedUntil.get());
         }
+        Set<Subject> judged = new HashSet<>(gathering.pressing);
+        gathering.notices.forEach(notice -> judged.add(notice.subject()));
+        certain = Set.copyOf(judged);
         return new Cycle(running.size(), gathering.found, gathering.unknown, Optional.empty());
     }
 
@@ -596,6 +608,11 @@ public final class Judge {
         if (complained.add(subject)) {
             LOG.warn("subject={} is not judged by rule={}: {}", subject, rule.name(), odd.toString(), odd);
         }
+    }
+
+    /** What the newest cycle judged by all that rules ask for, so that people can be told. */
+    public Set<Subject> certain() {
+        return certain;
     }
 
     private static Cycle skipped(String why) {

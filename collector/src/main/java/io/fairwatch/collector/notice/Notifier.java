@@ -157,6 +157,9 @@ public final class Notifier {
     private final Settings settings;
     private final InstantSource clock;
     private final ReentrantLock oneAtATime = new ReentrantLock();
+    /** Guarded by the lock. */
+    private final Set<Subject> toTell = new HashSet<>();
+
     /** Whether nothing is left of a rehearsal that went before. Guarded by the lock. */
     private boolean earnest;
 
@@ -287,13 +290,17 @@ public final class Notifier {
      * Deals with every notice that is due: the person with the oldest first, all that is due to one in one mail. After a
      * minute the rest waits for the next call. While one call runs, another does nothing.
      *
+     * @param certain runs that were judged just now by all that rules ask for; of others nobody is told that something was
+     *     found, and {@link #toTell} names them for the next judging
+     *
      * @throws Store.StoreException if the store fails; what was not written down was not sent, or is never sent again
      */
-    public Round deliverDue() throws Store.StoreException {
+    public Round deliverDue(Set<Subject> certain) throws Store.StoreException {
         if (!oneAtATime.tryLock()) {
             return Round.NOTHING;
         }
         try {
+            toTell.clear();
             Instant began = clock.instant();
             Tally tally = new Tally();
             tally.unconfirmed += markLost();
@@ -321,7 +328,7 @@ public final class Notifier {
                 }
             }
             mails.keySet().retainAll(due); // with the first that is due go those that were put off
-            send(mails, began.plus(LONGEST_ROUND), tally);
+            send(mails, certain, began.plus(LONGEST_ROUND), tally);
             return tally.round();
         } finally {
             oneAtATime.unlock();
@@ -329,28 +336,52 @@ public final class Notifier {
     }
 
     /** Letters of one recipient and topic each, in this order, some at a time so that what they tell is asked together. */
-    private void send(Map<Envelope, List<Due>> mails, Instant until, Tally tally) throws Store.StoreException {
+    private void send(Map<Envelope, List<Due>> mails, Set<Subject> certain, Instant until, Tally tally)
+            throws Store.StoreException {
         Map<String, Integer> sentToday = mails.isEmpty() ? new HashMap<>() : sentToday();
         List<Addressed> next = new ArrayList<>();
+        boolean going = true;
         for (Map.Entry<Envelope, List<Due>> mail : mails.entrySet()) {
-            if (isOver(until)) {
-                return;
-            }
-            if (mail.getKey().channel() == Channel.WEBHOOK) {
-                if (!callWebhook(mail.getValue(), tally)) {
-                    return;
+            List<Due> due = mail.getValue();
+            going = going && !isOver(until);
+            if (!going) {
+                isCertain(due, certain); // those come next, if they still hold then
+            } else if (mail.getKey().channel() == Channel.WEBHOOK) {
+                going = !isCertain(due, certain) || callWebhook(due, tally);
+            } else {
+                address(mail.getKey(), due, sentToday, tally)
+                        .filter(one -> isCertain(one.due, certain))
+                        .ifPresent(next::add);
+                if (next.size() == TOGETHER) {
+                    going = deliver(next, until, sentToday, tally);
+                    next.clear();
                 }
-                continue;
-            }
-            address(mail.getKey(), mail.getValue(), sentToday, tally).ifPresent(next::add);
-            if (next.size() == TOGETHER) {
-                if (!deliver(next, until, sentToday, tally)) {
-                    return;
-                }
-                next.clear();
             }
         }
-        deliver(next, until, sentToday, tally);
+        if (going) {
+            deliver(next, until, sentToday, tally);
+        }
+    }
+
+    /** Whether all of it may be told now; if not, it is to be judged, and waits together. */
+    private boolean isCertain(List<Due> due, Set<Subject> certain) {
+        List<Subject> others = due.stream()
+                .filter(one -> one.run().isPresent() && !DueNotices.isNews(one.notice()))
+                .map(one -> one.notice().subject())
+                .filter(subject -> !certain.contains(subject))
+                .toList();
+        toTell.addAll(others);
+        return others.isEmpty();
+    }
+
+    /** Of which runs people would have been told if it had been certain: to be judged next. */
+    public Set<Subject> toTell() {
+        oneAtATime.lock();
+        try {
+            return Set.copyOf(toTell);
+        } finally {
+            oneAtATime.unlock();
+        }
     }
 
     /** Whether the rest must wait for the next round: what was found may be over by then, and is looked at again. */
@@ -463,6 +494,7 @@ public final class Notifier {
         for (int i = 0; i < letters.size(); i++) {
             Addressed one = letters.get(i);
             if (isOver(until)) {
+                letters.subList(i, letters.size()).forEach(late -> isCertain(late.due, Set.of()));
                 return false;
             }
             if (hadEnough(one, sentToday)) { // one before told them enough

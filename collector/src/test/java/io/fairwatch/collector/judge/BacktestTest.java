@@ -42,6 +42,7 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
@@ -269,7 +270,7 @@ class BacktestTest {
                         (finding, run, aim) -> Optional.empty(),
                         () -> now,
                         new Judge.Settings(0.01, Duration.ofMinutes(5), new Ladder(List.of())))
-                .cycle();
+                .cycle(Set.of());
         return store.openFindings();
     }
 

@@ -36,6 +36,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
@@ -99,7 +100,7 @@ class ExplainerTest {
         reports(7200, 0);
         now = at(7205);
         slurmSays(List.of(job(1).on(allocated("node-a", 0, "GPU-a")).asOf(now).run()), List.of(), List.of());
-        judge.cycle();
+        judge.cycle(Set.of());
         Explainer.RuleAnswer idle = answer("1", "idle-gpu");
         assertEquals("finding", idle.verdict());
         assertTrue(idle.cancellable());
@@ -153,10 +154,10 @@ class ExplainerTest {
         Explainer.RuleAnswer answer = answer("2", "pending-though-gpus-free");
         assertEquals("finding", answer.verdict());
         assertTrue(answer.why().contains("wants 200.0 GiB of memory, and 36.0 GiB are free there"), answer.why());
-        judge.cycle();
+        judge.cycle(Set.of());
         now = at(1800 + 900);
         slurmSays(List.of(hog.asOf(now).run()), List.of(waits), List.of(node));
-        judge.cycle();
+        judge.cycle(Set.of());
         assertEquals(1, store.openFindings().size());
         Explainer.RuleAnswer told = answer("2", "pending-though-gpus-free");
         assertEquals(1, told.episodes().size(), "what came of it is told of waiting jobs, too");
@@ -180,7 +181,7 @@ class ExplainerTest {
         String page = new WhyText(ZoneOffset.UTC).page(explainer.why("2").orElseThrow());
         assertTrue(page.contains("excused by: staff eva: promised\n"), page);
         slurmSays(List.of(hog.asOf(now).run()), List.of(), List.of(node));
-        judge.cycle();
+        judge.cycle(Set.of());
         assertEquals(List.of(), store.openFindings());
     }
 
@@ -201,8 +202,8 @@ class ExplainerTest {
                 .asOf(at(3700))
                 .run()));
         store.saveAccountingUntil(at(3900));
-        judge.cycle();
-        judge.cycle();
+        judge.cycle(Set.of());
+        judge.cycle(Set.of());
         assertEquals(
                 List.of("time-limit-too-long"),
                 store.findingsOf(5).stream().map(row -> row.rule()).toList());
@@ -224,13 +225,13 @@ class ExplainerTest {
         Run run = job(7).on(allocated("node-a", 0, "GPU-a")).asOf(at(173_440)).run();
         now = at(173_440);
         slurmSays(List.of(run), List.of(), List.of());
-        judge.cycle();
+        judge.cycle(Set.of());
         now = at(173_440 + 301);
         for (int end = 173_460; end <= 173_730; end += 30) {
             store.append(List.of(snapshot("node-a", end, at(end), gpu("GPU-a", 0, 0, outsider()))));
         }
         slurmSays(List.of(job(7).on(allocated("node-a", 0, "GPU-a")).asOf(now).run()), List.of(), List.of());
-        judge.cycle();
+        judge.cycle(Set.of());
         List<String> found = store.openFindings().stream()
                 .filter(row -> row.state() == io.fairwatch.collector.store.FindingRow.State.FOUND)
                 .map(row -> row.subject() + " " + row.rule())

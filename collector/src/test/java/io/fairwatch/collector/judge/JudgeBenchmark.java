@@ -33,6 +33,7 @@ import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Random;
+import java.util.Set;
 
 /**
  * Times whole cycles of judging, all rules due, over running jobs, waiting jobs and nodes; run by hand, as {@code
@@ -315,7 +316,7 @@ public final class JudgeBenchmark {
                     new Judge.Settings(0.01, Duration.ofMinutes(5), new Ladder(List.of())));
             long began = System.nanoTime();
             long cpu = cpu();
-            Judge.Cycle cycle = judge.cycle();
+            Judge.Cycle cycle = judge.cycle(Set.of());
             System.out.printf(
                     "round %2d: %.3f s (CPU of all threads %.3f s), %,d findings, %,d unknown%n",
                     round, (System.nanoTime() - began) / 1e9, (cpu() - cpu) / 1e9, cycle.findings(), cycle.unknown());

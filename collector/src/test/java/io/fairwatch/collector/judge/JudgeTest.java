@@ -15,6 +15,7 @@ import io.fairwatch.agent.wire.NodeSnapshot;
 import io.fairwatch.collector.judge.Judge.Cycle;
 import io.fairwatch.collector.run.JobState;
 import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.run.Subject;
 import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.FindingRow;
 import io.fairwatch.collector.store.FindingRow.State;
@@ -39,6 +40,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
@@ -145,7 +147,7 @@ class JudgeTest {
     private Cycle cycle(int seconds, GivenRun... jobs) throws StoreException {
         now = at(seconds);
         slurmSays(jobs);
-        return judge.cycle();
+        return judge.cycle(Set.of());
     }
 
     private static Cycle judged(int runs, int findings, int unknown) {
@@ -283,13 +285,24 @@ class JudgeTest {
     // ---- who cannot be judged
 
     @Test
-    @DisplayName("a run of which a mail waits to go out is asked about in each cycle")
-    void pressing() throws Exception {
+    @DisplayName(
+            "a run of which people are to be told is judged by all rules at once; one whose mail only waits is not")
+    void toTell() throws Exception {
         judge = judge(idleGpuRule("60m"));
         reports(0, 3600, idle(A));
-        assertEquals(judged(1, 1, 0), cycle(3605, oneGpu(1)));
+        now = at(3605);
+        slurmSays(oneGpu(1));
+        judge.cycle(Set.of());
+        Set<Subject> toTell = Set.of(oneGpu(1).run().key());
+        assertEquals(toTell, judge.certain(), "just found");
         reports(3600, 3660, busy(A, 1));
-        assertEquals(judged(1, 0, 0), cycle(3665, oneGpu(1)));
+        now = at(3665);
+        slurmSays(oneGpu(1));
+        judge.cycle(Set.of());
+        assertEquals(Set.of(), judge.certain(), "the rule rests, so it may have ceased to be true");
+        assertEquals(Optional.empty(), only(1).clearSince());
+        judge.cycle(toTell);
+        assertEquals(toTell, judge.certain());
         assertEquals(Optional.of(at(3665)), only(1).clearSince());
     }
 
@@ -338,7 +351,7 @@ class JudgeTest {
     @Test
     @DisplayName("before Slurm has answered nobody is judged")
     void noView() throws StoreException {
-        assertEquals(new Cycle(0, 0, 0, Optional.of("Slurm has not answered yet")), judge.cycle());
+        assertEquals(new Cycle(0, 0, 0, Optional.of("Slurm has not answered yet")), judge.cycle(Set.of()));
     }
 
     @Test
@@ -350,11 +363,12 @@ class JudgeTest {
         store.saveRuns(List.of(oneGpu(1).until(at(650)).run()));
         now = at(605 + 301);
         assertEquals(
-                new Cycle(0, 0, 0, Optional.of("Slurm's newest answer is of 2026-11-20T12:10:05Z")), judge.cycle());
+                new Cycle(0, 0, 0, Optional.of("Slurm's newest answer is of 2026-11-20T12:10:05Z")),
+                judge.cycle(Set.of()));
         assertEquals(before, only(1));
         // at the limit it is fresh
         now = at(605 + 300);
-        assertEquals(Optional.empty(), judge.cycle().skipped());
+        assertEquals(Optional.empty(), judge.cycle(Set.of()).skipped());
     }
 
     @Test

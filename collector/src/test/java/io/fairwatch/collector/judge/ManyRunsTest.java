@@ -129,7 +129,7 @@ class ManyRunsTest {
                         0.01,
                         Duration.ofMinutes(5),
                         new Ladder(List.of(new Ladder.Step(Ladder.Target.OWNER, Duration.ZERO)))));
-        Judge.Cycle cycle = judge.cycle();
+        Judge.Cycle cycle = judge.cycle(Set.of());
         Set<Long> idle = new TreeSet<>();
         for (long job = 1; job <= RUNS; job++) {
             if (isIdle(job)) {

@@ -28,6 +28,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.DisplayName;
@@ -74,7 +75,7 @@ class RulesBySumsTest extends RulesOnReadingsTest {
                                 Duration.ofMinutes(5),
                                 new Ladder(List.of(new Ladder.Step(Ladder.Target.OWNER, Duration.ZERO)))),
                         many)
-                .cycle();
+                .cycle(Set.of());
     }
 
     private static Judge.Cycle judged(int findings) {

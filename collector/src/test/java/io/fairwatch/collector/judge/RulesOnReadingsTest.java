@@ -43,6 +43,7 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -147,7 +148,7 @@ class RulesOnReadingsTest {
 
     private Judge.Cycle cycle(String rule, Map<String, Object> more, GivenRun... jobs) throws Exception {
         slurmSays(jobs);
-        return judge(rule, more).cycle();
+        return judge(rule, more).cycle(Set.of());
     }
 
     private FindingRow only() throws StoreException {
@@ -517,7 +518,7 @@ class RulesOnReadingsTest {
         for (int second : new int[] {605, 640, 670, 700}) {
             now = at(second);
             slurmSays(oneGpu(1));
-            judge.cycle();
+            judge.cycle(Set.of());
         }
         FindingRow before = only();
         assertEquals(FindingRow.State.FOUND, before.state());
@@ -526,7 +527,7 @@ class RulesOnReadingsTest {
         for (int second : new int[] {630, 640, 660, 900, 1205}) {
             now = at(second);
             slurmSays(oneGpu(1));
-            judge.cycle();
+            judge.cycle(Set.of());
             assertEquals(before.since(), only().since(), "at " + second);
             assertTrue(!only().lastSeen().isBefore(before.lastSeen()), "at " + second);
             assertEquals(FindingRow.State.FOUND, only().state());

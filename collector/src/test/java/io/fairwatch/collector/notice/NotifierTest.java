@@ -42,6 +42,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -122,6 +123,13 @@ class NotifierTest {
                 }));
     }
 
+    /** All that is planned was just judged. */
+    private Notifier.Round deliver(Notifier notifier) throws Store.StoreException {
+        return notifier.deliverDue(store.noticesIn(List.of(Notice.State.PLANNED)).stream()
+                .map(Notice::subject)
+                .collect(Collectors.toSet()));
+    }
+
     private NoticePlanner planner() {
         return new NoticePlanner(store, recipients(), rule -> Duration.ofDays(7), () -> now);
     }
@@ -164,9 +172,9 @@ class NotifierTest {
     void once() throws Exception {
         Notifier notifier = notifier(ON);
         found(run);
-        assertEquals(new Notifier.Round(1, 0, 0, 0, 0, 0), notifier.deliverDue());
+        assertEquals(new Notifier.Round(1, 0, 0, 0, 0, 0), deliver(notifier));
         now = now.plusSeconds(60);
-        assertEquals(new Notifier.Round(0, 0, 0, 0, 0, 0), notifier.deliverDue());
+        assertEquals(new Notifier.Round(0, 0, 0, 0, 0, 0), deliver(notifier));
 
         assertEquals(1, sent.size());
         assertEquals(Samples.USER, sent.get(0).to());
@@ -182,7 +190,7 @@ class NotifierTest {
     void planOnce() throws Exception {
         Notifier notifier = notifier(ON);
         found(run);
-        notifier.deliverDue();
+        deliver(notifier);
         assertEquals(Optional.of(List.of()), planner().plan(Samples.finding(run), Optional.of(run), OWNER));
         assertEquals(NoticePlanner.id(run.key(), "gpu-idle", Samples.SINCE, toUser(1), ""), notice().id());
         assertNotEquals(
@@ -198,15 +206,15 @@ class NotifierTest {
         };
         Notifier dying = notifier(ON);
         found(run);
-        assertThrows(SimulatedDeath.class, dying::deliverDue);
+        assertThrows(SimulatedDeath.class, () -> deliver(dying));
         assertEquals(Notice.State.SENDING, notice().state());
 
         server = mail -> new Outbox.Outcome.Delivered("250 taken");
         Notifier next = notifier(ON);
         assertEquals(1, next.recover());
-        next.deliverDue();
+        deliver(next);
         now = now.plus(Duration.ofDays(1));
-        next.deliverDue();
+        deliver(next);
         assertEquals(1, sent.size());
         assertEquals(Notice.State.UNCONFIRMED, notice().state());
         assertEquals(FindingRow.State.FOUND, finding().state());
@@ -218,13 +226,13 @@ class NotifierTest {
         Notifier notifier = notifier(ON);
         found(run);
         store.failing = notice -> notice.state() == Notice.State.SENDING;
-        assertThrows(Store.StoreException.class, notifier::deliverDue);
+        assertThrows(Store.StoreException.class, () -> deliver(notifier));
         assertTrue(sent.isEmpty());
 
         store.failing = notice -> notice.state() == Notice.State.DELIVERED;
-        assertThrows(Store.StoreException.class, notifier::deliverDue);
+        assertThrows(Store.StoreException.class, () -> deliver(notifier));
         store.failing = notice -> false;
-        notifier.deliverDue();
+        deliver(notifier);
         assertEquals(1, sent.size());
         assertEquals(Notice.State.UNCONFIRMED, notice().state());
     }
@@ -243,9 +251,9 @@ class NotifierTest {
         found(run);
         ExecutorService other = Executors.newSingleThreadExecutor();
         try {
-            Future<Notifier.Round> first = other.submit(notifier::deliverDue);
+            Future<Notifier.Round> first = other.submit(() -> deliver(notifier));
             await(sending);
-            assertEquals(new Notifier.Round(0, 0, 0, 0, 0, 0), notifier.deliverDue());
+            assertEquals(new Notifier.Round(0, 0, 0, 0, 0, 0), deliver(notifier));
             answer.countDown();
             assertEquals(1, first.get(20, TimeUnit.SECONDS).delivered());
         } finally {
@@ -264,7 +272,7 @@ class NotifierTest {
         List<Integer> minutes = new ArrayList<>();
         for (int minute = 0; minute < 200; minute++) {
             now = Samples.NOW.plus(Duration.ofMinutes(minute));
-            if (notifier.deliverDue().postponed() == 1) {
+            if (deliver(notifier).postponed() == 1) {
                 minutes.add(minute);
             }
         }
@@ -274,7 +282,7 @@ class NotifierTest {
 
         server = mail -> new Outbox.Outcome.Delivered("250 taken");
         now = now.plus(Duration.ofHours(1));
-        notifier.deliverDue();
+        deliver(notifier);
         assertEquals(Notice.State.DELIVERED, notice().state());
     }
 
@@ -284,10 +292,10 @@ class NotifierTest {
         server = mail -> new Outbox.Outcome.TryAgain("451 greylisted", false);
         Notifier notifier = notifier(ON);
         found(run);
-        assertEquals(1, notifier.deliverDue().postponed());
+        assertEquals(1, deliver(notifier).postponed());
         now = now.minus(Duration.ofHours(2));
-        assertEquals(1, notifier.deliverDue().postponed());
-        assertEquals(0, notifier.deliverDue().postponed(), "nor is it tried all the time");
+        assertEquals(1, deliver(notifier).postponed());
+        assertEquals(0, deliver(notifier).postponed(), "nor is it tried all the time");
     }
 
     @Test
@@ -296,13 +304,13 @@ class NotifierTest {
         server = mail -> new Outbox.Outcome.TryAgain("451 greylisted", false);
         Notifier notifier = notifier(ON);
         found(run);
-        assertEquals(1, notifier.deliverDue().postponed());
+        assertEquals(1, deliver(notifier).postponed());
         now = now.plusSeconds(30);
-        assertEquals(new Notifier.Round(0, 0, 0, 0, 0, 0), notifier.deliverDue(), "not yet");
+        assertEquals(new Notifier.Round(0, 0, 0, 0, 0, 0), deliver(notifier), "not yet");
 
         server = mail -> new Outbox.Outcome.Delivered("250 taken");
         found(run, "another", to(Notice.Channel.OWNER, 1));
-        assertEquals(new Notifier.Round(2, 0, 0, 0, 0, 0), notifier.deliverDue());
+        assertEquals(new Notifier.Round(2, 0, 0, 0, 0, 0), deliver(notifier));
         assertEquals(2, sent.size(), "the first was not taken");
     }
 
@@ -314,12 +322,12 @@ class NotifierTest {
         now = now.plusSeconds(1);
         found(Samples.run(83550, "bob", "b"));
         server = mail -> new Outbox.Outcome.TryAgain("no route", true);
-        assertEquals(new Notifier.Round(0, 0, 0, 0, 1, 0), notifier.deliverDue());
+        assertEquals(new Notifier.Round(0, 0, 0, 0, 1, 0), deliver(notifier));
         server = mail -> mail.to().equals("bob@example.org")
                 ? new Outbox.Outcome.Delivered("250 taken")
                 : new Outbox.Outcome.Refused("550 no such user");
         now = now.plusSeconds(60);
-        assertEquals(new Notifier.Round(1, 1, 0, 0, 0, 0), notifier.deliverDue());
+        assertEquals(new Notifier.Round(1, 1, 0, 0, 0, 0), deliver(notifier));
         assertEquals(Notice.State.REFUSED, notice().state());
         assertEquals(FindingRow.State.FOUND, finding().state());
     }
@@ -330,9 +338,9 @@ class NotifierTest {
         server = mail -> new Outbox.Outcome.Unknown("closed");
         Notifier notifier = notifier(ON);
         found(run);
-        notifier.deliverDue();
+        deliver(notifier);
         now = now.plus(Duration.ofDays(1));
-        notifier.deliverDue();
+        deliver(notifier);
         assertEquals(1, sent.size());
         assertEquals(Notice.State.UNCONFIRMED, notice().state());
     }
@@ -342,12 +350,12 @@ class NotifierTest {
     void record() throws Exception {
         Notifier notifier = notifier(settings(Notifier.Mode.RECORD, Optional.empty(), 10));
         found(run);
-        assertEquals(1, notifier.deliverDue().withheld());
+        assertEquals(1, deliver(notifier).withheld());
         assertEquals(Notice.State.WITHHELD, notice().state());
         assertEquals(FindingRow.State.FOUND, finding().state());
         assertEquals(Optional.empty(), finding().toldAt());
         assertEquals(1, finding().progress().done(), "the ladder goes on");
-        notifier(ON).deliverDue();
+        deliver(notifier(ON));
         assertTrue(sent.isEmpty());
         assertEquals(FindingRow.State.RESOLVED, finding().state(), "and begins anew");
     }
@@ -356,17 +364,17 @@ class NotifierTest {
     @DisplayName("switching mails on leaves alone what was told, and of users, too, ends only what was rehearsed")
     void recordThenOn() throws Exception {
         found(run);
-        notifier(ON).deliverDue();
+        deliver(notifier(ON));
         FindingRow told = finding();
         Notifier record = notifier(settings(Notifier.Mode.RECORD, Optional.empty(), 1));
         FindingRow week = about(new Subject.Person("aicloud", "bob"), "bob");
         store.saveFindings(
                 List.of(week), planner().plan(week, Optional.empty(), OWNER).orElseThrow());
-        assertEquals(1, record.deliverDue().withheld());
+        assertEquals(1, deliver(record).withheld());
         found(Samples.run(83550, "bob", "b"));
-        assertEquals(0, record.deliverDue().withheld(), "no more than so many within 24 hours, as it would be");
+        assertEquals(0, deliver(record).withheld(), "no more than so many within 24 hours, as it would be");
         Notifier on = notifier(ON);
-        assertEquals(1, on.deliverDue().delivered(), "what only waited for tomorrow was not rehearsed");
+        assertEquals(1, deliver(on).delivered(), "what only waited for tomorrow was not rehearsed");
         assertEquals(told, finding());
         assertEquals(
                 FindingRow.State.RESOLVED,
@@ -384,15 +392,15 @@ class NotifierTest {
         FindingRow week = about(new Subject.Person("aicloud", "nobody else"), "nobody else");
         store.saveFindings(
                 List.of(week), planner().plan(week, Optional.empty(), OWNER).orElseThrow());
-        assertEquals(2, record.deliverDue().refused());
+        assertEquals(2, deliver(record).refused());
         for (Notice refused : store.noticesIn(List.of(Notice.State.REFUSED))) {
             assertTrue(refused.isRehearsed(), refused.detail());
         }
         String staffs = store.noticesIn(List.of(Notice.State.PLANNED)).get(0).detail();
         assertTrue(staffs.startsWith("the user name cannot be part of an address"), staffs);
-        assertEquals(1, record.deliverDue().withheld(), "staff would have heard of the job");
+        assertEquals(1, deliver(record).withheld(), "staff would have heard of the job");
         assertEquals(2, store.openFindings().size());
-        notifier(ON).deliverDue();
+        deliver(notifier(ON));
         assertEquals(List.of(), store.openFindings());
         assertTrue(sent.isEmpty());
     }
@@ -417,7 +425,7 @@ class NotifierTest {
                     List.of(week), planner().plan(week, Optional.empty(), OWNER).orElseThrow());
             server = one.getValue();
             try {
-                redirected.deliverDue();
+                deliver(redirected);
             } catch (SimulatedDeath died) {
                 assertEquals("cut-off", user);
             }
@@ -430,7 +438,7 @@ class NotifierTest {
                 "what only waits to be tried again was not rehearsed");
         server = mail -> new Outbox.Outcome.Delivered("250 taken");
         now = now.plusSeconds(60);
-        on.deliverDue();
+        deliver(on);
         Map<String, String> details = new TreeMap<>();
         store.noticesIn(List.of(Notice.State.values()), Instant.EPOCH)
                 .forEach(notice -> details.put(notice.user(), notice.detail()));
@@ -452,14 +460,14 @@ class NotifierTest {
     void rehearsal() throws Exception {
         Notifier notifier = notifier(settings(Notifier.Mode.NOTIFY, Optional.of("admin@example.org"), 10));
         found(run);
-        notifier.deliverDue();
+        deliver(notifier);
         assertEquals("admin@example.org", sent.get(0).to());
         assertTrue(sent.get(0).letter().subject().startsWith("[rehearsal, for tlj@its.aau.dk] [AI Cloud] Job 83549"));
         assertEquals(Optional.of("admin@example.org"), notice().address());
         assertEquals(FindingRow.State.FOUND, finding().state());
         assertEquals(Optional.empty(), finding().toldAt());
         assertEquals(1, finding().progress().done(), "the ladder goes on");
-        notifier(ON).deliverDue();
+        deliver(notifier(ON));
         assertEquals(1, sent.size());
         assertEquals(FindingRow.State.RESOLVED, finding().state(), "and begins anew");
     }
@@ -470,11 +478,10 @@ class NotifierTest {
         found(Samples.run(83549, "nobody at all", "x"));
         assertEquals(
                 1,
-                notifier(settings(Notifier.Mode.RECORD, Optional.empty(), 10))
-                        .deliverDue()
+                deliver(notifier(settings(Notifier.Mode.RECORD, Optional.empty(), 10)))
                         .refused());
         assertEquals(1, store.noticesIn(List.of(Notice.State.PLANNED)).size());
-        notifier(ON).deliverDue();
+        deliver(notifier(ON));
         assertTrue(sent.isEmpty());
         assertEquals(List.of(), store.noticesIn(List.of(Notice.State.PLANNED)));
         Notice staffs = store.noticesIn(List.of(Notice.State.WITHHELD)).get(0);
@@ -487,13 +494,13 @@ class NotifierTest {
     void rehearsalFillsNoLetterBox() throws Exception {
         Notifier redirected = notifier(settings(Notifier.Mode.NOTIFY, Optional.of("admin@example.org"), 1));
         found(Samples.run(1, "bob", "sweep"));
-        assertEquals(1, redirected.deliverDue().delivered());
+        assertEquals(1, deliver(redirected).delivered());
         found(Samples.run(2, "bob", "sweep"));
-        assertEquals(0, redirected.deliverDue().delivered(), "a rehearsal is like the real thing");
+        assertEquals(0, deliver(redirected).delivered(), "a rehearsal is like the real thing");
         Notifier real = notifier(settings(Notifier.Mode.NOTIFY, Optional.empty(), 1));
-        real.deliverDue();
+        deliver(real);
         found(Samples.run(3, "bob", "sweep"));
-        real.deliverDue();
+        deliver(real);
         assertEquals(2, sent.size());
         assertTrue(!sent.get(1).to().equals("admin@example.org"), sent.get(1).to());
     }
@@ -504,12 +511,12 @@ class NotifierTest {
         Notifier notifier = notifier(settings(Notifier.Mode.NOTIFY, Optional.empty(), 2));
         for (int job = 1; job <= 4; job++) {
             found(Samples.run(job, "bob", "sweep"));
-            assertEquals(job <= 2 ? 1 : 0, notifier.deliverDue().delivered());
+            assertEquals(job <= 2 ? 1 : 0, deliver(notifier).delivered());
         }
         found(run);
-        assertEquals(1, notifier.deliverDue().delivered());
+        assertEquals(1, deliver(notifier).delivered());
         now = now.plus(Duration.ofDays(1)).plusSeconds(1);
-        assertEquals(2, notifier.deliverDue().delivered());
+        assertEquals(2, deliver(notifier).delivered());
         assertEquals(4, sent.size());
         assertTrue(sent.get(3).letter().subject().startsWith("[AI Cloud] Jobs 3, 4: "));
     }
@@ -522,7 +529,7 @@ class NotifierTest {
         found(run, "cpu-hoard", OWNER);
         found(Samples.run(83550, Samples.USER, "other"));
         found(Samples.run(83551, "bob", "b"));
-        assertEquals(new Notifier.Round(4, 0, 0, 0, 0, 0), notifier.deliverDue());
+        assertEquals(new Notifier.Round(4, 0, 0, 0, 0, 0), deliver(notifier));
         assertEquals(
                 List.of(Samples.USER, "bob@example.org"),
                 sent.stream().map(Outbox.Mail::to).toList());
@@ -545,12 +552,12 @@ class NotifierTest {
         Notifier dying = notifier(ON);
         found(run);
         found(Samples.run(83550, Samples.USER, "other"));
-        assertThrows(SimulatedDeath.class, dying::deliverDue);
+        assertThrows(SimulatedDeath.class, () -> deliver(dying));
         server = mail -> new Outbox.Outcome.Delivered("250 taken");
         Notifier next = notifier(ON);
         assertEquals(2, next.recover());
         found(Samples.run(83551, Samples.USER, "third"));
-        assertEquals(1, next.deliverDue().delivered());
+        assertEquals(1, deliver(next).delivered());
         assertEquals(2, sent.size());
         assertTrue(sent.get(1).letter().subject().startsWith("[AI Cloud] Job 83551: "));
     }
@@ -564,14 +571,14 @@ class NotifierTest {
         Notifier notifier = notifier(ON);
         found(run);
         found(Samples.run(83550, "bob", "b"));
-        assertEquals(new Notifier.Round(1, 0, 0, 0, 1, 0), notifier.deliverDue());
+        assertEquals(new Notifier.Round(1, 0, 0, 0, 1, 0), deliver(notifier));
         assertEquals(Samples.USER, sent.get(0).to());
         assertEquals(Notice.State.PLANNED, store.noticesOf(83550).get(0).state());
 
         entries = user ->
                 new Person.Known(Optional.of("bo@es.aau.dk"), Optional.of("Bo"), Optional.of("da"), Optional.empty());
         now = now.plusSeconds(60);
-        assertEquals(1, notifier(ON).deliverDue().delivered());
+        assertEquals(1, deliver(notifier(ON)).delivered());
         assertEquals("bo@es.aau.dk", sent.get(1).to());
         assertTrue(
                 sent.get(1).letter().text().startsWith("Hej Bo\n"),
@@ -603,17 +610,17 @@ class NotifierTest {
         FindingRow row = Samples.finding(run);
         store.saveFindings(
                 List.of(), planner().news(row, 2, Notice.Topic.DONE, List.of(Notice.Channel.OWNER), "cancel"));
-        assertEquals(1, notifier.deliverDue().delivered());
+        assertEquals(1, deliver(notifier).delivered());
         assertTrue(
                 sent.get(0).letter().subject().contains("was ended"),
                 sent.get(0).letter().subject());
         now = Instant.parse("2026-11-24T10:00:00Z"); // a holiday
-        assertEquals(0, notifier.deliverDue().delivered());
+        assertEquals(0, deliver(notifier).delivered());
         now = Instant.parse("2026-11-25T07:00:00Z");
-        assertEquals(1, notifier.deliverDue().delivered());
+        assertEquals(1, deliver(notifier).delivered());
         assertEquals(Samples.USER, sent.get(1).to());
         now = Instant.parse("2026-11-26T07:00:00Z"); // Thursday
-        assertEquals(1, notifier.deliverDue().delivered());
+        assertEquals(1, deliver(notifier).delivered());
         assertEquals("bob@example.org", sent.get(2).to());
     }
 
@@ -632,7 +639,7 @@ class NotifierTest {
             store.saveFindings(
                     List.of(planned),
                     planner().plan(planned, Optional.of(run), to(channel, step)).orElseThrow());
-            assertEquals(1, notifier.deliverDue().delivered(), channel.name());
+            assertEquals(1, deliver(notifier).delivered(), channel.name());
             assertEquals(step, finding().progress().done(), channel.name());
         }
         assertEquals(
@@ -667,7 +674,7 @@ class NotifierTest {
                 planner()
                         .plan(node, Optional.empty(), to(Notice.Channel.STAFF, 1))
                         .orElseThrow());
-        assertEquals(4, notifier.deliverDue().delivered());
+        assertEquals(4, deliver(notifier).delivered());
         assertEquals(2, sent.size());
         String mine = sent.get(0).letter().text();
         assertTrue(mine.contains("1. Job 83549"), mine);
@@ -686,7 +693,7 @@ class NotifierTest {
         store.saveFindings(
                 List.of(other), planner().plan(other, Optional.empty(), OWNER).orElseThrow());
         store.saveFindings(List.of(other.resolved(now)), List.of());
-        assertEquals(1, notifier.deliverDue().withheld());
+        assertEquals(1, deliver(notifier).withheld());
     }
 
     @Test
@@ -727,7 +734,7 @@ class NotifierTest {
                 about(new Subject.Waiting("aicloud", 84001, Samples.START), "bob"))) {
             assertEquals(Optional.empty(), planner().plan(nobodys, Optional.empty(), coordinator));
         }
-        assertEquals(4, notifier.deliverDue().delivered());
+        assertEquals(4, deliver(notifier).delivered());
         Letter letter = sent.get(0).letter();
         assertTrue(letter.subject().startsWith("[AI Cloud] bob: It is so"), letter.subject());
         String words = letter.text().replace('\n', ' ');
@@ -757,7 +764,7 @@ class NotifierTest {
                             .plan(row, Optional.empty(), to(Notice.Channel.STAFF, 1))
                             .orElseThrow());
         }
-        assertEquals(4, notifier.deliverDue().delivered());
+        assertEquals(4, deliver(notifier).delivered());
         String mine = sent.get(0).letter().text();
         assertTrue(mine.contains("https://fw.example.org/answer/1Waiting"), mine);
         assertTrue(mine.contains("https://fw.example.org/answer/2Person"), mine);
@@ -803,9 +810,9 @@ class NotifierTest {
                         "owner",
                         "")),
                 List.of()));
-        assertEquals(new Notifier.Round(0, 0, 0, 0, 0, 0), notifier.deliverDue());
+        assertEquals(new Notifier.Round(0, 0, 0, 0, 0, 0), deliver(notifier));
         now = now.plusSeconds(3600);
-        assertEquals(1, notifier.deliverDue().delivered());
+        assertEquals(1, deliver(notifier).delivered());
     }
 
     @Test
@@ -841,9 +848,9 @@ class NotifierTest {
                                 "staff eva",
                                 "")),
                 List.of()));
-        assertEquals(Notifier.Round.NOTHING, notifier.deliverDue());
+        assertEquals(Notifier.Round.NOTHING, deliver(notifier));
         now = now.plusSeconds(60);
-        assertEquals(2, notifier.deliverDue().delivered());
+        assertEquals(2, deliver(notifier).delivered());
     }
 
     @Test
@@ -853,10 +860,10 @@ class NotifierTest {
         Notifier notifier = notifier(ON);
         found(run, "hooked", to(Notice.Channel.WEBHOOK, 1));
         found(Samples.run(83550, "bob", "b"));
-        assertEquals(new Notifier.Round(1, 0, 0, 0, 1, 0), notifier.deliverDue());
+        assertEquals(new Notifier.Round(1, 0, 0, 0, 1, 0), deliver(notifier));
         hook = new Outbox.Outcome.Delivered("HTTP 200");
         now = now.plusSeconds(60);
-        assertEquals(1, notifier.deliverDue().delivered());
+        assertEquals(1, deliver(notifier).delivered());
         assertEquals(posted.get(0), posted.get(1));
     }
 
@@ -866,7 +873,7 @@ class NotifierTest {
         Notifier notifier = notifier(ON);
         found(run);
         store.saveRuns(List.of(Samples.ended(run, now)));
-        notifier.deliverDue();
+        deliver(notifier);
         assertEquals(Notice.State.WITHHELD, notice().state());
         assertEquals("over before it was sent", notice().detail());
 
@@ -874,7 +881,7 @@ class NotifierTest {
         found(other);
         store.saveFindings(
                 List.of(Samples.with(Samples.finding(other), FindingRow.State.RESOLVED, Optional.of(now))), List.of());
-        notifier.deliverDue();
+        deliver(notifier);
         assertEquals(Notice.State.WITHHELD, store.noticesOf(83551).get(0).state());
         assertTrue(sent.isEmpty());
     }
@@ -885,12 +892,12 @@ class NotifierTest {
         Notifier notifier = notifier(ON);
         found(run);
         slurmSays(Samples.NOW.plusSeconds(30));
-        assertEquals(new Notifier.Round(0, 0, 0, 0, 0, 0), notifier.deliverDue());
+        assertEquals(new Notifier.Round(0, 0, 0, 0, 0, 0), deliver(notifier));
         slurmSays(Samples.NOW, run);
         now = Samples.NOW.plus(Duration.ofDays(30)).plusSeconds(1);
-        assertEquals(new Notifier.Round(0, 0, 0, 0, 0, 0), notifier.deliverDue());
+        assertEquals(new Notifier.Round(0, 0, 0, 0, 0, 0), deliver(notifier));
         now = Samples.NOW.plus(Duration.ofDays(30));
-        assertEquals(new Notifier.Round(1, 0, 0, 0, 0, 0), notifier.deliverDue());
+        assertEquals(new Notifier.Round(1, 0, 0, 0, 0, 0), deliver(notifier));
     }
 
     @Test
@@ -900,7 +907,7 @@ class NotifierTest {
         Notifier notifier = notifier(ON);
         found(run);
         found(Samples.run(83550, "bob", "b"));
-        assertEquals(new Notifier.Round(0, 0, 0, 1, 0, 0), notifier.deliverDue());
+        assertEquals(new Notifier.Round(0, 0, 0, 1, 0, 0), deliver(notifier));
         assertEquals(1, sent.size());
     }
 
@@ -916,9 +923,10 @@ class NotifierTest {
             now = now.plusSeconds(25);
             return new Outbox.Outcome.Delivered("250 taken");
         };
-        assertEquals(3, notifier.deliverDue().delivered());
-        assertEquals(2, notifier.deliverDue().delivered());
-        assertEquals(0, notifier.deliverDue().delivered());
+        assertEquals(3, deliver(notifier).delivered());
+        assertEquals(2, notifier.toTell().size());
+        assertEquals(2, deliver(notifier).delivered());
+        assertEquals(0, deliver(notifier).delivered());
         assertEquals(
                 List.of(
                         "user0@example.org",
@@ -927,6 +935,55 @@ class NotifierTest {
                         "user3@example.org",
                         "user4@example.org"),
                 sent.stream().map(Outbox.Mail::to).sorted().toList());
+    }
+
+    @Test
+    @DisplayName("nobody is told of a run that was not just judged: it is named for the next judging, news need none")
+    void uncertain() throws Exception {
+        Notifier notifier = notifier(ON);
+        Run other = Samples.run(83550, Samples.USER, "b");
+        found(run);
+        found(other);
+        Run third = Samples.run(83551, "bob", "c");
+        found(third);
+        assertEquals(1, notifier.deliverDue(Set.of(third.key())).delivered());
+        assertEquals(Set.of(run.key(), other.key()), notifier.toTell(), "they wait for one another");
+        // one of the two is judged at last
+        assertEquals(0, notifier.deliverDue(Set.of(run.key())).delivered());
+        assertEquals(Set.of(other.key()), notifier.toTell());
+        assertEquals(2, notifier.deliverDue(Set.of(run.key(), other.key())).delivered());
+        assertEquals(Set.of(), notifier.toTell());
+        assertEquals(
+                List.of("bob@example.org", Samples.USER),
+                sent.stream().map(Outbox.Mail::to).toList());
+    }
+
+    @Test
+    @DisplayName("what waits for the day is not judged all night for it")
+    void quietNight() throws Exception {
+        Notifier notifier = notifier(new Notifier.Settings(
+                Notifier.Mode.NOTIFY,
+                Optional.empty(),
+                10,
+                Duration.ofMinutes(1),
+                Duration.ofHours(1),
+                Duration.ofDays(30),
+                new QuietTime(
+                        LocalTime.of(13, 0),
+                        LocalTime.of(15, 0),
+                        EnumSet.allOf(DayOfWeek.class),
+                        Set.of(),
+                        DayOfWeek.MONDAY,
+                        Samples.ZONE),
+                Notifier.Bouncing.DEFAULTS));
+        found(run);
+        notifier.deliverDue(Set.of());
+        assertEquals(Set.of(), notifier.toTell());
+        now = now.plus(Duration.ofHours(2));
+        notifier.deliverDue(Set.of());
+        assertEquals(Set.of(run.key()), notifier.toTell());
+        assertTrue(sent.isEmpty());
+        assertEquals(1, notifier.deliverDue(Set.of(run.key())).delivered());
     }
 
     @Test
@@ -942,7 +999,7 @@ class NotifierTest {
         for (int i = 0; i < 3; i++) {
             found(Samples.run(83550 + i, "user" + i, "x"));
         }
-        Notifier.Round round = notifier.deliverDue();
+        Notifier.Round round = deliver(notifier);
         assertEquals(2, round.delivered());
         assertEquals(1, round.postponed());
         assertEquals(
@@ -957,10 +1014,10 @@ class NotifierTest {
         found(run);
         store.saveFindings(
                 List.of(Samples.with(Samples.finding(run), FindingRow.State.FOUND, Optional.of(now))), List.of());
-        notifier.deliverDue();
+        deliver(notifier);
         assertTrue(sent.isEmpty());
         store.saveFindings(List.of(Samples.finding(run)), List.of());
-        notifier.deliverDue();
+        deliver(notifier);
         assertEquals(1, sent.size());
     }
 
@@ -969,7 +1026,7 @@ class NotifierTest {
     void hostileName() throws Exception {
         Notifier notifier = notifier(ON);
         found(Samples.run(83549, "a@b.dk\r\nBcc: x@y.dk", "x"));
-        assertEquals(1, notifier.deliverDue().refused());
+        assertEquals(1, deliver(notifier).refused());
         assertEquals(Notice.State.REFUSED, notice().state());
         assertEquals(Optional.empty(), notice().address());
         Notice refused = store.noticesOf(83549).stream()
@@ -979,7 +1036,7 @@ class NotifierTest {
         assertTrue(refused.detail().startsWith("the user name is not a valid address"), refused.detail());
         assertTrue(sent.isEmpty());
         // the ladder stands still, and staff hear of it
-        assertEquals(1, notifier.deliverDue().delivered());
+        assertEquals(1, deliver(notifier).delivered());
         assertEquals("support@its.aau.dk", sent.get(0).to());
         assertTrue(sent.get(0).letter().subject().contains("cannot be told about job 83549"));
         assertEquals(0, finding().progress().done());
@@ -997,16 +1054,16 @@ class NotifierTest {
                 new SmtpOutbox(vertx, SmtpOutbox.Settings.plain("127.0.0.1", port, "fairwatch@example.org"))) {
             Notifier notifier = notifier(ON, outbox);
             found(run);
-            assertEquals(1, notifier.deliverDue().postponed());
+            assertEquals(1, deliver(notifier).postponed());
 
             GreenMail green = new GreenMail(new ServerSetup(port, "127.0.0.1", ServerSetup.PROTOCOL_SMTP));
             green.start();
             try {
-                assertEquals(0, notifier.deliverDue().delivered());
+                assertEquals(0, deliver(notifier).delivered());
                 now = now.plusSeconds(60);
-                assertEquals(1, notifier.deliverDue().delivered());
+                assertEquals(1, deliver(notifier).delivered());
                 now = now.plusSeconds(600);
-                notifier.deliverDue();
+                deliver(notifier);
                 assertEquals(1, green.getReceivedMessages().length);
                 assertEquals(
                         "[AI Cloud] Job 83549: 2 of its 3 GPUs have not been used for 1 h 30 min",
@@ -1051,13 +1108,13 @@ class NotifierTest {
     void bounced() throws Exception {
         Notifier notifier = notifier(ON);
         found(run);
-        notifier.deliverDue();
+        deliver(notifier);
         bounces(notice(), Bounce.Kind.DELAYED);
-        assertEquals(Notifier.Round.NOTHING, notifier.deliverDue());
+        assertEquals(Notifier.Round.NOTHING, deliver(notifier));
         assertEquals(Notice.State.DELIVERED, notice().state());
 
         bounces(notice(), Bounce.Kind.FAILED);
-        assertEquals(new Notifier.Round(1, 0, 0, 0, 0, 1), notifier.deliverDue());
+        assertEquals(new Notifier.Round(1, 0, 0, 0, 0, 1), deliver(notifier));
         Notice owners = store.noticesOf(83549).stream()
                 .filter(one -> one.aim().channel() == Notice.Channel.OWNER)
                 .findFirst()
@@ -1069,7 +1126,7 @@ class NotifierTest {
         assertEquals(1, finding().progress().done(), "the ladder goes on, so that staff are told");
         assertEquals("support@its.aau.dk", sent.get(1).to());
         assertTrue(sent.get(1).letter().text().contains("5.1.1 no such person here"));
-        assertEquals(Notifier.Round.NOTHING, notifier.deliverDue());
+        assertEquals(Notifier.Round.NOTHING, deliver(notifier));
         assertEquals(2, sent.size());
     }
 
@@ -1079,27 +1136,27 @@ class NotifierTest {
         Notifier notifier = notifier(ON);
         for (int job = 1; job <= 2; job++) {
             found(Samples.run(job, "bob", "b"));
-            notifier.deliverDue();
+            deliver(notifier);
             bounces(store.noticesOf(job).get(0), Bounce.Kind.FAILED);
-            notifier.deliverDue();
+            deliver(notifier);
         }
         int before = sent.size();
         found(Samples.run(3, "bob", "b"));
-        assertEquals(1, notifier.deliverDue().refused());
+        assertEquals(1, deliver(notifier).refused());
         assertEquals(before, sent.size());
         Notice refused = store.noticesOf(3).stream()
                 .filter(one -> one.aim().channel() == Notice.Channel.OWNER)
                 .findFirst()
                 .orElseThrow();
         assertTrue(refused.detail().startsWith("mails to it came back, the last one on 2026-11-23T13:00:30Z"));
-        assertEquals(1, notifier.deliverDue().delivered());
+        assertEquals(1, deliver(notifier).delivered());
         assertTrue(sent.get(before).letter().subject().contains("bob cannot be told about job 3"));
 
         store.saveBounces(store.bounces(Instant.EPOCH).stream()
                 .map(bounce -> bounce.forgotten(now))
                 .toList());
         found(Samples.run(4, "bob", "b"));
-        assertEquals(1, notifier.deliverDue().delivered());
+        assertEquals(1, deliver(notifier).delivered());
         assertEquals("bob@example.org", sent.get(before + 1).to());
     }
 
@@ -1107,15 +1164,15 @@ class NotifierTest {
     @DisplayName("a collector that dies while it takes in what came back tells staff once all the same")
     void diedWithBounce() throws Exception {
         found(run);
-        notifier(ON).deliverDue();
+        deliver(notifier(ON));
         bounces(notice(), Bounce.Kind.FAILED);
         store.failing = notice -> notice.state() == Notice.State.BOUNCED;
-        assertThrows(Store.StoreException.class, () -> notifier(ON).deliverDue());
+        assertThrows(Store.StoreException.class, () -> deliver(notifier(ON)));
         store.failing = notice -> false;
         Bounce taken = store.bounces(Instant.EPOCH).get(0);
-        notifier(ON).deliverDue();
+        deliver(notifier(ON));
         store.saveBounces(List.of(taken)); // as if that had been lost
-        notifier(ON).deliverDue();
+        deliver(notifier(ON));
         assertEquals(2, sent.size());
     }
 
@@ -1131,12 +1188,12 @@ class NotifierTest {
     void announces() throws Exception {
         Notifier notifier = notifier(ON);
         found(run);
-        notifier.deliverDue();
+        deliver(notifier);
         assertEquals(Optional.empty(), notice().announced());
 
         ladder = ENDS;
         found(Samples.run(83550, "bob", "b"));
-        notifier.deliverDue();
+        deliver(notifier);
         assertTrue(
                 sent.get(1).letter().text().contains("Fairwatch will end the job, not before"),
                 sent.get(1).letter().text());
@@ -1154,7 +1211,7 @@ class NotifierTest {
         for (int job = 1; job <= 11; job++) {
             found(Samples.run(job, "bob", "sweep"));
         }
-        assertEquals(11, notifier.deliverDue().delivered());
+        assertEquals(11, deliver(notifier).delivered());
         assertEquals(1, sent.size());
         long announced = 0;
         for (int job = 1; job <= 11; job++) {
@@ -1164,7 +1221,7 @@ class NotifierTest {
 
         Notifier rehearsing = notifier(settings(Notifier.Mode.NOTIFY, Optional.of("admin@example.org"), 10));
         found(run);
-        rehearsing.deliverDue();
+        deliver(rehearsing);
         assertEquals(Notice.State.DELIVERED, notice().state());
         assertEquals(Optional.empty(), notice().announced());
     }
@@ -1174,14 +1231,14 @@ class NotifierTest {
     void announcesLater() throws Exception {
         Notifier notifier = notifier(ON);
         found(run);
-        notifier.deliverDue();
+        deliver(notifier);
         ladder = ENDS;
         now = now.plus(Duration.ofHours(3));
         FindingRow due = Samples.planned(finding(), 2);
         store.saveFindings(
                 List.of(due), planner().news(due, 2, Notice.Topic.ANNOUNCED, List.of(Notice.Channel.OWNER), "cancel"));
         found(Samples.run(83550, Samples.USER, "other"));
-        assertEquals(2, notifier.deliverDue().delivered());
+        assertEquals(2, deliver(notifier).delivered());
         assertEquals(2, sent.size());
         assertTrue(sent.get(1).letter().subject().startsWith("[AI Cloud] Jobs 83549, 83550: "));
         Notice warning = store.noticesOf(83549).stream()
@@ -1193,7 +1250,7 @@ class NotifierTest {
 
         store.saveFindings(
                 List.of(finding().resolved(now)), List.of(warning.with(Notice.State.PLANNED, 0, "cancel", now)));
-        assertEquals(1, notifier.deliverDue().withheld());
+        assertEquals(1, deliver(notifier).withheld());
     }
 
     @Test
@@ -1206,7 +1263,7 @@ class NotifierTest {
         store.saveFindings(
                 List.of(row),
                 planner().news(row, 2, Notice.Topic.DONE, List.of(Notice.Channel.OWNER, Notice.Channel.STAFF), "hold"));
-        assertEquals(2, notifier.deliverDue().delivered());
+        assertEquals(2, deliver(notifier).delivered());
         assertEquals("[AI Cloud] Job 84000 was held back", sent.get(0).letter().subject());
         assertEquals(
                 "[AI Cloud] Job 84000 of bob was held back",
