@@ -21,8 +21,8 @@ final class CgroupSums {
     private static final int MOST_SAMPLES = 0x1fff;
     private static final int MOST_PROCESSES = 0xffff;
 
-    private final Parts minutes = new Parts(LiveRuns.MINUTES, WIDTH);
-    private final Parts hours = new Parts(LiveRuns.HOURS, WIDTH);
+    private final Parts minutes = new Parts(Parts.MINUTES, WIDTH);
+    private final Parts hours = new Parts(Parts.HOURS, WIDTH);
 
     /** The newest reading that counts; what was before it is known. */
     long atMs = Long.MIN_VALUE;

@@ -6,7 +6,6 @@ import io.fairwatch.agent.wire.GpuReading;
 import io.fairwatch.agent.wire.JobCgroup;
 import io.fairwatch.agent.wire.JobRef;
 import io.fairwatch.agent.wire.NodeSnapshot;
-import io.fairwatch.agent.wire.Utilization;
 import io.fairwatch.collector.run.AllocatedGpu;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
@@ -37,7 +36,6 @@ import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -53,12 +51,6 @@ import org.jspecify.annotations.Nullable;
  * Slurm names otherwise than before, processes on a GPU that Slurm did not give. Such a run is taken up anew later.
  */
 public final class LiveRuns {
-    /** Sums of the last hour and a little more. */
-    static final Parts.Grain MINUTES = new Parts.Grain(Duration.ofMinutes(10).toMillis(), 8);
-
-    /** Sums of the last four hours and a little more. */
-    static final Parts.Grain HOURS = new Parts.Grain(Duration.ofMinutes(30).toMillis(), 10);
-
     private static final Duration HOUR = Duration.ofHours(1);
     /** What lies further back is summed up by the store; more than an hour, a part and the lag of a node that is not late. */
     private static final Duration READ_AGAIN = Duration.ofMinutes(80);
@@ -75,8 +67,6 @@ public final class LiveRuns {
     private static final int HOURS_AT_ONCE = 5_000;
 
     private static final Duration HOURS_EVERY = Duration.ofMinutes(2);
-    /** Parts of nodes' time that are compared until all nodes have told theirs. */
-    private static final int TOGETHER = 4;
 
     private final double busyAboveRatio;
 
@@ -113,7 +103,7 @@ public final class LiveRuns {
 
     /** Where the last hour before an instant begins: at full ten minutes, so that it is up to ten minutes longer. */
     public static Instant hourBefore(Instant to) {
-        return MINUTES.begin(HOUR, to);
+        return Parts.MINUTES.begin(HOUR, to);
     }
 
     /**
@@ -126,7 +116,7 @@ public final class LiveRuns {
     }
 
     private static Optional<Parts.Grain> grain(Duration length) {
-        return Stream.of(MINUTES, HOURS)
+        return Stream.of(Parts.MINUTES, Parts.HOURS)
                 .filter(grain -> length.toMillis() >= grain.partMs() && length.compareTo(grain.longest()) <= 0)
                 .findFirst();
     }
@@ -168,7 +158,7 @@ public final class LiveRuns {
                 Gpu gpu = gpus.computeIfAbsent(reading.device().uuid(), first -> new Gpu());
                 gpu.take(snapshot.node(), snapshot.at(), reading);
                 for (OnGpu on : gpu.held) {
-                    on.run.offer(on, new Came(atMs, periodMs, reading));
+                    on.run.offer(on, new GpuOfRun.Came(atMs, periodMs, reading));
                 }
                 if (reading.processes().isPresent()) {
                     noteOthers(gpu, atMs, reading.processes().get());
@@ -189,11 +179,20 @@ public final class LiveRuns {
                 continue;
             }
             for (Followed run : byJob.getOrDefault(process.job().get().jobId(), List.of())) {
-                if (atMs > run.startMs && run.isOf(process) && gpu.held.stream().noneMatch(on -> on.run.equals(run))) {
+                if (atMs > run.startMs && !isHeldBy(gpu, run) && run.isOf(process)) {
                     run.usesOthers = true;
                 }
             }
         }
+    }
+
+    private static boolean isHeldBy(Gpu gpu, Followed run) {
+        for (OnGpu on : gpu.held) {
+            if (on.run.equals(run)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** One GPU, whoever has it. */
@@ -220,9 +219,6 @@ public final class LiveRuns {
         }
     }
 
-    /** A reading that came. */
-    private record Came(long atMs, long periodMs, GpuReading reading) {}
-
     private record OfNode(String node) {}
 
     /** A reading of a GPU of a run, by uuid, or of its cgroup on a node. */
@@ -242,6 +238,17 @@ public final class LiveRuns {
         WHOLE,
         /** Something did not fit. */
         BROKEN
+    }
+
+    /** A GPU that Slurm gave a run. */
+    private static final class OnGpu extends GpuOfRun {
+        private final Followed run;
+        private final String uuid;
+
+        OnGpu(Followed run, String uuid) {
+            this.run = run;
+            this.uuid = uuid;
+        }
     }
 
     /** A run. */
@@ -313,25 +320,30 @@ public final class LiveRuns {
 
         int processes(GpuReading reading) {
             List<GpuProcess> all = reading.processes().orElse(List.of());
-            return all.isEmpty()
-                    ? 0
-                    : (int) all.stream()
-                            .filter(this::isOf)
-                            .map(GpuProcess::pid)
-                            .distinct()
-                            .count();
+            if (all.size() <= 1) { // nearly always, and a large cluster has thousands of readings a second
+                return all.isEmpty() || !isOf(all.get(0)) ? 0 : 1;
+            }
+            return (int) all.stream()
+                    .filter(this::isOf)
+                    .map(GpuProcess::pid)
+                    .distinct()
+                    .count();
         }
 
-        void offer(OnGpu on, Came came) {
+        void offer(OnGpu on, GpuOfRun.Came came) {
             if (state == State.LOADING) {
                 waiting.add(new Waiting(new Moment(on.uuid, came.atMs()), () -> offer(on, came)));
-            } else if (state == State.WHOLE && came.atMs() > startMs && came.atMs() != on.lastMs) {
-                if (came.atMs() < on.lastMs || came.atMs() <= cutMs) {
+            } else if (state == State.WHOLE && came.atMs() > startMs && came.atMs() != on.lastMs()) {
+                if (came.atMs() < on.lastMs() || came.atMs() <= cutMs) {
                     state = State.BROKEN;
                 } else {
-                    on.add(came);
+                    add(on, came);
                 }
             }
+        }
+
+        void add(OnGpu on, GpuOfRun.Came came) {
+            on.add(came, new GpuOfRun.Begin(startMs, cutMs), processes(came.reading()), busyAboveRatio);
         }
 
         void offer(String node, long atMs, long periodMs, JobCgroup cgroup) {
@@ -366,7 +378,7 @@ public final class LiveRuns {
             several |= nodes.size() > 1;
             nodes = Map.of();
             together = several ? new Together() : null;
-            its.values().forEach(OnGpu::clear);
+            its.values().forEach(on -> on.clear(new GpuOfRun.Begin(startMs, cutMs), busyAboveRatio));
         }
 
         /** What the store knows did not come; it is asked again later. */
@@ -381,7 +393,7 @@ public final class LiveRuns {
         void end(Instant now) {
             loadedAt = now;
             boolean lost = isOnMore()
-                    || its.values().stream().anyMatch(OnGpu::hasLostCount)
+                    || its.values().stream().anyMatch(GpuOfRun::hasLostCount)
                     || nodes.values().stream().anyMatch(CgroupSums::hasLostCount);
             state = lost ? State.BROKEN : State.WHOLE;
             List<Waiting> came = waiting;
@@ -390,256 +402,6 @@ public final class LiveRuns {
             read = Set.of();
             came.stream().filter(next -> !known.contains(next.moment())).forEach(next -> next.then()
                     .run());
-        }
-    }
-
-    /** A GPU that Slurm gave a run. */
-    private final class OnGpu {
-        private final Followed run;
-        private final String uuid;
-        private @Nullable GpuDevice device;
-        private GpuSums all = new GpuSums();
-        private final Parts minutes = new Parts(MINUTES, GpuSums.WIDTH);
-        /** Roughly, because there are many; without the newest part of {@link #minutes}. */
-        private final Parts hours = new Parts(HOURS, GpuSums.ROUGH_WIDTH);
-
-        private long lastMs = Long.MIN_VALUE;
-        private double lastJoules = Double.NaN;
-        private boolean counted;
-        /** Absent where it began before this was told of it. */
-        private @Nullable Course course;
-
-        OnGpu(Followed run, String uuid) {
-            this.run = run;
-            this.uuid = uuid;
-        }
-
-        void clear() {
-            all = new GpuSums();
-            minutes.clear();
-            hours.clear();
-            lastMs = Long.MIN_VALUE;
-            lastJoules = Double.NaN;
-            counted = false;
-            course = run.cutMs == run.startMs ? new Course(run.startMs, busyAboveRatio) : null;
-        }
-
-        void addBefore(GpuUse use) {
-            all.add(use);
-            counted |= use.energyJoules().isPresent();
-            device = use.device().orElse(device);
-        }
-
-        /** The counter of a reading that is summed up already: the next one goes on from there. */
-        void goOnFrom(GpuReading reading) {
-            lastJoules = reading.energyJoules().orElse(lastJoules);
-        }
-
-        /** Whether energy was counted before, and it is not known up to where. */
-        boolean hasLostCount() {
-            return counted && Double.isNaN(lastJoules);
-        }
-
-        void add(Came came) {
-            GpuReading reading = came.reading();
-            long beginMs = came.atMs() - came.periodMs();
-            boolean isNew = run.cutMs == run.startMs || beginMs >= run.cutMs;
-            long fromMs = Math.max(beginMs, run.cutMs);
-            if (!isNew) {
-                all.replace(reading, (double) (run.cutMs - Math.max(beginMs, run.startMs)));
-            }
-            int processes = run.processes(reading);
-            GpuSums.Step step = step(reading);
-            all.over(reading, (double) (came.atMs() - fromMs), busyAboveRatio);
-            all.at(came.atMs(), reading, isNew, processes, step, busyAboveRatio);
-            long last = MINUTES.of(came.atMs());
-            for (long part = Math.max(MINUTES.of(fromMs + 1), last - MINUTES.many() + 1); part <= last; part++) {
-                long partMs = MINUTES.beginMs(part);
-                long ms = Math.min(came.atMs(), partMs + MINUTES.partMs()) - Math.max(fromMs, partMs);
-                GpuSums sums = begin(part);
-                sums.over(reading, (double) ms, busyAboveRatio);
-                if (part == last) {
-                    sums.at(came.atMs(), reading, isNew, processes, step, busyAboveRatio);
-                }
-                pack(part, sums);
-            }
-            if (course != null && reading.utilization().isPresent()) {
-                Utilization known = reading.utilization().get();
-                course.add(came.atMs(), came.periodMs(), known.meanRatio(), known.maxRatio());
-            }
-            lastMs = came.atMs();
-        }
-
-        private GpuSums.@Nullable Step step(GpuReading reading) {
-            if (reading.energyJoules().isEmpty()) {
-                return null;
-            }
-            double now = reading.energyJoules().getAsDouble();
-            double was = lastJoules;
-            lastJoules = now;
-            return Double.isNaN(was)
-                    ? null
-                    : new GpuSums.Step(
-                            now - was,
-                            reading.utilization().map(Utilization::maxRatio).map(most -> most <= busyAboveRatio));
-        }
-
-        /** The sums of a part; the part before it is over. */
-        private GpuSums begin(long part) {
-            long before = minutes.newest();
-            if (before != Long.MIN_VALUE && part > before) {
-                GpuSums over = newest();
-                addHour(HOURS.from(Instant.ofEpochMilli(MINUTES.beginMs(before))), sums -> sums.add(over));
-            }
-            int at = minutes.begin(part);
-            return minutes.packed()[at] == 0 ? new GpuSums() : unpacked(at, part);
-        }
-
-        /** What the store knows of a half hour. */
-        void addHour(long part, GpuUse use) {
-            addHour(part, sums -> sums.add(use));
-        }
-
-        private void addHour(long part, Consumer<GpuSums> more) {
-            int at = hours.begin(part);
-            if (at < 0) {
-                return; // older than all that is kept
-            }
-            GpuSums sums = rough(at);
-            more.accept(sums);
-            if (sums.tellsActivity() && hours.width() == GpuSums.ROUGH_WIDTH) {
-                hours.widen(GpuSums.ROUGH_WIDTH_WITH_ACTIVITY);
-                at = hours.begin(part);
-            }
-            sums.packRoughly(hours.packed(), at, (double) HOURS.partMs());
-        }
-
-        private void pack(long part, GpuSums sums) {
-            if (sums.tellsActivity() && minutes.width() == GpuSums.WIDTH) {
-                minutes.widen(GpuSums.WIDTH_WITH_ACTIVITY);
-            }
-            sums.pack(minutes.packed(), minutes.begin(part), MINUTES.beginMs(part));
-        }
-
-        private GpuSums unpacked(int at, long part) {
-            return GpuSums.unpacked(minutes.packed(), at, minutes.width(), MINUTES.beginMs(part));
-        }
-
-        private GpuSums rough(int at) {
-            return hours.packed()[at] == 0
-                    ? new GpuSums()
-                    : GpuSums.unpackedRoughly(hours.packed(), at, hours.width(), (double) HOURS.partMs());
-        }
-
-        private GpuSums newest() {
-            int at = minutes.find(minutes.newest());
-            return at < 0 ? new GpuSums() : unpacked(at, minutes.newest());
-        }
-
-        GpuUse whole(GpuUse like) {
-            return all.use(like, false);
-        }
-
-        /** Since a part began; energy, temperature and errors only of the last hour. */
-        GpuUse since(Parts.Grain grain, GpuUse like) {
-            GpuSums sums = new GpuSums();
-            if (grain.equals(MINUTES)) {
-                for (long part = MINUTES.from(like.from()); part <= minutes.newest(); part++) {
-                    int at = minutes.find(part);
-                    if (at >= 0) {
-                        sums.add(unpacked(at, part));
-                    }
-                }
-                return sums.use(like, true);
-            }
-            for (long part = HOURS.from(like.from()); part <= hours.newest(); part++) {
-                int at = hours.find(part);
-                if (at >= 0) {
-                    sums.add(rough(at));
-                }
-            }
-            if (minutes.newest() >= MINUTES.from(like.from())) {
-                sums.add(newest());
-            }
-            sums.makeRough(all, like.from().toEpochMilli());
-            return sums.use(like, true);
-        }
-
-        /** Whether what lies before an instant is no longer told apart from what came after it. */
-        boolean hasForgotten(Parts.Grain grain, Instant from) {
-            return grain.equals(MINUTES) ? minutes.hasForgotten(from) : hours.hasForgotten(from);
-        }
-    }
-
-    /** Most memory and processes of a run at one time, summed over its nodes, whose clocks and phases differ. */
-    private static final class Together {
-        private record Most(long memory, int processes) {}
-
-        private final TreeMap<Long, Map<String, Most>> times = new TreeMap<>();
-        private long widthMs;
-        /** Begin of the newest time that was counted and forgotten. */
-        private long countedMs = Long.MIN_VALUE;
-
-        private long memory = -1;
-        private int processes = -1;
-
-        void add(JobUse before) {
-            memory = Math.max(memory, before.memoryUsedMaxBytes().orElse(-1));
-            processes = Math.max(processes, before.processesMax().orElse(-1));
-        }
-
-        /** Whether the other nodes' figures of that time were still there to be added to. */
-        boolean add(String node, long atMs, long periodMs, JobCgroup cgroup) {
-            if (periodMs > widthMs) {
-                while (!times.isEmpty()) {
-                    countOldest();
-                }
-                widthMs = periodMs;
-            }
-            long fromMs = atMs - atMs % widthMs;
-            if (fromMs <= countedMs) {
-                return false;
-            }
-            times.computeIfAbsent(fromMs, first -> new HashMap<>(2))
-                    .merge(
-                            node,
-                            new Most(
-                                    cgroup.memoryUsedBytes().orElse(-1),
-                                    cgroup.processes().orElse(-1)),
-                            (one, other) -> new Most(
-                                    Math.max(one.memory(), other.memory()),
-                                    Math.max(one.processes(), other.processes())));
-            while (times.size() > TOGETHER) {
-                countOldest();
-            }
-            return true;
-        }
-
-        private void countOldest() {
-            Map.Entry<Long, Map<String, Most>> oldest = times.pollFirstEntry();
-            countedMs = Math.max(countedMs, oldest.getKey());
-            count(oldest.getValue());
-        }
-
-        private void count(Map<String, Most> nodes) {
-            long bytes = -1;
-            int count = -1;
-            for (Most most : nodes.values()) {
-                bytes = most.memory() < 0 ? bytes : Math.max(0, bytes) + most.memory();
-                count = most.processes() < 0 ? count : Math.max(0, count) + most.processes();
-            }
-            memory = Math.max(memory, bytes);
-            processes = Math.max(processes, count);
-        }
-
-        OptionalLong memory() {
-            times.values().forEach(this::count);
-            return memory < 0 ? OptionalLong.empty() : OptionalLong.of(memory);
-        }
-
-        OptionalInt processes() {
-            times.values().forEach(this::count);
-            return processes < 0 ? OptionalInt.empty() : OptionalInt.of(processes);
         }
     }
 
@@ -691,14 +453,14 @@ public final class LiveRuns {
                     .filter(run -> run.state == State.WHOLE && run.equals(followed.get(run.run.key())))
                     .toList();
         }
-        long first = HOURS.from(now.minus(HOURS.longest()));
+        long first = Parts.HOURS.from(now.minus(Parts.HOURS.longest()));
         List<HalfHour> known = new ArrayList<>();
-        for (long part = first; HOURS.beginMs(part) < now.toEpochMilli(); part++) {
+        for (long part = first; Parts.HOURS.beginMs(part) < now.toEpochMilli(); part++) {
             List<RunSpan> spans = new ArrayList<>();
             List<RunSpan> onOneNode = new ArrayList<>();
             for (Followed run : runs) {
-                long fromMs = Math.max(run.startMs, HOURS.beginMs(part));
-                long toMs = Math.min(run.cutMs, HOURS.beginMs(part + 1));
+                long fromMs = Math.max(run.startMs, Parts.HOURS.beginMs(part));
+                long toMs = Math.min(run.cutMs, Parts.HOURS.beginMs(part + 1));
                 if (fromMs < toMs) {
                     RunSpan span = new RunSpan(run.run, Instant.ofEpochMilli(fromMs), Instant.ofEpochMilli(toMs));
                     spans.add(span);
@@ -713,7 +475,8 @@ public final class LiveRuns {
         }
         synchronized (this) {
             known.forEach(this::take);
-            runs.forEach(run -> run.hoursFromMs = Math.max(run.startMs, Math.min(run.cutMs, HOURS.beginMs(first))));
+            runs.forEach(
+                    run -> run.hoursFromMs = Math.max(run.startMs, Math.min(run.cutMs, Parts.HOURS.beginMs(first))));
         }
     }
 
@@ -815,7 +578,7 @@ public final class LiveRuns {
         boolean whole = false;
         try {
             // runs of a node that was silent for days are read from then on, and the others are not
-            long usualMs = now.minus(READ_AGAIN).toEpochMilli() - MINUTES.partMs();
+            long usualMs = now.minus(READ_AGAIN).toEpochMilli() - Parts.MINUTES.partMs();
             Map<Long, List<Followed>> byCut = new TreeMap<>();
             for (Followed run : runs) {
                 byCut.computeIfAbsent(
@@ -849,7 +612,7 @@ public final class LiveRuns {
             NodeState node = nodes.get(name);
             cut = node == null ? cut : Math.min(cut, node.lastAt().toEpochMilli());
         }
-        return Math.max(run.startMs, MINUTES.beginMs(MINUTES.from(Instant.ofEpochMilli(cut))));
+        return Math.max(run.startMs, Parts.MINUTES.beginMs(Parts.MINUTES.from(Instant.ofEpochMilli(cut))));
     }
 
     private void read(Store store, List<Followed> runs, Instant now) throws StoreException {
@@ -903,7 +666,7 @@ public final class LiveRuns {
         }
         if (use.to().equals(latest)) {
             run.usesOthers |= use.allocated().isEmpty();
-            onGpu(run, use).ifPresent(on -> on.device = use.device().orElse(on.device));
+            onGpu(run, use).ifPresent(on -> on.know(use.device()));
         } else if (use.allocated().isPresent()) {
             onGpu(run, use).ifPresent(on -> on.addBefore(use));
         }
@@ -918,8 +681,8 @@ public final class LiveRuns {
         long atMs = past.at().toEpochMilli();
         for (Followed run : byGpu.getOrDefault(uuid, List.of())) {
             OnGpu on = Objects.requireNonNull(run.its.get(uuid));
-            if (atMs > run.cutMs && atMs > on.lastMs) {
-                on.add(new Came(atMs, past.period().toMillis(), past.reading()));
+            if (atMs > run.cutMs && atMs > on.lastMs()) {
+                run.add(on, new GpuOfRun.Came(atMs, past.period().toMillis(), past.reading()));
                 run.read.add(new Moment(uuid, atMs));
             } else if (atMs > run.startMs && atMs <= run.cutMs) {
                 on.goOnFrom(past.reading());
@@ -980,11 +743,11 @@ public final class LiveRuns {
             whole.add(on == null ? all : on.whole(all));
             Instant from = hourBefore(to);
             if (from.isAfter(run.key().start())) {
-                if (on != null && on.hasForgotten(MINUTES, from)) {
+                if (on != null && on.hasForgotten(Parts.MINUTES, from)) {
                     return Optional.empty(); // it came further since the nodes were looked at
                 }
                 GpuUse part = nothing(run, given, device, from, to);
-                hour.add(on == null ? part : on.since(MINUTES, part));
+                hour.add(on == null ? part : on.since(Parts.MINUTES, part));
             } else {
                 hour.add(whole.get(whole.size() - 1));
             }
@@ -1043,7 +806,7 @@ public final class LiveRuns {
         Instant start = run.key().start();
         Instant begin = grain.begin(length, to);
         Instant from = begin.isAfter(start) ? begin : start;
-        if ((grain.equals(MINUTES) ? known.cutMs : known.hoursFromMs) > from.toEpochMilli()) {
+        if ((grain.equals(Parts.MINUTES) ? known.cutMs : known.hoursFromMs) > from.toEpochMilli()) {
             return Optional.empty();
         }
         List<GpuUse> gpuUses = new ArrayList<>(run.gpus().size());
@@ -1072,7 +835,7 @@ public final class LiveRuns {
     private static Optional<GpuDevice> device(@Nullable Gpu gpu, @Nullable OnGpu on) {
         return gpu != null && gpu.newest != null
                 ? Optional.of(gpu.newest.device())
-                : on == null ? Optional.empty() : Optional.ofNullable(on.device);
+                : on == null ? Optional.empty() : on.device();
     }
 
     /** The limit of a GPU as it was told last; empty: the store must be asked. NaN: it is not told. */
@@ -1109,13 +872,13 @@ public final class LiveRuns {
                 || known.usesOthers
                 || lengthMs <= 0
                 || !known.its.keySet().equals(uuids(run))
-                || known.its.values().stream().anyMatch(on -> on.course == null)) {
+                || known.its.values().stream().anyMatch(on -> on.course() == null)) {
             return Optional.empty();
         }
         long stepMs = known.its.values().stream()
-                .mapToLong(on -> Objects.requireNonNull(on.course).stepMs())
+                .mapToLong(on -> Objects.requireNonNull(on.course()).stepMs())
                 .max()
-                .orElse(MINUTES.partMs());
+                .orElse(Parts.MINUTES.partMs());
         long slotMs = stepMs * ((lengthMs + stepMs * most - 1) / (stepMs * most));
         Slots slots = new Slots(run.key().start(), to, Duration.ofMillis(slotMs));
         int count = (int) ((lengthMs + slotMs - 1) / slotMs);
@@ -1129,7 +892,7 @@ public final class LiveRuns {
                     gpu.node(),
                     gpu.allocated(),
                     gpu.device(),
-                    on == null ? List.of() : points(Objects.requireNonNull(on.course), slots, count)));
+                    on == null ? List.of() : points(Objects.requireNonNull(on.course()), slots, count)));
         }
         return Optional.of(new RunCourse(slots, series));
     }

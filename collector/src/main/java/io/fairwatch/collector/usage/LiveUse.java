@@ -232,18 +232,21 @@ public final class LiveUse {
     }
 
     private static List<Sight> sights(List<GpuProcess> processes) {
-        if (processes.isEmpty()) {
-            return List.of();
+        if (processes.size() <= 1) { // nearly always
+            return processes.isEmpty() || processes.get(0).job().isEmpty()
+                    ? List.of()
+                    : List.of(sight(processes.get(0), processes.get(0).job().get()));
         }
         return processes.stream()
-                .flatMap(process -> process.job().stream()
-                        .map(job -> new Sight(
-                                job.jobId(),
-                                job.evidence() == JobRef.Evidence.ENVIRON
-                                        ? process.uid().orElse(-1)
-                                        : -1)))
+                .flatMap(process -> process.job().stream().map(job -> sight(process, job)))
                 .distinct()
                 .toList();
+    }
+
+    private static Sight sight(GpuProcess process, JobRef job) {
+        return new Sight(
+                job.jobId(),
+                job.evidence() == JobRef.Evidence.ENVIRON ? process.uid().orElse(-1) : -1);
     }
 
     /** Brings in what the store knows of the last day; snapshots may come meanwhile. */

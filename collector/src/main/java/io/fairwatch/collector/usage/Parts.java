@@ -42,6 +42,12 @@ final class Parts {
         }
     }
 
+    /** The last hour and a little more. */
+    static final Grain MINUTES = new Grain(Duration.ofMinutes(10).toMillis(), 8);
+
+    /** The last four hours and a little more. */
+    static final Grain HOURS = new Grain(Duration.ofMinutes(30).toMillis(), 10);
+
     private final Grain grain;
     private int width;
     /** Of a part of which nothing came the first number is 0. */
