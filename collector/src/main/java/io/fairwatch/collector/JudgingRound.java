@@ -102,7 +102,7 @@ final class JudgingRound {
         if (cycle.skipped().isEmpty()) {
             deeds.increment(enforcer.round(from));
         }
-        Notifier.Round round = notifier.deliverDue(judge.certain());
+        Notifier.Round round = notifier.deliverDue(judge::isCertain);
         count(notices, "delivered", round.delivered());
         count(notices, "refused", round.refused());
         count(notices, "withheld", round.withheld());

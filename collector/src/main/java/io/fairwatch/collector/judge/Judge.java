@@ -59,8 +59,11 @@ public final class Judge {
      */
     private static final int MANY = 5_000;
 
-    /** Running jobs of which is held in memory at one time what they did. */
+    /** Running jobs of which is held in memory at one time what they did: each time the store reads what is of all. */
     private static final int AT_ONCE = 20_000;
+
+    /** The same of sums: fewer, because what lives briefly costs the garbage collector little. */
+    private static final int SUMS_AT_ONCE = 10_000;
 
     private static final Duration NODES_EVERY = Duration.ofMinutes(5);
     private static final Duration USERS_EVERY = Duration.ofHours(1);
@@ -86,7 +89,8 @@ public final class Judge {
     private Instant lastNodes = Instant.EPOCH;
     private Instant lastUsers = Instant.EPOCH;
 
-    private volatile Set<Subject> certain = Set.of();
+    /** What the newest cycle found of running jobs by what the store knows. */
+    private volatile Set<Place> certain = Set.of();
 
     /** Runs of which it was said that they cannot be judged. */
     private final Set<Subject> complained = new HashSet<>();
@@ -122,6 +126,7 @@ public final class Judge {
         /** Of whom something is to be said or done now. */
         private final Set<Subject> pressing;
 
+        private final Set<Place> certain = new HashSet<>();
         private final Exemptions exempt;
         private final List<FindingRow> findings = new ArrayList<>();
         private final List<Notice> notices = new ArrayList<>();
@@ -311,9 +316,7 @@ public final class Judge {
             // after the notes: when this is lost they are made again, and are the same
             store.saveMark(FINISHED, finishedUntil.get());
         }
-        Set<Subject> judged = new HashSet<>(gathering.pressing);
-        gathering.notices.forEach(notice -> judged.add(notice.subject()));
-        certain = Set.copyOf(judged);
+        certain = Set.copyOf(gathering.certain);
         return new Cycle(running.size(), gathering.found, gathering.unknown, Optional.empty());
     }
 
@@ -412,7 +415,7 @@ public final class Judge {
         gathering.asked.addAll(asked(byWindows, gathering.now));
         Map<Set<Duration>, Set<Rule>> due = new LinkedHashMap<>(byWindows);
         due.keySet().removeIf(windows -> !gathering.asked.contains(Collections.max(windows)));
-        // where a mail or a deed waits to go out, it must still be true
+        // where a mail or a deed is about to go out, it must still be true
         Map<Boolean, List<Run>> urgent =
                 running.stream().collect(Collectors.partitioningBy(run -> gathering.pressing.contains(run.key())));
         List<Run> others = urgent.getOrDefault(false, List.of());
@@ -420,10 +423,7 @@ public final class Judge {
         judgeRunning(rules, byWindows, urgent.getOrDefault(true, List.of()), false, nodes, cluster, gathering);
     }
 
-    /**
-     * What a large cluster did in one window fills much memory: some runs after the others, one window after the other. Of
-     * many runs sums in memory tell for which anything is new; these are judged again by what the store knows.
-     */
+    /** Of many runs sums in memory tell for which anything is new; these are judged again by what the store knows. */
     private void judgeRunning(
             RuleSet rules,
             Map<Set<Duration>, Set<Rule>> byWindows,
@@ -433,31 +433,56 @@ public final class Judge {
             Cluster cluster,
             Gathering gathering)
             throws StoreException {
-        for (int from = 0; from < running.size() && !byWindows.isEmpty(); from += AT_ONCE) {
-            List<Run> some = running.subList(from, Math.min(from + AT_ONCE, running.size()));
-            List<Run> news = some;
-            if (bySums) {
-                news = new ArrayList<>();
-                // sums go on while others are judged: what they are of must end with them
-                FactSource.Round sums = source.largeRound(some, nodesByName(), cluster, clock.instant());
-                List<List<RuleSet.Judgement>> judged = judge(rules, byWindows, some, sums, gathering);
-                for (int i = 0; i < some.size(); i++) {
-                    Run run = some.get(i);
-                    if (judged.get(i).stream().anyMatch(judgement -> gathering.isNews(run, judgement))) {
-                        news.add(run);
-                    } else {
-                        take(run, judged.get(i), gathering);
-                    }
-                }
+        if (byWindows.isEmpty()) {
+            return;
+        }
+        List<Run> news = bySums ? news(rules, byWindows, running, cluster, gathering) : running;
+        for (List<Run> some : parts(news, AT_ONCE)) {
+            FactSource.Round readings = source.round(some, nodes, cluster, gathering.now);
+            List<List<RuleSet.Judgement>> judged = judge(rules, byWindows, some, readings, gathering);
+            for (int i = 0; i < some.size(); i++) {
+                RunKey run = some.get(i).key();
+                take(some.get(i), judged.get(i), gathering);
+                judged.get(i).stream()
+                        .filter(judgement -> judgement.verdict() instanceof Verdict.Finding)
+                        .forEach(judgement -> gathering.certain.add(
+                                new Place(run, judgement.rule().name())));
             }
-            if (!news.isEmpty()) {
-                FactSource.Round readings = source.round(news, nodes, cluster, gathering.now);
-                List<List<RuleSet.Judgement>> judged = judge(rules, byWindows, news, readings, gathering);
-                for (int i = 0; i < news.size(); i++) {
-                    take(news.get(i), judged.get(i), gathering);
+        }
+    }
+
+    /** Judges by sums in memory, and leaves out those of which more must be known. */
+    private List<Run> news(
+            RuleSet rules,
+            Map<Set<Duration>, Set<Rule>> byWindows,
+            List<Run> running,
+            Cluster cluster,
+            Gathering gathering)
+            throws StoreException {
+        List<Run> news = new ArrayList<>();
+        for (List<Run> some : parts(running, SUMS_AT_ONCE)) {
+            // sums go on while others are judged: what they are of must end with them
+            FactSource.Round sums = source.largeRound(some, nodesByName(), cluster, clock.instant());
+            List<List<RuleSet.Judgement>> judged = judge(rules, byWindows, some, sums, gathering);
+            for (int i = 0; i < some.size(); i++) {
+                Run run = some.get(i);
+                if (judged.get(i).stream().anyMatch(judgement -> gathering.isNews(run, judgement))) {
+                    news.add(run);
+                } else {
+                    take(run, judged.get(i), gathering);
                 }
             }
         }
+        return news;
+    }
+
+    /** What a large cluster did in one window fills much memory: some runs after the others. */
+    private static List<List<Run>> parts(List<Run> runs, int most) {
+        List<List<Run>> parts = new ArrayList<>();
+        for (int from = 0; from < runs.size(); from += most) {
+            parts.add(runs.subList(from, Math.min(from + most, runs.size())));
+        }
+        return parts;
     }
 
     private static void take(Run run, List<RuleSet.Judgement> judgements, Gathering gathering) throws StoreException {
@@ -610,9 +635,9 @@ public final class Judge {
         }
     }
 
-    /** What the newest cycle judged by all that rules ask for, so that people can be told. */
-    public Set<Subject> certain() {
-        return certain;
+    /** Whether the newest cycle found that what a notice about a running job tells is so. */
+    public boolean isCertain(Notice notice) {
+        return certain.contains(new Place(notice.subject(), notice.rule()));
     }
 
     private static Cycle skipped(String why) {

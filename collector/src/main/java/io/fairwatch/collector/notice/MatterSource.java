@@ -30,7 +30,7 @@ import java.util.OptionalDouble;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 
-/** Reads from the store what a letter says about runs: a few queries for all of a letter. Thread-safe; blocks. */
+/** Reads from the store what letters say about runs: a few queries for all of them. Thread-safe; blocks. */
 public final class MatterSource {
     private final Store store;
     private final Function<String, RuleInfo> rules;
@@ -126,9 +126,12 @@ public final class MatterSource {
             }
             parts.add(its);
         }
-        List<RunSpan> recent =
-                parts.stream().flatMap(List::stream).map(Part::span).distinct().toList();
-        Map<Since, List<GpuUse>> use = store.gpuUse(recent, busyAboveRatio, false).stream()
+        Map<Since, RunSpan> recent = new LinkedHashMap<>();
+        parts.stream()
+                .flatMap(List::stream)
+                .map(Part::span)
+                .forEach(span -> recent.putIfAbsent(new Since(span.run().key(), span.from()), span));
+        Map<Since, List<GpuUse>> use = store.gpuUse(recent.values(), busyAboveRatio, false).stream()
                 .collect(Collectors.groupingBy(one -> new Since(one.run(), one.from())));
         for (GpuUse one : store.gpuUse(unknown.values(), busyAboveRatio)) {
             whole.computeIfAbsent(one.run(), first -> new ArrayList<>()).add(one);

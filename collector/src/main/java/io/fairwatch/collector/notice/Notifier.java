@@ -26,6 +26,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -159,6 +160,8 @@ public final class Notifier {
     private final ReentrantLock oneAtATime = new ReentrantLock();
     /** Guarded by the lock. */
     private final Set<Subject> toTell = new HashSet<>();
+    /** What waits because not all of it is certain. Guarded by the lock. */
+    private final Set<Envelope> held = new HashSet<>();
 
     /** Whether nothing is left of a rehearsal that went before. Guarded by the lock. */
     private boolean earnest;
@@ -290,18 +293,20 @@ public final class Notifier {
      * Deals with every notice that is due: the person with the oldest first, all that is due to one in one mail. After a
      * minute the rest waits for the next call. While one call runs, another does nothing.
      *
-     * @param certain runs that were judged just now by all that rules ask for; of others nobody is told that something was
+     * @param certain whether what a notice is about was just seen to be so; of other runs nobody is told that something was
      *     found, and {@link #toTell} names them for the next judging
      *
      * @throws Store.StoreException if the store fails; what was not written down was not sent, or is never sent again
      */
-    public Round deliverDue(Set<Subject> certain) throws Store.StoreException {
+    public Round deliverDue(Predicate<Notice> certain) throws Store.StoreException {
         if (!oneAtATime.tryLock()) {
             return Round.NOTHING;
         }
         try {
             toTell.clear();
-            Instant began = clock.instant();
+            Set<Envelope> heldBefore = Set.copyOf(held);
+            held.clear();
+            Instant until = clock.instant().plus(LONGEST_ROUND);
             Tally tally = new Tally();
             tally.unconfirmed += markLost();
             endRehearsals();
@@ -328,50 +333,80 @@ public final class Notifier {
                 }
             }
             mails.keySet().retainAll(due); // with the first that is due go those that were put off
-            send(mails, certain, began.plus(LONGEST_ROUND), tally);
+            Map<String, Integer> sentToday = mails.isEmpty() ? new HashMap<>() : sentToday();
+            send(mails, new Sending(certain, heldBefore, until, sentToday, tally));
             return tally.round();
         } finally {
             oneAtATime.unlock();
         }
     }
 
+    /**
+     * One round. Confined to it.
+     *
+     * @param certain what may be told
+     * @param heldBefore what waited in the round before because not all of it was certain
+     * @param until nothing more is begun then
+     * @param sentToday mails to each recipient within the last day
+     */
+    private record Sending(
+            Predicate<Notice> certain,
+            Set<Envelope> heldBefore,
+            Instant until,
+            Map<String, Integer> sentToday,
+            Tally tally) {
+        boolean isCertain(Due due) {
+            return due.run().isEmpty() || DueNotices.isNews(due.notice()) || certain.test(due.notice());
+        }
+    }
+
     /** Letters of one recipient and topic each, in this order, some at a time so that what they tell is asked together. */
-    private void send(Map<Envelope, List<Due>> mails, Set<Subject> certain, Instant until, Tally tally)
-            throws Store.StoreException {
-        Map<String, Integer> sentToday = mails.isEmpty() ? new HashMap<>() : sentToday();
+    private void send(Map<Envelope, List<Due>> mails, Sending round) throws Store.StoreException {
         List<Addressed> next = new ArrayList<>();
+        int late = 0;
         boolean going = true;
         for (Map.Entry<Envelope, List<Due>> mail : mails.entrySet()) {
-            List<Due> due = mail.getValue();
-            going = going && !isOver(until);
+            going = going && !isOver(round.until);
             if (!going) {
-                isCertain(due, certain); // those come next, if they still hold then
+                if (late++ < TOGETHER && !settings.quiet.isQuiet(clock.instant())) {
+                    name(mail.getValue()); // about as many as will come next
+                }
             } else if (mail.getKey().channel() == Channel.WEBHOOK) {
-                going = !isCertain(due, certain) || callWebhook(due, tally);
+                going = callWebhook(mail.getValue(), round);
             } else {
-                address(mail.getKey(), due, sentToday, tally)
-                        .filter(one -> isCertain(one.due, certain))
-                        .ifPresent(next::add);
+                address(mail.getKey(), mail.getValue(), round).ifPresent(next::add);
                 if (next.size() == TOGETHER) {
-                    going = deliver(next, until, sentToday, tally);
+                    going = deliver(next, round);
                     next.clear();
                 }
             }
         }
         if (going) {
-            deliver(next, until, sentToday, tally);
+            deliver(next, round);
+        } else {
+            next.forEach(one -> name(one.due));
         }
     }
 
-    /** Whether all of it may be told now; if not, it is to be judged, and waits together. */
-    private boolean isCertain(List<Due> due, Set<Subject> certain) {
-        List<Subject> others = due.stream()
+    /**
+     * What may be told now. If that is not all, all of it waits for one round, to go out together; then what can be told
+     * does not wait for the rest.
+     */
+    private List<Due> tellable(Envelope envelope, List<Due> due, Sending round) {
+        List<Due> certain = due.stream().filter(round::isCertain).toList();
+        if (certain.size() == due.size()) {
+            return due;
+        }
+        name(due);
+        held.add(envelope);
+        return round.heldBefore.contains(envelope) ? certain : List.of();
+    }
+
+    /** For the next judging. */
+    private void name(List<Due> due) {
+        due.stream()
                 .filter(one -> one.run().isPresent() && !DueNotices.isNews(one.notice()))
-                .map(one -> one.notice().subject())
-                .filter(subject -> !certain.contains(subject))
-                .toList();
-        toTell.addAll(others);
-        return others.isEmpty();
+                .forEach(one -> toTell.add(one.notice().subject()));
     }
 
     /** Of which runs people would have been told if it had been certain: to be judged next. */
@@ -425,15 +460,10 @@ public final class Notifier {
     }
 
     /** What one person is told now, and how to reach them. */
-    private record Addressed(Envelope envelope, Person person, List<Due> due) {
-        boolean isNews() {
-            return envelope.topic() != Topic.FINDING;
-        }
-    }
+    private record Addressed(Envelope envelope, Person person, List<Due> due) {}
 
     /** Empty: nothing is told now, and what became of it is written down. */
-    private Optional<Addressed> address(Envelope envelope, List<Due> all, Map<String, Integer> sentToday, Tally tally)
-            throws Store.StoreException {
+    private Optional<Addressed> address(Envelope envelope, List<Due> all, Sending round) throws Store.StoreException {
         Instant now = clock.instant();
         boolean news = envelope.topic() != Topic.FINDING;
         if (!news && settings.quiet.isQuiet(now)) {
@@ -443,35 +473,38 @@ public final class Notifier {
                 ? new Directory.Answer.Found(Person.at(envelope.recipient()))
                 : recipients.directory.of(envelope.recipient());
         if (answer instanceof Directory.Answer.Away away) {
-            postpone(notices(all), away.why(), tally);
+            postpone(notices(all), away.why(), round.tally);
             return Optional.empty();
         }
         if (answer instanceof Directory.Answer.None none) {
-            refuse(notices(all), none.why(), tally);
+            refuse(notices(tellable(envelope, all, round)), none.why(), round.tally);
             return Optional.empty();
         }
         Person person = ((Directory.Answer.Found) answer).person();
         boolean weekly = settings.quiet.isWeeklyDay(now);
-        List<Due> due = all.stream()
+        List<Due> wanted = all.stream()
                 .filter(one -> news || weekly || !(person.weekly() || matters.isWeekly(one.finding())))
                 .toList();
         Optional<String> dead = returned.why(settings.redirectAllTo.orElse(person.address()));
-        if (dead.isPresent()) {
-            refuse(notices(due), dead.get(), tally);
+        if (dead.isEmpty() && hadEnough(envelope, round)) {
             return Optional.empty();
         }
-        Addressed addressed = new Addressed(envelope, person, due);
-        return due.isEmpty() || hadEnough(addressed, sentToday) ? Optional.empty() : Optional.of(addressed);
+        List<Due> due = tellable(envelope, wanted, round);
+        if (dead.isPresent()) {
+            refuse(notices(due), dead.get(), round.tally);
+            return Optional.empty();
+        }
+        return due.isEmpty() ? Optional.empty() : Optional.of(new Addressed(envelope, person, due));
     }
 
     /** Whether it waits for tomorrow. */
-    private boolean hadEnough(Addressed one, Map<String, Integer> sentToday) {
-        return !one.isNews() && sentToday.getOrDefault(one.envelope.recipient(), 0) >= settings.mostPerDay;
+    private boolean hadEnough(Envelope envelope, Sending round) {
+        return envelope.topic() == Topic.FINDING
+                && round.sentToday.getOrDefault(envelope.recipient(), 0) >= settings.mostPerDay;
     }
 
     /** Writes letters and sends them; false: the others would fare no better now. */
-    private boolean deliver(List<Addressed> letters, Instant until, Map<String, Integer> sentToday, Tally tally)
-            throws Store.StoreException {
+    private boolean deliver(List<Addressed> letters, Sending round) throws Store.StoreException {
         if (letters.isEmpty()) {
             return true;
         }
@@ -479,45 +512,61 @@ public final class Notifier {
         List<MatterSource.Found> found;
         try {
             found = matters.of(letters.stream().map(Notifier::wanted).toList(), now);
-        } catch (RuntimeException broken) {
-            if (letters.size() == 1) {
-                unwritten(letters.get(0), broken, tally);
-                return true;
-            }
-            for (Addressed one : letters) { // one of them; the others are written all the same
-                if (!deliver(List.of(one), until, sentToday, tally)) {
-                    return false;
-                }
-            }
-            return true;
+        } catch (Store.StoreException | RuntimeException broken) {
+            return letters.size() == 1
+                    ? unread(letters.get(0), broken, round)
+                    : deliverOneByOne(letters, round); // one of them; the others are written all the same
         }
+        Instant until = clock.instant().plus(LONGEST_ROUND); // what was read is sent, however long that took
         for (int i = 0; i < letters.size(); i++) {
             Addressed one = letters.get(i);
             if (isOver(until)) {
-                letters.subList(i, letters.size()).forEach(late -> isCertain(late.due, Set.of()));
+                letters.subList(i, letters.size()).forEach(late -> name(late.due));
                 return false;
             }
-            if (hadEnough(one, sentToday)) { // one before told them enough
+            if (hadEnough(one.envelope, round)) { // one before told them enough
                 continue;
             }
             Written written;
             try {
                 written = letter(one, found.get(i), now);
             } catch (RuntimeException broken) {
-                unwritten(one, broken, tally);
+                unwritten(one, broken, round.tally);
                 continue;
             }
             if (settings.mode == Mode.RECORD) {
-                rehearse(written.due(), Optional.of(one.person.address()), tally);
-                sentToday.merge(one.envelope.recipient(), 1, Integer::sum);
-            } else if (!handOver(one, written, sentToday, tally)) {
+                rehearse(written.due(), Optional.of(one.person.address()), round.tally);
+                round.sentToday.merge(one.envelope.recipient(), 1, Integer::sum);
+            } else if (!handOver(one, written, round)) {
                 return false;
             }
         }
         return true;
     }
 
-    private void unwritten(Addressed one, RuntimeException broken, Tally tally) throws Store.StoreException {
+    private boolean deliverOneByOne(List<Addressed> letters, Sending round) throws Store.StoreException {
+        for (int i = 0; i < letters.size(); i++) {
+            if (i > 0 && isOver(round.until)) {
+                letters.subList(i, letters.size()).forEach(late -> name(late.due));
+                return false;
+            }
+            if (!deliver(List.of(letters.get(i)), round)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** What a letter tells could not be read. */
+    private boolean unread(Addressed one, Exception broken, Sending round) throws Store.StoreException {
+        if (broken instanceof Store.StoreException store) {
+            throw store;
+        }
+        unwritten(one, broken, round.tally);
+        return true;
+    }
+
+    private void unwritten(Addressed one, Exception broken, Tally tally) throws Store.StoreException {
         LOG.error("letter could not be written about={}", subjects(one.due), broken);
         postpone(notices(one.due), "the letter could not be written: " + broken, tally);
     }
@@ -582,8 +631,7 @@ public final class Notifier {
                 one.finding());
     }
 
-    private boolean handOver(Addressed one, Written written, Map<String, Integer> sentToday, Tally tally)
-            throws Store.StoreException {
+    private boolean handOver(Addressed one, Written written, Sending round) throws Store.StoreException {
         String address = one.person.address();
         String to = settings.redirectAllTo.orElse(address);
         String mail = mailOf(written.due);
@@ -601,16 +649,16 @@ public final class Notifier {
                 mail, to, clock.instant(), settings.redirectAllTo.isPresent() ? letter.rehearsedFor(address) : letter));
         if (outcome instanceof Outbox.Outcome.Delivered) {
             delivered(sending, outcome.detail());
-            sentToday.merge(one.envelope.recipient(), 1, Integer::sum);
-            tally.delivered += sending.size();
+            round.sentToday.merge(one.envelope.recipient(), 1, Integer::sum);
+            round.tally.delivered += sending.size();
         } else if (outcome instanceof Outbox.Outcome.Refused) {
-            refuse(sending, outcome.detail(), tally);
+            refuse(sending, outcome.detail(), round.tally);
         } else if (outcome instanceof Outbox.Outcome.Unknown) {
-            unconfirmed(sending, outcome.detail(), tally);
-            sentToday.merge(one.envelope.recipient(), 1, Integer::sum);
+            unconfirmed(sending, outcome.detail(), round.tally);
+            round.sentToday.merge(one.envelope.recipient(), 1, Integer::sum);
             return false; // a server that is too slow for one is too slow for all, and each would lose its only mail
         } else if (outcome instanceof Outbox.Outcome.TryAgain again) {
-            postpone(going, again.detail(), tally);
+            postpone(going, again.detail(), round.tally);
             if (again.everybody()) {
                 LOG.error("mails cannot be sent now why=\"{}\"", again.detail());
                 return false;
@@ -654,16 +702,24 @@ public final class Notifier {
         tally.withheld += notices.size();
     }
 
-    private boolean callWebhook(List<Due> due, Tally tally) throws Store.StoreException {
+    private boolean callWebhook(List<Due> all, Sending round) throws Store.StoreException {
         if (recipients.webhook.isEmpty()) {
-            withhold(notices(due), "there is no webhook any more", tally);
+            withhold(notices(all), "there is no webhook any more", round.tally);
             return true;
         }
+        Tally tally = round.tally;
+        List<Due> due = all.stream().filter(round::isCertain).toList();
+        name(all.stream().filter(one -> !round.isCertain(one)).toList());
         if (settings.mode == Mode.RECORD) {
             rehearse(due, Optional.empty(), tally);
             return true;
         }
-        for (Due one : due) {
+        for (int i = 0; i < due.size(); i++) {
+            Due one = due.get(i);
+            if (i > 0 && isOver(round.until)) {
+                name(due.subList(i, due.size()));
+                return false;
+            }
             List<Notice> sending = List.of(changed(
                     one.notice(),
                     State.SENDING,

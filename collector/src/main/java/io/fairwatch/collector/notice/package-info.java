@@ -23,6 +23,9 @@
  *       the first that is due, since a mail more to a recipient who could not be reached helps nobody. Nothing waits for
  *       what the next round of judging may find: what is found in one round is kept in one transaction, so two mails about
  *       one job mean two rounds, and a round more is up to a minute of the ninety seconds that a mail may take.
+ *   <li><b>What waited is looked at again</b>, for the day or for a mail server: it is told when a round of judging has just
+ *       seen it. Where one has not, the whole mail waits for the next round, which looks; what cannot be seen then (its
+ *       node is silent, it is suspended) keeps only itself waiting.
  *   <li><b>A step is delivered when the first of its notices is</b>: with three people in support, one full mailbox does not
  *       stop the ladder. A step with nobody to tell is passed over.
  *   <li><b>Who is away is waited for.</b> While LDAP cannot be asked, mails to people whose address only it knows are put

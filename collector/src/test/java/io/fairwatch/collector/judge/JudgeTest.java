@@ -8,6 +8,7 @@ import static io.fairwatch.collector.store.Given.snapshot;
 import static io.fairwatch.collector.store.Given.untranslated;
 import static io.fairwatch.collector.store.GivenRun.job;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.fairwatch.agent.wire.GpuReading;
@@ -289,21 +290,23 @@ class JudgeTest {
             "a run of which people are to be told is judged by all rules at once; one whose mail only waits is not")
     void toTell() throws Exception {
         judge = judge(idleGpuRule("60m"));
-        reports(0, 3600, idle(A));
-        now = at(3605);
-        slurmSays(oneGpu(1));
-        judge.cycle(Set.of());
-        Set<Subject> toTell = Set.of(oneGpu(1).run().key());
-        assertEquals(toTell, judge.certain(), "just found");
-        reports(3600, 3660, busy(A, 1));
+        reports(0, 3660, idle(A));
+        assertEquals(judged(1, 1, 0), cycle(3605, oneGpu(1)));
+        Notice notice = notices().get(0);
+        assertTrue(judge.isCertain(notice), "just found");
         now = at(3665);
         slurmSays(oneGpu(1));
         judge.cycle(Set.of());
-        assertEquals(Set.of(), judge.certain(), "the rule rests, so it may have ceased to be true");
-        assertEquals(Optional.empty(), only(1).clearSince());
+        assertFalse(judge.isCertain(notice), "the rule rests, so it may have ceased to be true");
+        Set<Subject> toTell = Set.of(oneGpu(1).run().key());
         judge.cycle(toTell);
-        assertEquals(toTell, judge.certain());
-        assertEquals(Optional.of(at(3665)), only(1).clearSince());
+        assertTrue(judge.isCertain(notice), "it is still so");
+        reports(3660, 3720, busy(A, 1));
+        now = at(3725);
+        slurmSays(oneGpu(1));
+        judge.cycle(toTell);
+        assertFalse(judge.isCertain(notice));
+        assertEquals(Optional.of(at(3725)), only(1).clearSince());
     }
 
     @Test

@@ -43,6 +43,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -123,11 +124,15 @@ class NotifierTest {
                 }));
     }
 
-    /** All that is planned was just judged. */
-    private Notifier.Round deliver(Notifier notifier) throws Store.StoreException {
-        return notifier.deliverDue(store.noticesIn(List.of(Notice.State.PLANNED)).stream()
-                .map(Notice::subject)
-                .collect(Collectors.toSet()));
+    /** All that is planned was just seen to be so. */
+    private static Notifier.Round deliver(Notifier notifier) throws Store.StoreException {
+        return notifier.deliverDue(notice -> true);
+    }
+
+    /** Only these were just seen to be so, of all that is found of them. */
+    private static Notifier.Round deliver(Notifier notifier, Run... seen) throws Store.StoreException {
+        Set<Subject> subjects = Stream.of(seen).map(Run::key).collect(Collectors.toSet());
+        return notifier.deliverDue(notice -> subjects.contains(notice.subject()));
     }
 
     private NoticePlanner planner() {
@@ -938,24 +943,79 @@ class NotifierTest {
     }
 
     @Test
-    @DisplayName("nobody is told of a run that was not just judged: it is named for the next judging, news need none")
+    @DisplayName("nobody is told of a run that was not just seen; what is certain waits for the rest of its mail once")
     void uncertain() throws Exception {
         Notifier notifier = notifier(ON);
-        Run other = Samples.run(83550, Samples.USER, "b");
+        Run old = Samples.run(83550, Samples.USER, "b");
+        Run bobs = Samples.run(83551, "bob", "c");
         found(run);
-        found(other);
-        Run third = Samples.run(83551, "bob", "c");
-        found(third);
-        assertEquals(1, notifier.deliverDue(Set.of(third.key())).delivered());
-        assertEquals(Set.of(run.key(), other.key()), notifier.toTell(), "they wait for one another");
-        // one of the two is judged at last
-        assertEquals(0, notifier.deliverDue(Set.of(run.key())).delivered());
-        assertEquals(Set.of(other.key()), notifier.toTell());
-        assertEquals(2, notifier.deliverDue(Set.of(run.key(), other.key())).delivered());
+        found(old);
+        found(bobs);
+        assertEquals(1, deliver(notifier, run, bobs).delivered());
+        assertEquals(Set.of(run.key(), old.key()), notifier.toTell(), "all of the mail is looked at");
+        assertEquals(2, deliver(notifier, run, old).delivered());
         assertEquals(Set.of(), notifier.toTell());
         assertEquals(
                 List.of("bob@example.org", Samples.USER),
                 sent.stream().map(Outbox.Mail::to).toList());
+    }
+
+    @Test
+    @DisplayName(
+            "what can never be seen, because its node is silent, keeps nobody else's news waiting, however many come")
+    void neverCertain() throws Exception {
+        Notifier notifier = notifier(ON);
+        Run silent = Samples.run(83550, Samples.USER, "b");
+        found(silent);
+        found(run);
+        assertEquals(0, deliver(notifier, run).delivered());
+        assertEquals(1, deliver(notifier, run).delivered());
+        assertEquals(Set.of(silent.key(), run.key()), notifier.toTell());
+        Run next = Samples.run(83552, Samples.USER, "d");
+        found(next);
+        assertEquals(1, deliver(notifier, next).delivered(), "it waits no more");
+        assertEquals(0, deliver(notifier, run).delivered());
+        assertEquals(1, deliver(notifier, silent).delivered());
+        assertEquals(3, sent.size());
+    }
+
+    @Test
+    @DisplayName("a program of the site is told of each as it is certain, and of no more than fit into a minute")
+    void webhookUncertain() throws Exception {
+        Notifier notifier = notifier(ON);
+        Run other = Samples.run(83550, "bob", "b");
+        found(run, "gpu-idle", to(Notice.Channel.WEBHOOK, 1));
+        found(other, "gpu-idle", to(Notice.Channel.WEBHOOK, 1));
+        assertEquals(1, deliver(notifier, other).delivered());
+        assertEquals(Set.of(run.key()), notifier.toTell());
+        assertEquals(1, deliver(notifier, run).delivered());
+        assertEquals(2, posted.size());
+    }
+
+    @Test
+    @DisplayName("more letters than are asked about together all go out, though one of each such number cannot be read")
+    void manyLetters() throws Exception {
+        store = new MemoryStore(of -> {
+            if (of.key().jobId() % 200 == 7) {
+                throw new IllegalStateException("a row that nobody can read");
+            }
+            return Samples.uses(of);
+        });
+        Notifier notifier = notifier(ON);
+        List<Run> runs = new ArrayList<>();
+        for (int i = 0; i < 450; i++) {
+            runs.add(Samples.run(90_000 + i, "user" + i, "x"));
+        }
+        for (Run one : runs) {
+            FindingRow row = Samples.finding(one);
+            store.saveFindings(
+                    List.of(row), planner().plan(row, Optional.of(one), OWNER).orElse(List.of()));
+        }
+        slurmSays(Samples.NOW, runs.toArray(Run[]::new));
+        Notifier.Round round = deliver(notifier);
+        assertEquals(447, round.delivered());
+        assertEquals(3, round.postponed());
+        assertEquals(447, sent.stream().map(Outbox.Mail::to).distinct().count());
     }
 
     @Test
@@ -977,13 +1037,13 @@ class NotifierTest {
                         Samples.ZONE),
                 Notifier.Bouncing.DEFAULTS));
         found(run);
-        notifier.deliverDue(Set.of());
+        deliver(notifier, new Run[0]);
         assertEquals(Set.of(), notifier.toTell());
         now = now.plus(Duration.ofHours(2));
-        notifier.deliverDue(Set.of());
+        deliver(notifier, new Run[0]);
         assertEquals(Set.of(run.key()), notifier.toTell());
         assertTrue(sent.isEmpty());
-        assertEquals(1, notifier.deliverDue(Set.of(run.key())).delivered());
+        assertEquals(1, deliver(notifier, run).delivered());
     }
 
     @Test
