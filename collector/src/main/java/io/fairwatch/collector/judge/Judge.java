@@ -148,6 +148,15 @@ public final class Judge {
             this.exempt = new Exemptions(store.exemptions(now));
         }
 
+        /** A rule that was taken away, renamed or switched off finds nothing any more, and nobody is told what it found. */
+        void endThoseWithoutRule(RuleSet rules) {
+            Set<String> names = rules.rules().stream().map(Rule::name).collect(Collectors.toSet());
+            open.values().stream()
+                    .filter(row -> !names.contains(row.rule()))
+                    .map(row -> row.resolved(now))
+                    .forEach(findings::add);
+        }
+
         /** Without those that nothing can come of: nearly all. */
         List<RuleSet.Judgement> remarkable(Subject subject, List<RuleSet.Judgement> judgements) {
             return troubled.contains(subject)
@@ -303,6 +312,7 @@ public final class Judge {
                         || alive.contains(subject),
                 now));
         RuleSet rules = inForce.get();
+        gathering.endThoseWithoutRule(rules);
         judgeRunning(rules, running, nodes, cluster, gathering);
         judgePending(rules, view.get().pending(), cluster, gathering);
         judgeNodes(rules, running, nodes, cluster, gathering);

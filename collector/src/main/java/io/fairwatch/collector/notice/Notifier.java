@@ -291,7 +291,7 @@ public final class Notifier {
 
     /**
      * Deals with every notice that is due: the person with the oldest first, all that is due to one in one mail. After a
-     * minute the rest waits for the next call. While one call runs, another does nothing.
+     * minute no more is begun, and the rest waits for the next call. While one call runs, another does nothing.
      *
      * @param certain whether what a notice is about was just seen to be so; of other runs nobody is told that something was
      *     found, and {@link #toTell} names them for the next judging
@@ -360,32 +360,38 @@ public final class Notifier {
         }
     }
 
-    /** Letters of one recipient and topic each, in this order, some at a time so that what they tell is asked together. */
+    /**
+     * Letters of one recipient and topic each, in this order, some at a time so that what they tell is asked together; at last
+     * the site's program, for which no mail waits.
+     */
     private void send(Map<Envelope, List<Due>> mails, Sending round) throws Store.StoreException {
         List<Addressed> next = new ArrayList<>();
+        List<Due> calls = new ArrayList<>();
         int late = 0;
         boolean going = true;
         for (Map.Entry<Envelope, List<Due>> mail : mails.entrySet()) {
+            if (mail.getKey().channel() == Channel.WEBHOOK) {
+                calls.addAll(mail.getValue());
+                continue;
+            }
             going = going && !isOver(round.until);
-            if (!going) {
-                if (late++ < TOGETHER && !settings.quiet.isQuiet(clock.instant())) {
-                    name(mail.getValue()); // about as many as will come next
-                }
-            } else if (mail.getKey().channel() == Channel.WEBHOOK) {
-                going = callWebhook(mail.getValue(), round);
-            } else {
+            if (going) {
                 address(mail.getKey(), mail.getValue(), round).ifPresent(next::add);
                 if (next.size() == TOGETHER) {
                     going = deliver(next, round);
                     next.clear();
                 }
+            } else {
+                if (late++ < TOGETHER && !settings.quiet.isQuiet(clock.instant())) {
+                    name(mail.getValue()); // about as many as will come next
+                }
+                if (round.heldBefore.contains(mail.getKey())) {
+                    held.add(mail.getKey());
+                }
             }
         }
-        if (going) {
-            deliver(next, round);
-        } else {
-            next.forEach(one -> name(one.due));
-        }
+        deliver(next, round); // those who were addressed, though that took long
+        callWebhook(calls, round);
     }
 
     /**
@@ -513,9 +519,11 @@ public final class Notifier {
         try {
             found = matters.of(letters.stream().map(Notifier::wanted).toList(), now);
         } catch (Store.StoreException | RuntimeException broken) {
-            return letters.size() == 1
-                    ? unread(letters.get(0), broken, round)
-                    : deliverOneByOne(letters, round); // one of them; the others are written all the same
+            if (letters.size() > 1) { // one of them; the others are written all the same
+                return deliverOneByOne(letters, round);
+            }
+            unwritten(letters.get(0), broken, round.tally); // which fails, too, if all of the store does
+            return true;
         }
         Instant until = clock.instant().plus(LONGEST_ROUND); // what was read is sent, however long that took
         for (int i = 0; i < letters.size(); i++) {
@@ -545,8 +553,9 @@ public final class Notifier {
     }
 
     private boolean deliverOneByOne(List<Addressed> letters, Sending round) throws Store.StoreException {
+        Instant until = clock.instant().plus(LONGEST_ROUND);
         for (int i = 0; i < letters.size(); i++) {
-            if (i > 0 && isOver(round.until)) {
+            if (i > 0 && isOver(until)) {
                 letters.subList(i, letters.size()).forEach(late -> name(late.due));
                 return false;
             }
@@ -554,15 +563,6 @@ public final class Notifier {
                 return false;
             }
         }
-        return true;
-    }
-
-    /** What a letter tells could not be read. */
-    private boolean unread(Addressed one, Exception broken, Sending round) throws Store.StoreException {
-        if (broken instanceof Store.StoreException store) {
-            throw store;
-        }
-        unwritten(one, broken, round.tally);
         return true;
     }
 
@@ -702,23 +702,24 @@ public final class Notifier {
         tally.withheld += notices.size();
     }
 
-    private boolean callWebhook(List<Due> all, Sending round) throws Store.StoreException {
+    private void callWebhook(List<Due> all, Sending round) throws Store.StoreException {
         if (recipients.webhook.isEmpty()) {
             withhold(notices(all), "there is no webhook any more", round.tally);
-            return true;
+            return;
         }
         Tally tally = round.tally;
         List<Due> due = all.stream().filter(round::isCertain).toList();
         name(all.stream().filter(one -> !round.isCertain(one)).toList());
         if (settings.mode == Mode.RECORD) {
             rehearse(due, Optional.empty(), tally);
-            return true;
+            return;
         }
+        Instant until = clock.instant().plus(LONGEST_ROUND);
         for (int i = 0; i < due.size(); i++) {
             Due one = due.get(i);
-            if (i > 0 && isOver(round.until)) {
+            if (i > 0 && isOver(until)) {
                 name(due.subList(i, due.size()));
-                return false;
+                return;
             }
             List<Notice> sending = List.of(changed(
                     one.notice(),
@@ -734,13 +735,12 @@ public final class Notifier {
                 refuse(sending, outcome.detail(), tally);
             } else if (outcome instanceof Outbox.Outcome.Unknown) {
                 unconfirmed(sending, outcome.detail(), tally);
-                return true;
+                return;
             } else {
                 postponeAfter(sending, outcome.detail(), tally);
-                return true; // the mails go on without it
+                return;
             }
         }
-        return !Thread.currentThread().isInterrupted();
     }
 
     private void delivered(List<Notice> sending, String detail) throws Store.StoreException {

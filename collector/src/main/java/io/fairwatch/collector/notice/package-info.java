@@ -22,7 +22,8 @@
  *       mail's id is computed from theirs, so that a mail that is tried again has the same. What was put off goes along with
  *       the first that is due, since a mail more to a recipient who could not be reached helps nobody. Nothing waits for
  *       what the next round of judging may find: what is found in one round is kept in one transaction, so two mails about
- *       one job mean two rounds, and a round more is up to a minute of the ninety seconds that a mail may take.
+ *       one job mean two rounds, and a round more is a minute of the ninety seconds that a mail may take, or more on a
+ *       large cluster.
  *   <li><b>What waited is looked at again</b>, for the day or for a mail server: it is told when a round of judging has just
  *       seen it. Where one has not, the whole mail waits for the next round, which looks; what cannot be seen then (its
  *       node is silent, it is suspended) keeps only itself waiting.

@@ -15,6 +15,7 @@ import io.fairwatch.collector.store.MemoryStore;
 import io.fairwatch.collector.store.NodeState;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.RunSpan;
+import io.fairwatch.collector.usage.LiveRuns;
 import io.fairwatch.rules.Ladder;
 import io.fairwatch.rules.RuleSet;
 import java.lang.management.ManagementFactory;
@@ -37,7 +38,8 @@ import java.util.Set;
 
 /**
  * Times whole cycles of judging, all rules due, over running jobs, waiting jobs and nodes; run by hand, as {@code
- * deploy/bench/rules/run} says. All but the database is in it: what the store answers is ready beforehand. Half of the jobs
+ * deploy/bench/rules/run} says. All but the database is in it: what the store answers is ready beforehand. All is judged
+ * exactly, though of so many jobs a collector would look at sums in memory first. Half of the jobs
  * hold one GPU, the others two to sixteen; one in twelve is idle, one in fifty was not seen well; half of the nodes tell of
  * tensor cores.
  */
@@ -310,10 +312,12 @@ public final class JudgeBenchmark {
             // a new judge, so that everything is due
             Judge judge = new Judge(
                     given.store(),
-                    rules,
+                    new LiveRuns(0.01),
+                    () -> rules,
                     (finding, run, aim) -> Optional.of(List.of()),
                     () -> given.now,
-                    new Judge.Settings(0.01, Duration.ofMinutes(5), new Ladder(List.of())));
+                    new Judge.Settings(0.01, Duration.ofMinutes(5), new Ladder(List.of())),
+                    Integer.MAX_VALUE);
             long began = System.nanoTime();
             long cpu = cpu();
             Judge.Cycle cycle = judge.cycle(Set.of());

@@ -310,6 +310,19 @@ class JudgeTest {
     }
 
     @Test
+    @DisplayName("what a rule found ends when the rule is taken away")
+    void ruleTakenAway() throws Exception {
+        judge = judge(idleGpuRule("60m"));
+        reports(0, 3660, idle(A));
+        cycle(3605, oneGpu(1));
+        assertEquals(FindingRow.State.FOUND, only(1).state());
+        judge = judge(Shipped.only(List.of("serial-on-many-cores"), Map.of()));
+        assertEquals(judged(1, 0, 0), cycle(3665, oneGpu(1)));
+        assertEquals(List.of(), store.openFindings());
+        assertEquals(FindingRow.State.RESOLVED, store.findingsOf(1).get(0).state());
+    }
+
+    @Test
     @DisplayName("with a rule those that cover it are asked, however long their windows are")
     void coveringRulesAreAsked() throws Exception {
         List<RuleFile> files = new ArrayList<>();

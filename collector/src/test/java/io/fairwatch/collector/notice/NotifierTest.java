@@ -13,6 +13,7 @@ import io.fairwatch.collector.run.Subject;
 import io.fairwatch.collector.store.Bounce;
 import io.fairwatch.collector.store.Exemption;
 import io.fairwatch.collector.store.FindingRow;
+import io.fairwatch.collector.store.GpuUse;
 import io.fairwatch.collector.store.MemoryStore;
 import io.fairwatch.collector.store.Notice;
 import io.fairwatch.collector.store.Store;
@@ -26,6 +27,7 @@ import java.time.Instant;
 import java.time.LocalDate;
 import java.time.LocalTime;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -61,6 +63,9 @@ class NotifierTest {
     private final List<String> posted = new ArrayList<>();
     private final AtomicInteger links = new AtomicInteger();
     private boolean answers;
+    /** How long a call of the site's program takes. */
+    private Duration slow = Duration.ZERO;
+
     private List<RuleInfo.Step> ladder = List.of();
     private final Map<String, Person.Known> people = new HashMap<>();
     private Outbox.Outcome hook = new Outbox.Outcome.Delivered("HTTP 204");
@@ -120,6 +125,7 @@ class NotifierTest {
                 account -> account.equals("es.shj") ? List.of("anna@es.aau.dk", Samples.USER) : List.of(),
                 Optional.of((notice, run, finding) -> {
                     posted.add(notice.id());
+                    now = now.plus(slow);
                     return hook;
                 }));
     }
@@ -990,6 +996,46 @@ class NotifierTest {
         assertEquals(Set.of(run.key()), notifier.toTell());
         assertEquals(1, deliver(notifier, run).delivered());
         assertEquals(2, posted.size());
+    }
+
+    @Test
+    @DisplayName("a letter that the store cannot read is put off and keeps nobody waiting, the oldest least of all")
+    void unreadable() throws Exception {
+        store = new MemoryStore(Samples::uses) {
+            @Override
+            public List<GpuUse> gpuUse(Collection<RunSpan> spans, double busyAboveRatio, boolean energy)
+                    throws StoreException {
+                if (spans.stream().anyMatch(span -> span.run().key().jobId() == 83550)) {
+                    throw new StoreException("gpuUse: took more than 60 s", new IllegalStateException());
+                }
+                return super.gpuUse(spans, busyAboveRatio, energy);
+            }
+        };
+        Notifier notifier = notifier(ON);
+        for (int i = 0; i < 3; i++) {
+            found(Samples.run(83550 + i, "user" + i, "x"));
+            now = now.plusSeconds(1);
+        }
+        Notifier.Round round = deliver(notifier);
+        assertEquals(2, round.delivered());
+        assertEquals(1, round.postponed());
+        assertEquals(0, deliver(notifier).postponed(), "it waits");
+    }
+
+    @Test
+    @DisplayName("a program of the site that is slow takes no mail's minute, and the rest of its calls come next")
+    void slowWebhook() throws Exception {
+        Notifier notifier = notifier(ON);
+        for (int i = 0; i < 5; i++) {
+            found(Samples.run(83550 + i, "user" + i, "x"), "gpu-idle", to(Notice.Channel.WEBHOOK, 1));
+        }
+        found(run);
+        slow = Duration.ofSeconds(25);
+        assertEquals(4, deliver(notifier).delivered(), "three calls and a mail");
+        assertEquals(1, sent.size());
+        assertEquals(2, notifier.toTell().size());
+        assertEquals(2, deliver(notifier).delivered());
+        assertEquals(5, posted.stream().distinct().count());
     }
 
     @Test

@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * Keeps in memory what Slurm tells and what is found, as the contract of {@link Store} says, and fails where it is told
  * to; knows nothing of readings. Thread-safe.
  */
-public final class MemoryStore implements Store {
+public class MemoryStore implements Store {
     private final Map<RunKey, Run> runs = new LinkedHashMap<>();
     private final List<Run> saved = new ArrayList<>();
     private final Map<String, Instant> marks = new LinkedHashMap<>();
@@ -349,7 +349,7 @@ public final class MemoryStore implements Store {
     // ---- readings
 
     @Override
-    public List<GpuUse> gpuUse(Collection<RunSpan> spans, double busyAboveRatio, boolean energy) {
+    public List<GpuUse> gpuUse(Collection<RunSpan> spans, double busyAboveRatio, boolean energy) throws StoreException {
         return spans.stream()
                 .flatMap(span -> uses.apply(span.run()).stream().map(use -> within(use, span)))
                 .toList();
