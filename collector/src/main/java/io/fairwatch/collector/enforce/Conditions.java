@@ -1,7 +1,5 @@
 package io.fairwatch.collector.enforce;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fairwatch.collector.enforce.Deeds.Deed;
 import io.fairwatch.collector.enforce.Deeds.Job;
@@ -36,7 +34,6 @@ import java.util.stream.Collectors;
 
 /** All that must hold before something is done to a job. What is not known is a no. Immutable; blocks on the store. */
 final class Conditions {
-    private static final ObjectMapper JSON = new ObjectMapper();
     private static final int MOST_AUDIT = 100_000;
 
     private final Store store;
@@ -141,7 +138,7 @@ final class Conditions {
         if (finding.clearSince().isPresent() || finding.lastSeen().isBefore(judgedFrom)) {
             return new Answer.Wait("the condition was not seen to hold by the last judging");
         }
-        if (due.deed().ends() && !isCancellable(finding)) {
+        if (due.deed().needsLeave(finding.subject()) && !finding.mayEnd()) {
             return new Answer.Wait("the rule does not allow it with what it found");
         }
         Optional<Exemption> exemption = new Exemptions(store.exemptions(now))
@@ -275,15 +272,6 @@ final class Conditions {
                 ? Optional.of(new Answer.Wait("its owner was told that it comes not before "
                         + announced.get().notBefore()))
                 : Optional.empty();
-    }
-
-    /** Whether the rule said, of what it found last, that a job may be ended for it. */
-    private static boolean isCancellable(FindingRow finding) {
-        try {
-            return JSON.readTree(finding.evidence()).path("cancellable").asBoolean(false);
-        } catch (JsonProcessingException unreadable) {
-            return false;
-        }
     }
 
     /** Why a run was not measured well enough; empty if it was. Missing data accuses nobody. */

@@ -47,6 +47,14 @@ public interface Deeds {
             return this == CANCEL || this == REQUEUE;
         }
 
+        /**
+         * Whether a rule must have said that a job may be ended for what it found: one that runs ends by a shorter time
+         * limit, too, if later.
+         */
+        public boolean needsLeave(Subject job) {
+            return ends() || (this == SHORTEN && job instanceof RunKey);
+        }
+
         /** Whether Slurm does it to jobs that run; it holds back and moves only those that wait. */
         public boolean isForRunning() {
             return this != HOLD && this != LOWER_QOS;

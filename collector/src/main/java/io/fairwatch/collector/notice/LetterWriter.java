@@ -287,7 +287,7 @@ public final class LetterWriter {
         List<String> numbers = new ArrayList<>();
         try {
             JSON.readTree(finding.evidence()).properties().forEach(field -> {
-                if (field.getValue().isValueNode() && numbers.size() < MOST_NUMBERS) {
+                if (field.getValue().isValueNode() && !field.getValue().isBoolean() && numbers.size() < MOST_NUMBERS) {
                     numbers.add(Plain.line(field.getKey(), 40) + " = " + Plain.line(number(field.getValue()), 40));
                 }
             });

@@ -1,6 +1,7 @@
 package io.fairwatch.collector.notice;
 
 import io.fairwatch.agent.wire.GpuDevice;
+import io.fairwatch.collector.enforce.Deeds;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.run.Subject;
@@ -252,10 +253,17 @@ public final class MatterSource {
         return new Matter.Course(toldAt, List.copyOf(next.values()), answer);
     }
 
-    /** What Fairwatch will do because of a finding, if it goes on; empty if nothing. */
+    /**
+     * What Fairwatch will do because of a finding, if it goes on; empty if nothing, and if the rule does not allow it with what
+     * it found: nobody is threatened with what will not come. Should it allow it later, that is announced by itself.
+     */
     Optional<Matter.Next> next(FindingRow finding, Instant now) {
         return rules.apply(finding.rule())
                 .next(finding.progress().planned(), finding.progress().done())
+                .filter(deed -> finding.mayEnd()
+                        || Deeds.Deed.of(deed.word())
+                                .filter(one -> one.needsLeave(finding.subject()))
+                                .isEmpty())
                 .map(deed -> new Matter.Next(deed.word(), now.plus(deed.after())));
     }
 

@@ -1,7 +1,9 @@
 package io.fairwatch.collector.store;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.run.Subject;
+import java.sql.SQLException;
 import java.time.Instant;
 import java.util.Collections;
 import java.util.Map;
@@ -80,6 +82,15 @@ public record FindingRow(
     public Said said(String language) {
         Said said = translations.get(language);
         return said == null ? new Said(summary, fix) : said;
+    }
+
+    /** Whether the rule said, of what it found last, that a job may be ended for it. */
+    public boolean mayEnd() {
+        try {
+            return Json.read(evidence, JsonNode.class).path("cancellable").asBoolean(false);
+        } catch (SQLException unreadable) {
+            return false;
+        }
     }
 
     /**

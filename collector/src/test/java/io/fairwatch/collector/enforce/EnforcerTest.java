@@ -335,9 +335,12 @@ class EnforcerTest {
         assertEquals(List.of(), taken);
     }
 
-    @Test
-    @DisplayName("what the rule does not call a reason to end a job is none")
-    void notCancellable() throws Exception {
+    @ParameterizedTest
+    @ValueSource(strings = {"cancel", "requeue", "shorten"})
+    @DisplayName("what the rule does not call a reason to end a job is none, nor one to end it sooner")
+    void notCancellable(String word) throws Exception {
+        store.saveFindings(List.of(), List.of(deed().with(Notice.State.WITHHELD, 0, "", now)));
+        due(finding(run), word);
         FindingRow row = finding(run);
         store.saveFindings(
                 List.of(new FindingRow(
@@ -354,7 +357,10 @@ class EnforcerTest {
                         "{\"cancellable\":false}",
                         row.progress())),
                 List.of());
-        waitsBecause("the rule does not allow it with what it found");
+        assertEquals(0, round(Enforcer.Mode.ACT));
+        assertEquals(List.of(), taken);
+        String why = "the rule does not allow it with what it found";
+        assertTrue(audit().contains(word + " NOT_TAKEN: " + why), audit().toString());
     }
 
     @Test

@@ -154,7 +154,7 @@ class MatterSourceTest {
                 "anna",
                 "It is idle.",
                 "End it.",
-                "{}",
+                "{\"cancellable\": true}",
                 new FindingRow.Progress(1, 0, Optional.empty()));
     }
 

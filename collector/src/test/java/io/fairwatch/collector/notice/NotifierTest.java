@@ -1,6 +1,7 @@
 package io.fairwatch.collector.notice;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -1306,6 +1307,18 @@ class NotifierTest {
         assertEquals(
                 Optional.of(new Notice.Announced("cancel", now.plus(Duration.ofHours(2)))),
                 store.noticesOf(83550).get(0).announced());
+    }
+
+    @Test
+    @DisplayName("nobody is threatened with what the rule does not allow")
+    void threatensNothing() throws Exception {
+        ladder = ENDS;
+        found(run, "gpu-idle", OWNER); // of this the rule did not say that the job may be ended
+        deliver(notifier(ON));
+        assertFalse(
+                sent.get(0).letter().text().contains("Fairwatch will"),
+                sent.get(0).letter().text());
+        assertEquals(Optional.empty(), notice().announced());
     }
 
     @Test

@@ -82,7 +82,8 @@ final class Samples {
                 Then ask for one in your batch script:
                     #SBATCH --gres=gpu:1
                 A shell or notebook holds its GPUs until you leave it, also while it waits for you.""",
-                "{\"idle_gpus\": 2, \"utilization_max_ratio\": 0.0, \"coverage\": 0.99, \"gpus\": [\"GPU-1\"]}",
+                "{\"idle_gpus\": 2, \"utilization_max_ratio\": 0.0, \"coverage\": 0.99, \"gpus\": [\"GPU-1\"],"
+                        + " \"cancellable\": true}",
                 new FindingRow.Progress(1, 0, Optional.empty()));
     }
 
