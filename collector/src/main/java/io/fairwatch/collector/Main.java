@@ -579,7 +579,10 @@ public final class Main implements Callable<Integer> {
         return new Matter.Answering(links.link(claim), claim.expires());
     }
 
-    /** What owners say by links, what staff say, and what mail servers say; returned for the description of the API. */
+    /**
+     * What owners say by links, what staff say, and what mail servers say. Returns what is served beside the API, for the
+     * description of it.
+     */
     private static List<Described> answers(
             Setup setup, Vertx vertx, Store store, NoticePlanner planner, InstantSource clock, Router router) {
         CollectorConfig config = setup.config();
@@ -600,7 +603,10 @@ public final class Main implements Callable<Integer> {
                 vertx, answers, new StaffNotices(store, remember, zone, clock), setup.staffToken(), zone, clock);
         staff.mount(router);
         new BounceRoute(vertx, store, setup.bounceToken(), remember, clock).mount(router);
-        return Stream.of(staff.described(), List.of(BounceRoute.described()), ReportPages.described())
+        return Stream.of(
+                        staff.described(),
+                        List.of(BounceRoute.described(), BacktestRoute.described(), IngestHandler.described()),
+                        ReportPages.described())
                 .flatMap(List::stream)
                 .toList();
     }

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.fairwatch.collector.MainTest.Ended;
 import io.fairwatch.collector.store.AppendingMain;
 import io.fairwatch.collector.store.DuckDbStore;
+import io.vertx.core.json.JsonObject;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -17,6 +18,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -103,6 +105,21 @@ class RunningCollectorTest {
                 Slurm: switched off
                 No agent has reported yet.
                 """, health.body());
+    }
+
+    @Test
+    @DisplayName("the description of the API names what others serve, too")
+    void described() throws Exception {
+        JsonObject paths = new JsonObject(collector.get("/api/v1/openapi.json").body()).getJsonObject("paths");
+        for (String path : List.of(
+                "/api/v1/jobs/{id}",
+                "/api/v1/rules/{rule}/backtest",
+                "/api/v1/snapshots",
+                "/api/v1/report",
+                "/api/v1/bounces",
+                "/api/v1/staff/exemptions")) {
+            assertTrue(paths.containsKey(path), path + " of " + paths.fieldNames());
+        }
     }
 
     @Test

@@ -6,6 +6,7 @@ import io.fairwatch.agent.wire.StoredAnswer.HeldGpu;
 import io.fairwatch.agent.wire.WireCodec;
 import io.fairwatch.agent.wire.WireCodec.WireException;
 import io.fairwatch.collector.ingest.GroupCommit.Stored;
+import io.fairwatch.collector.web.Described;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.vertx.core.Future;
@@ -112,6 +113,24 @@ public final class IngestHandler {
                 .description("Packed size of all batches that came")
                 .baseUnit("bytes")
                 .register(meters);
+    }
+
+    /** For the description of the API. */
+    public static Described described() {
+        return new Described(
+                "post",
+                PATH,
+                "Takes snapshots of one node from its agent: one JSON object a line, application/x-ndjson, packed by gzip;"
+                        + " 200 when they would survive a crash. The package io.fairwatch.agent.wire describes them.",
+                List.of(),
+                List.of(),
+                true,
+                Map.of(
+                        400, "It is no batch of snapshots of one node, and never will be.",
+                        401, "The token is missing or wrong.",
+                        413, "It is too large.",
+                        415, "It is not application/x-ndjson in gzip.",
+                        503, "Not now; Retry-After says when to send it again."));
     }
 
     /** Adds the path to a router. */

@@ -40,6 +40,7 @@ import org.jspecify.annotations.Nullable;
 
 /** Puts together what is known of a job. Thread-safe; blocks on the store. */
 public final class JobLookup {
+    private static final int MOST_WAITING = 10;
     private static final int MOST_RUNS = 50;
     private static final int MOST_STRIPS = 8;
 
@@ -76,8 +77,9 @@ public final class JobLookup {
          *
          * @param views the newest run of each of its parts, the last started first, at most 50
          * @param more how many parts were left out
+         * @param waiting what of it waits: tasks of its array that have not started, or itself again after it was requeued
          */
-        record Found(List<JobView> views, int more) implements Answer {}
+        record Found(List<JobView> views, int more, List<PendingJob> waiting) implements Answer {}
 
         /** It waits. */
         record Pending(PendingJob job) implements Answer {}
@@ -98,10 +100,12 @@ public final class JobLookup {
         Optional<SlurmView> slurm = store.view();
         List<Run> runs =
                 store.runsOf(asked.number()).stream().filter(asked::isOf).toList();
+        List<PendingJob> waiting = slurm.stream()
+                .flatMap(view -> view.pending().stream())
+                .filter(job -> asked.isOf(job.jobId(), job.displayId()))
+                .toList();
         if (runs.isEmpty()) {
-            return slurm.stream()
-                    .flatMap(view -> view.pending().stream())
-                    .filter(job -> asked.isOf(job.jobId(), job.displayId()))
+            return waiting.stream()
                     .findFirst()
                     .<Answer>map(Answer.Pending::new)
                     .orElse(new Answer.Unknown(asked.text(), slurm.map(SlurmView::at)));
@@ -109,7 +113,15 @@ public final class JobLookup {
         Map<Long, List<Run>> byJob = runs.stream()
                 .sorted(Comparator.comparing((Run run) -> run.key().start()).reversed())
                 .collect(Collectors.groupingBy(run -> run.key().jobId(), LinkedHashMap::new, Collectors.toList()));
-        return new Answer.Found(views(byJob, slurm, now), Math.max(0, byJob.size() - MOST_RUNS));
+        String user = byJob.values().iterator().next().get(0).owner().user();
+        return new Answer.Found(
+                views(byJob, slurm, now),
+                Math.max(0, byJob.size() - MOST_RUNS),
+                // numbers come back, perhaps as somebody else's
+                waiting.stream()
+                        .filter(job -> job.owner().user().equals(user))
+                        .limit(MOST_WAITING)
+                        .toList());
     }
 
     /**

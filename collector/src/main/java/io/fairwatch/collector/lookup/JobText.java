@@ -61,7 +61,13 @@ public final class JobText {
                         .map(view -> page(
                                 view, Optional.ofNullable(strips.get(view.run().key()))))
                         .collect(Collectors.joining("\n"))
-                + (found.more() == 0 ? "" : "\nAnd " + found.more() + " more parts, not shown.\n");
+                + (found.more() == 0 ? "" : "\nAnd " + found.more() + " more parts, not shown.\n")
+                + found.waiting().stream().map(this::alsoWaits).collect(Collectors.joining());
+    }
+
+    private String alsoWaits(PendingJob job) {
+        return "\nJob " + Plain.line(job.displayId(), LONGEST_NAME) + " waits since " + Plain.minute(job.submit(), zone)
+                + " (" + Plain.line(job.reason(), LONGEST_NAME) + ").\n";
     }
 
     /** Only the lines that people's scripts read, with their header. */
@@ -100,7 +106,7 @@ public final class JobText {
         if (view.slurmStale() && view.run().asOf().isBefore(view.slurmAsOf())) {
             page.append("Slurm does not list it any more since ")
                     .append(Plain.minute(view.run().asOf(), zone))
-                    .append(": it has ended, and accounting has not told when.\n");
+                    .append(": it has ended, and accounting has not told when, or it is hidden from the collector.\n");
         } else if (view.slurmStale()) {
             page.append("Slurm does not answer since ")
                     .append(Plain.minute(view.slurmAsOf(), zone))

@@ -14,6 +14,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.TreeMap;
@@ -88,8 +89,8 @@ public final class NodeSummary {
                 .append("who holds GPUs\n");
         names.stream().sorted().forEach(name -> {
             NodeView view = reporting.get(name);
-            String slurmState = known.containsKey(name) ? known.get(name).state() : "not known to Slurm";
-            page.append(line(name, nameWidth, gpuWidth, view, slurmState, idle, shown))
+            Optional<SlurmNode> slurms = Optional.ofNullable(known.get(name));
+            page.append(line(name, nameWidth, gpuWidth, view, slurms, idle, shown))
                     .append('\n');
         });
         return page.append(colour(Colour.GREEN, "#"))
@@ -118,15 +119,23 @@ public final class NodeSummary {
             int nameWidth,
             int gpuWidth,
             @Nullable NodeView view,
-            String slurmState,
+            Optional<SlurmNode> slurm,
             Set<String> idle,
             Predicate<String> shown) {
+        String slurmState = slurm.map(SlurmNode::state).orElse("not known to Slurm");
         if (view == null) {
             return padded(name, nameWidth) + "  "
                     + colour(Colour.FAINT, "no agent reports (Slurm: " + Plain.line(slurmState, 40) + ")");
         }
         Duration age = Duration.between(view.node().lastAt(), view.at());
         if (age.compareTo(view.node().period().multipliedBy(SILENT_PERIODS)) > 0) {
+            Optional<String> off = slurm.flatMap(SlurmNode::offBecause);
+            if (off.isPresent()) { // its silence is no fault
+                return padded(name, nameWidth) + "  "
+                        + colour(
+                                Colour.FAINT,
+                                "off for " + Plain.duration(age) + " (" + Plain.line(off.get(), 40) + ")");
+            }
             return padded(name, nameWidth) + "  "
                     + colour(
                             Colour.RED,

@@ -62,6 +62,30 @@ public final class BacktestRoute {
         this.text = new BacktestText(zone);
     }
 
+    /** For the description of the API. */
+    public static Described described() {
+        return new Described(
+                "get",
+                "/api/v1/rules/{rule}/backtest",
+                "Rehearses a rule on what is stored, one at a time: lines that begin with # tell how far it is, with"
+                        + " format=json each line is a JSON object, {\"progress\": 0.25} until the last.",
+                List.of(
+                        new Described.Field("since", true, "From when on: 2026-09-01, 30d or 12h."),
+                        new Described.Field("until", false, "Until when; left away: now."),
+                        new Described.Field(
+                                "set", false, "threshold=value, as often as there are some, at most 20 times."),
+                        new Described.Field(
+                                "cancel_after",
+                                false,
+                                "Minutes from the first mail to the end of a job; left away: 60."),
+                        new Described.Field("format", false, "json; left away: text.")),
+                List.of(),
+                false,
+                Map.of(
+                        400, "A word is wrong, or a rule cannot be rehearsed.",
+                        503, "Another rule is being rehearsed; try again in a minute."));
+    }
+
     /** Adds the route. */
     public void mount(Router router) {
         router.get("/api/v1/rules/:rule/backtest").handler(this::answer);

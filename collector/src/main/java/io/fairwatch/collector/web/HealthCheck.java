@@ -30,6 +30,9 @@ public final class HealthCheck {
     private static final Duration CLOCK_SLACK = Duration.ofSeconds(5);
 
     /** Losses of the last so long are told. */
+    /** A node that Slurm does not know and that was not heard for so long was taken away, or renamed. */
+    private static final Duration GONE_AFTER = Duration.ofHours(1);
+
     private static final Duration LATELY = Duration.ofMinutes(30);
 
     /** Of more nodes, only those are in the text that something is to be said of. */
@@ -175,17 +178,22 @@ public final class HealthCheck {
         List<String> complaints = new ArrayList<>(troubles.get());
         Set<String> heard = nodes.stream().map(NodeState::node).collect(Collectors.toSet());
         List<SlurmNode> known = view.map(SlurmView::nodes).orElse(List.of());
+        Map<String, String> off = new HashMap<>();
         if (!known.isEmpty()) {
             Set<String> names = known.stream().map(SlurmNode::name).collect(Collectors.toSet());
-            heard.stream()
-                    .filter(name -> !names.contains(name))
-                    .sorted()
-                    .forEach(
-                            name -> complaints.add(
-                                    "Node " + name
-                                            + " reports, but Slurm knows no node of that name (expected: its NodeName, key node in agent.yml)."));
+            nodes.stream()
+                    .filter(node -> !names.contains(node.node()))
+                    .sorted(Comparator.comparing(NodeState::node))
+                    .forEach(node -> {
+                        if (node.lastAt().isAfter(now.minus(GONE_AFTER))) {
+                            complaints.add(
+                                    "Node " + node.node()
+                                            + " reports, but Slurm knows no node of that name (expected: its NodeName, key node in agent.yml).");
+                        } else {
+                            off.put(node.node(), "no longer in Slurm");
+                        }
+                    });
         }
-        Map<String, String> off = new HashMap<>();
         known.forEach(node -> node.offBecause().ifPresent(why -> off.put(node.name(), why)));
         boolean fresh = slurmStaleAfter
                 .map(most -> slurm.filter(at -> !at.isBefore(now.minus(most))).isPresent())

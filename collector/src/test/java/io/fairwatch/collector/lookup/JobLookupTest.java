@@ -20,6 +20,7 @@ import io.fairwatch.agent.wire.GpuReading;
 import io.fairwatch.collector.lookup.JobLookup.Answer;
 import io.fairwatch.collector.lookup.Samples.Sent;
 import io.fairwatch.collector.run.AllocatedGpu;
+import io.fairwatch.collector.run.PendingJob;
 import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.FindingRow;
@@ -32,6 +33,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.DisplayName;
@@ -260,6 +262,35 @@ class JobLookupTest {
     }
 
     @Test
+    @DisplayName(
+            "the rest of an array that waits is told after the tasks that run, and a requeued job that waits again")
+    void waitingRest() throws Exception {
+        Run task = Samples.run(8, Samples.task(5, 3), "sweep", NOON, Optional.empty(), List.of(NODE));
+        PendingJob rest = new PendingJob(
+                "lab",
+                5,
+                "5_[4-99%4]",
+                task.owner(),
+                "sweep",
+                NOON.minusSeconds(60),
+                "JobArrayTaskLimit",
+                "gres/gpu=1");
+        PendingJob stranger = new PendingJob(
+                "lab",
+                5,
+                "5",
+                new Run.Owner("mallory", OptionalInt.empty(), "x", "batch", "normal"),
+                "secret",
+                NOON,
+                "Resources",
+                "");
+        store.saveView(new Store.SlurmView(SLURM_AT, "lab", List.of(task), List.of(rest, stranger), List.of()));
+        assertTrue(
+                page("5").endsWith("\nJob 5_[4-99%4] waits since 2026-11-20 12:59 (JobArrayTaskLimit).\n"), page("5"));
+        assertFalse(page("8").contains("waits since"), page("8"));
+    }
+
+    @Test
     @DisplayName("a component of a heterogeneous job")
     void component() throws Exception {
         Samples.slurmSays(
@@ -431,7 +462,7 @@ class JobLookupTest {
         String page = page("83549");
         assertTrue(
                 page.contains("Slurm does not list it any more since 2026-11-20 15:00: it has ended, and accounting has"
-                        + " not told when.\n"),
+                        + " not told when, or it is hidden from the collector.\n"),
                 page);
         assertFalse(page.contains("does not answer"), page);
     }

@@ -149,6 +149,18 @@ class HealthCheckTest {
                 """, health.text(COPENHAGEN));
     }
 
+    @Test
+    @DisplayName(
+            "a node that was taken away, or a cloud node that is gone, is no trouble after an hour, and not silent")
+    void takenAway() throws Exception {
+        store.saveView(new SlurmView(Samples.SLURM_AT, "lab", List.of(), List.of(), List.of(slurmNode("nv-ai-02", 0))));
+        heard(NOW.minus(Duration.ofMinutes(61)), Map.of());
+        HealthCheck.Health health = at(NOW, STALE);
+        assertTrue(health.ok(), health.text(COPENHAGEN));
+        assertEquals(List.of(), health.warnings());
+        assertTrue(health.text(COPENHAGEN).contains("no longer in Slurm"), health.text(COPENHAGEN));
+    }
+
     private static SlurmNode slurmNode(String name, int gpus) {
         return new SlurmNode(name, "idle", OptionalInt.of(96), OptionalLong.empty(), OptionalInt.of(gpus), "");
     }
