@@ -522,6 +522,27 @@ class FairwatchCommandTest {
         assertEquals("/api/v1/jobs/5?format=csv&live=yes", asked.get(0));
     }
 
+    @Test
+    @DisplayName("-l waits for a collector that starts again, and says so; one that was never there ends it")
+    void liveOutlives() throws Exception {
+        AtomicInteger times = new AtomicInteger();
+        replies.clear();
+        answers = path -> switch (times.incrementAndGet()) {
+            case 1, 3 -> new Reply(200, "index, utilization\n0, 98 %\n");
+            case 2 -> new Reply(503, "The collector starts.");
+            default -> new Reply(410, "Job 5 has ended: COMPLETED.");
+        };
+        Ended ended = run(Map.of("FAIRWATCH_URL", url()), "getUtilByJobId.sh", "5", "-l", "1");
+        assertEquals("index, utilization\n0, 98 %\n0, 98 %\n", ended.out());
+        assertTrue(ended.err().contains("cannot answer (503): The collector starts."), ended.err());
+        assertEquals(0, ended.status());
+        answers = path -> new Reply(503, "The collector starts.");
+        assertEquals(
+                4,
+                run(Map.of("FAIRWATCH_URL", url()), "getUtilByJobId.sh", "5", "-l", "1")
+                        .status());
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"5 -l", "-l 5", "5 -l 1", "-l 1 5"})
     @DisplayName("-l stands before or behind the job, with or without seconds")

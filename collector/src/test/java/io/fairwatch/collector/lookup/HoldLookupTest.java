@@ -17,13 +17,17 @@ import io.fairwatch.collector.lookup.HoldLookup.Holdings;
 import io.fairwatch.collector.lookup.HoldLookup.IdleGpu;
 import io.fairwatch.collector.lookup.Samples.Sent;
 import io.fairwatch.collector.run.Run;
+import io.fairwatch.collector.run.SlurmNode;
 import io.fairwatch.collector.store.DuckDbStore;
 import io.fairwatch.collector.store.Store;
 import io.fairwatch.collector.store.Store.StoreException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
@@ -194,6 +198,15 @@ class HoldLookupTest {
                         .limit(2)
                         .map(line -> line + "\n")
                         .reduce("", String::concat));
+        NodeLookup later = new NodeLookup(store, () -> NOW.plus(Duration.ofHours(2)));
+        for (String state : List.of("idle", "idle+powered_down")) {
+            SlurmNode node = new SlurmNode(
+                    NODE, state, OptionalInt.of(48), OptionalLong.empty(), OptionalInt.of(16), "gpu:v100:16");
+            String page = summary.page(later.find(Optional.empty()), List.of(node), holdings, user -> true);
+            assertTrue(
+                    page.contains(state.equals("idle") ? "silent for 2 h (Slurm: idle)" : "off for 2 h (powered_down)"),
+                    page);
+        }
     }
 
     @Test
