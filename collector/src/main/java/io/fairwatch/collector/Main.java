@@ -37,6 +37,7 @@ import io.fairwatch.collector.report.AccountingCheck;
 import io.fairwatch.collector.report.ReportDesk;
 import io.fairwatch.collector.report.ReportMaker;
 import io.fairwatch.collector.report.ReportPost;
+import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.slurm.HistoryImport;
 import io.fairwatch.collector.slurm.SlurmCommand;
 import io.fairwatch.collector.slurm.SlurmControl;
@@ -82,6 +83,7 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.time.ZoneId;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -293,7 +295,8 @@ public final class Main implements Callable<Integer> {
                 SmtpOutbox outbox = new SmtpOutbox(vertx, config.mail().smtp())) {
             Notifier.Recipients recipients = setup.people().recipients(config, store, clock);
             Notifier notifier = notifier(setup, recipients, rules, store, runs, outbox, clock);
-            NoticePlanner planner = new NoticePlanner(store, recipients, windows(rules), clock);
+            NoticePlanner planner =
+                    new NoticePlanner(store, recipients, rule -> window(rules.get(), rule, Optional.empty()), clock);
             Judge.Settings judges = new Judge.Settings(
                     busyAbove, staleAfter, config.escalation().ladder());
             Judge judge = new Judge(store, runs, rules, planner::plan, clock, judges);
@@ -302,7 +305,7 @@ public final class Main implements Callable<Integer> {
                     store,
                     new SlurmDeeds(new SlurmControl(config.slurm().settings(), clock), enforcement, clock),
                     planner::news,
-                    windows(rules),
+                    (rule, run) -> window(rules.get(), rule, Optional.of(run)),
                     enforcement,
                     clock);
             JudgingRound round = new JudgingRound(judge, enforcer, notifier, clock, meters);
@@ -611,18 +614,29 @@ public final class Main implements Callable<Integer> {
                 .toList();
     }
 
-    private static Function<String, Duration> windows(RuleWatch rules) {
-        return name ->
-                rule(rules.get(), name).map(rule -> rule.timing().window()).orElse(RuleInfo.UNKNOWN.window());
+    private static Duration window(RuleSet rules, String name, Optional<Run> run) {
+        return rule(rules, name, run).map(rule -> rule.timing().window()).orElse(RuleInfo.UNKNOWN.window());
     }
 
-    private static Optional<Rule> rule(RuleSet rules, String name) {
-        return rules.rules().stream().filter(rule -> rule.name().equals(name)).findFirst();
+    /** A rule with the settings that hold for a run. */
+    private static Optional<Rule> rule(RuleSet rules, String name, Optional<Run> run) {
+        Map<Rule.Match.Of, String> its = new EnumMap<>(Rule.Match.Of.class);
+        run.ifPresent(one -> {
+            its.put(Rule.Match.Of.PARTITIONS, one.owner().partition());
+            its.put(Rule.Match.Of.ACCOUNTS, one.owner().account());
+            its.put(Rule.Match.Of.QOS, one.owner().qos());
+            one.gpuModel().ifPresent(model -> its.put(Rule.Match.Of.GPU_MODELS, model));
+        });
+        return rules.rules().stream()
+                .filter(rule -> rule.name().equals(name))
+                .findFirst()
+                .map(rule -> rule.effective(its));
     }
 
     /** What letters say of a rule, as it is in force. */
-    private static RuleInfo info(RuleSet rules, CollectorConfig config, Enforcer.Settings enforcement, String name) {
-        return rule(rules, name)
+    private static RuleInfo info(
+            RuleSet rules, CollectorConfig config, Enforcer.Settings enforcement, String name, Optional<Run> run) {
+        return rule(rules, name, run)
                 .map(rule -> {
                     Ladder ladder = rule.escalation().orElse(config.escalation().ladder());
                     return new RuleInfo(
@@ -658,7 +672,7 @@ public final class Main implements Callable<Integer> {
                 recipients,
                 new MatterSource(
                         store,
-                        rule -> info(rules.get(), config, enforcement, rule),
+                        (rule, run) -> info(rules.get(), config, enforcement, rule, run),
                         answers(config, setup.links()),
                         config.rules().busyAboveRatio(),
                         live,

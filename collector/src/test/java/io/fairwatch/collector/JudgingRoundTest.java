@@ -68,7 +68,7 @@ class JudgingRoundTest {
                         store,
                         deeds,
                         (finding, step, topic, channels, what) -> List.of(),
-                        rule -> Duration.ofHours(1),
+                        (rule, run) -> Duration.ofHours(1),
                         new Enforcer.Settings(
                                 act,
                                 Set.of(RULE),
@@ -92,7 +92,8 @@ class JudgingRoundTest {
                                 List.of("support@its.aau.dk"),
                                 account -> List.of(),
                                 Optional.empty()),
-                        new MatterSource(store, rule -> RuleInfo.UNKNOWN, (finding, at) -> Optional.empty(), 0.01),
+                        new MatterSource(
+                                store, (rule, run) -> RuleInfo.UNKNOWN, (finding, at) -> Optional.empty(), 0.01),
                         new LetterWriter(
                                 new LetterWriter.Site("lab", "support@its.aau.dk", Optional.empty()),
                                 Texts.Languages.shippedIn(Samples.COPENHAGEN)),

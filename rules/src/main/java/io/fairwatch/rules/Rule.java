@@ -62,6 +62,17 @@ public record Rule(
         return this;
     }
 
+    /** The same for a subject that goes by these names; of a kind that it has no name of there is none. */
+    public Rule effective(Map<Match.Of, String> its) {
+        for (Variant variant : variants) {
+            if (variant.match().names().entrySet().stream()
+                    .allMatch(entry -> entry.getValue().contains(its.getOrDefault(entry.getKey(), "")))) {
+                return variant.rule();
+            }
+        }
+        return this;
+    }
+
     /** What a rule judges. */
     public enum Scope {
         /** One run of a job, while it runs. */

@@ -29,7 +29,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.Function;
+import java.util.function.BiFunction;
 import java.util.stream.Collectors;
 
 /** All that must hold before something is done to a job. What is not known is a no. Immutable; blocks on the store. */
@@ -37,11 +37,12 @@ final class Conditions {
     private static final int MOST_AUDIT = 100_000;
 
     private final Store store;
-    private final Function<String, Duration> windowOf;
+    private final BiFunction<String, Run, Duration> windowOf;
     private final Enforcer.Settings settings;
     private final InstantSource clock;
 
-    Conditions(Store store, Function<String, Duration> windowOf, Enforcer.Settings settings, InstantSource clock) {
+    Conditions(
+            Store store, BiFunction<String, Run, Duration> windowOf, Enforcer.Settings settings, InstantSource clock) {
         this.store = store;
         this.windowOf = windowOf;
         this.settings = settings;
@@ -281,7 +282,7 @@ final class Conditions {
         }
         Map<String, NodeState> nodes = store.nodes().stream().collect(Collectors.toMap(NodeState::node, one -> one));
         Instant to = Horizon.of(run, nodes, clock.instant());
-        Instant from = to.minus(windowOf.apply(rule));
+        Instant from = to.minus(windowOf.apply(rule, run));
         List<GpuUse> given = store
                 .gpuUse(
                         List.of(new RunSpan(

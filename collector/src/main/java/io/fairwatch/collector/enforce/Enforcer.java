@@ -9,6 +9,7 @@ import io.fairwatch.collector.enforce.Deeds.Deed;
 import io.fairwatch.collector.enforce.Deeds.Job;
 import io.fairwatch.collector.run.JobState;
 import io.fairwatch.collector.run.PendingJob;
+import io.fairwatch.collector.run.Run;
 import io.fairwatch.collector.run.RunKey;
 import io.fairwatch.collector.run.Subject;
 import io.fairwatch.collector.store.AuditEntry;
@@ -33,7 +34,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.UUID;
-import java.util.function.Function;
+import java.util.function.BiFunction;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -127,12 +128,12 @@ public final class Enforcer {
     private final InstantSource clock;
     private final Conditions conditions;
 
-    /** @param windowOf the window of a rule */
+    /** @param windowOf the window of a rule, as it is in force for a run */
     public Enforcer(
             Store store,
             Deeds deeds,
             Teller teller,
-            Function<String, Duration> windowOf,
+            BiFunction<String, Run, Duration> windowOf,
             Settings settings,
             InstantSource clock) {
         this.store = store;

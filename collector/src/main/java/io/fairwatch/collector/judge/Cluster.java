@@ -150,18 +150,6 @@ final class Cluster {
         return run.allocation().gpus().orElse(0) == 0 && (tres.contains("gres/shard") || tres.contains("gres/mps"));
     }
 
-    /** The kind of a run's GPUs; absent: untyped, several, or none. */
-    static Optional<String> gpuModel(Run run) {
-        Optional<String> model = Optional.empty();
-        for (AllocatedGpu gpu : run.gpus()) {
-            if (gpu.type().isEmpty() || (model.isPresent() && !model.equals(gpu.type()))) {
-                return Optional.empty();
-            }
-            model = gpu.type();
-        }
-        return model;
-    }
-
     /** What a whole node of a run has: the one with the most CPUs for each GPU. */
     JobAllocation.Shape shapeOf(Run run) {
         Optional<SlurmNode> best = Optional.empty();

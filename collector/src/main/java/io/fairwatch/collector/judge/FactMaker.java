@@ -125,7 +125,7 @@ final class FactMaker {
                         cluster.gpusGiven(run),
                         run.allocation().cpus(),
                         run.allocation().memoryBytes(),
-                        Cluster.gpuModel(run),
+                        run.gpuModel(),
                         run.allocation().nodes(),
                         cluster.shapeOf(run)),
                 run.heldWithin(run.key().start(), to).toSeconds(),

@@ -28,13 +28,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /** Reads from the store what letters say about runs: a few queries for all of them. Thread-safe; blocks. */
 public final class MatterSource {
     private final Store store;
-    private final Function<String, RuleInfo> rules;
+    private final BiFunction<String, Optional<Run>, RuleInfo> rules;
     private final Answers answers;
     private final double busyAboveRatio;
     private final LiveRuns live;
@@ -48,11 +49,13 @@ public final class MatterSource {
     }
 
     /**
-     * @param rules what letters need to know of a rule, by its name
+     * @param rules what letters need to know of a rule, by its name and by the run that it is about, for which settings of
+     *     its own may hold
      * @param answers where owners can answer
      * @param busyAboveRatio a reading counts as busy when its largest sample is above this
      */
-    public MatterSource(Store store, Function<String, RuleInfo> rules, Answers answers, double busyAboveRatio) {
+    public MatterSource(
+            Store store, BiFunction<String, Optional<Run>, RuleInfo> rules, Answers answers, double busyAboveRatio) {
         this(store, rules, answers, busyAboveRatio, new LiveRuns(busyAboveRatio), () -> Instant.EPOCH);
     }
 
@@ -62,7 +65,7 @@ public final class MatterSource {
      */
     public MatterSource(
             Store store,
-            Function<String, RuleInfo> rules,
+            BiFunction<String, Optional<Run>, RuleInfo> rules,
             Answers answers,
             double busyAboveRatio,
             LiveRuns live,
@@ -78,12 +81,12 @@ public final class MatterSource {
     /** What a letter is about, and what is said when GPUs are not real. */
     record Found(List<Matter> matters, Optional<String> simulated) {}
 
-    boolean isWeekly(FindingRow finding) {
-        return rules.apply(finding.rule()).weekly();
+    boolean isWeekly(FindingRow finding, Optional<Run> run) {
+        return rules.apply(finding.rule(), run).weekly();
     }
 
     Duration windowOf(String rule) {
-        return rules.apply(rule).window();
+        return rules.apply(rule, Optional.empty()).window();
     }
 
     /** Runs that one letter tells of, and what was found of each. */
@@ -111,7 +114,8 @@ public final class MatterSource {
                 Instant to = Horizon.of(run, nodes, now);
                 Instant lookBack = findings.stream()
                         .map(finding -> finding.since()
-                                .minus(rules.apply(finding.rule()).window()))
+                                .minus(rules.apply(finding.rule(), Optional.of(run))
+                                        .window()))
                         .min(Comparator.naturalOrder())
                         .orElse(start);
                 its.add(new Part(new RunSpan(run, lookBack.isAfter(start) ? lookBack : start, to), findings));
@@ -150,6 +154,7 @@ public final class MatterSource {
                             Map.of(),
                             course(
                                     part.findings,
+                                    Optional.of(part.span.run()),
                                     part.findings.stream().findFirst().flatMap(finding -> answers.of(finding, now)),
                                     now)))
                     .sorted(Comparator.comparing(Matter::waste).reversed())
@@ -242,12 +247,13 @@ public final class MatterSource {
     }
 
     /** What goes before and after findings about one thing. */
-    private Matter.Course course(List<FindingRow> findings, Optional<Matter.Answering> answer, Instant now) {
+    private Matter.Course course(
+            List<FindingRow> findings, Optional<Run> run, Optional<Matter.Answering> answer, Instant now) {
         Optional<Instant> toldAt =
                 findings.stream().flatMap(finding -> finding.toldAt().stream()).min(Comparator.naturalOrder());
         Map<String, Matter.Next> next = new LinkedHashMap<>();
         findings.stream()
-                .flatMap(finding -> next(finding, now).stream())
+                .flatMap(finding -> next(finding, run, now).stream())
                 .sorted(Comparator.comparing(Matter.Next::notBefore))
                 .forEach(one -> next.putIfAbsent(one.deed(), one));
         return new Matter.Course(toldAt, List.copyOf(next.values()), answer);
@@ -257,8 +263,8 @@ public final class MatterSource {
      * What Fairwatch will do because of a finding, if it goes on; empty if nothing, and if the rule does not allow it with what
      * it found: nobody is threatened with what will not come. Should it allow it later, that is announced by itself.
      */
-    Optional<Matter.Next> next(FindingRow finding, Instant now) {
-        return rules.apply(finding.rule())
+    Optional<Matter.Next> next(FindingRow finding, Optional<Run> run, Instant now) {
+        return rules.apply(finding.rule(), run)
                 .next(finding.progress().planned(), finding.progress().done())
                 .filter(deed -> finding.mayEnd()
                         || Deeds.Deed.of(deed.word())
@@ -273,6 +279,7 @@ public final class MatterSource {
                 finding,
                 course(
                         List.of(finding),
+                        Optional.empty(),
                         finding.subject() instanceof Subject.OnNode ? Optional.empty() : answers.of(finding, now),
                         now));
     }

@@ -489,7 +489,7 @@ public final class Notifier {
         Person person = ((Directory.Answer.Found) answer).person();
         boolean weekly = settings.quiet.isWeeklyDay(now);
         List<Due> wanted = all.stream()
-                .filter(one -> news || weekly || !(person.weekly() || matters.isWeekly(one.finding())))
+                .filter(one -> news || weekly || !(person.weekly() || matters.isWeekly(one.finding(), one.run())))
                 .toList();
         Optional<String> dead = returned.why(settings.redirectAllTo.orElse(person.address()));
         if (dead.isEmpty() && hadEnough(envelope, round)) {
@@ -625,7 +625,7 @@ public final class Notifier {
     private Due announcing(Due one, Instant now) {
         return new Due(
                 one.notice()
-                        .announcing(matters.next(one.finding(), now)
+                        .announcing(matters.next(one.finding(), one.run(), now)
                                 .map(next -> new Notice.Announced(next.deed(), next.notBefore()))),
                 one.run(),
                 one.finding());

@@ -291,4 +291,16 @@ public record Run(
         Instant last = end.filter(e -> e.isBefore(to)).orElse(to);
         return last.isAfter(first) ? Duration.between(first, last) : Duration.ZERO;
     }
+
+    /** Slurm's name of the kind of its GPUs, e.g. {@code v100}; absent: untyped, of several kinds, or none. */
+    public Optional<String> gpuModel() {
+        Optional<String> model = Optional.empty();
+        for (AllocatedGpu gpu : gpus) {
+            if (gpu.type().isEmpty() || (model.isPresent() && !model.equals(gpu.type()))) {
+                return Optional.empty();
+            }
+            model = gpu.type();
+        }
+        return model;
+    }
 }

@@ -100,7 +100,7 @@ class EnforcerTest {
                         .map(channel -> notice(
                                 finding, new Notice.Aim(step, channel, topic, "who"), Notice.State.PLANNED, what))
                         .toList(),
-                rule -> Duration.ofHours(1),
+                (rule, about) -> Duration.ofHours(1),
                 settings,
                 () -> now);
     }

@@ -205,7 +205,7 @@ class KilledAtEveryStepTest {
                     store,
                     this::cancel,
                     planner::news,
-                    rule -> Duration.ofMinutes(10),
+                    (rule, run) -> Duration.ofMinutes(10),
                     new Enforcer.Settings(
                             Enforcer.Mode.ACT,
                             Set.of("idle"),
@@ -229,7 +229,7 @@ class KilledAtEveryStepTest {
                     recipients,
                     new MatterSource(
                             store,
-                            rule -> new RuleInfo(Duration.ofMinutes(10), false, steps),
+                            (rule, run) -> new RuleInfo(Duration.ofMinutes(10), false, steps),
                             (finding, at) -> Optional.empty(),
                             0.01),
                     new LetterWriter(

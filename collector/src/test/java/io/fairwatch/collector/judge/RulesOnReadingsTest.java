@@ -10,6 +10,7 @@ import static io.fairwatch.collector.store.Given.process;
 import static io.fairwatch.collector.store.Given.snapshot;
 import static io.fairwatch.collector.store.GivenRun.job;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.fairwatch.agent.wire.GpuProcess;
@@ -31,6 +32,7 @@ import io.fairwatch.collector.store.Store.SlurmView;
 import io.fairwatch.collector.store.Store.StoreException;
 import io.fairwatch.collector.usage.LiveRuns;
 import io.fairwatch.rules.Ladder;
+import io.fairwatch.rules.Rule;
 import io.fairwatch.rules.RuleSet;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -477,6 +479,23 @@ class RulesOnReadingsTest {
                                 "1h")));
         assertEquals(judged(4, 1, 0), cycle("idle-gpu", some, jobs));
         assertEquals(4, only().run().jobId());
+
+        // letters and deeds know only what a run is called
+        Rule rule = Shipped.only(List.of("idle-gpu"), Map.of("idle-gpu", some))
+                .rules()
+                .get(0);
+        assertFalse(rule.effective(Map.of(Rule.Match.Of.PARTITIONS, "teaching")).enabled());
+        assertEquals(
+                Duration.ofHours(1),
+                rule.effective(Map.of(Rule.Match.Of.GPU_MODELS, "a100"))
+                        .timing()
+                        .warmUp());
+        assertEquals(rule, rule.effective(Map.of(Rule.Match.Of.ACCOUNTS, "cs")), "of both, or it is not meant");
+        assertEquals(
+                Duration.ofHours(1),
+                rule.effective(Map.of(Rule.Match.Of.ACCOUNTS, "cs", Rule.Match.Of.QOS, "deadline"))
+                        .timing()
+                        .window());
     }
 
     private static AllocatedGpu kind(String type, int index, String uuid) {

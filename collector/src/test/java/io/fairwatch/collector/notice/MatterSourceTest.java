@@ -23,7 +23,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.function.Function;
+import java.util.function.BiFunction;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -45,14 +45,16 @@ class MatterSourceTest {
             Run run = job(1).on(allocated("node-a", 0, "GPU-a")).asOf(at(1440)).run();
             store.saveView(new Store.SlurmView(at(1440), "lab", List.of(run), List.of(), List.of()));
             FindingRow finding = found(run);
-            Function<String, RuleInfo> rules = rule -> new RuleInfo(
+            BiFunction<String, Optional<Run>, RuleInfo> rules = (rule, about) -> new RuleInfo(
                     Duration.ofMinutes(60),
                     false,
-                    List.of(
-                            new RuleInfo.Step(Optional.empty(), Duration.ZERO),
-                            new RuleInfo.Step(Optional.empty(), Duration.ofHours(4)),
-                            new RuleInfo.Step(Optional.of("cancel"), Duration.ofHours(2)),
-                            new RuleInfo.Step(Optional.of("hold"), Duration.ofHours(1))));
+                    about.filter(run::equals).isEmpty()
+                            ? List.of() // the ladder is of its partition alone
+                            : List.of(
+                                    new RuleInfo.Step(Optional.empty(), Duration.ZERO),
+                                    new RuleInfo.Step(Optional.empty(), Duration.ofHours(4)),
+                                    new RuleInfo.Step(Optional.of("cancel"), Duration.ofHours(2)),
+                                    new RuleInfo.Step(Optional.of("hold"), Duration.ofHours(1))));
             MatterSource source = new MatterSource(store, rules, (row, now) -> Optional.empty(), 0.01);
             MatterSource.Wanted wanted = new MatterSource.Wanted(List.of(run), Map.of(run.key(), List.of(finding)));
             Matter matter =
@@ -116,7 +118,7 @@ class MatterSourceTest {
                     });
             MatterSource source = new MatterSource(
                     counting,
-                    rule -> new RuleInfo(Duration.ofMinutes(rule.equals("short") ? 4 : 60), false, List.of()),
+                    (rule, about) -> new RuleInfo(Duration.ofMinutes(rule.equals("short") ? 4 : 60), false, List.of()),
                     (row, now) -> Optional.empty(),
                     0.01);
             List<MatterSource.Wanted> letters = new ArrayList<>();

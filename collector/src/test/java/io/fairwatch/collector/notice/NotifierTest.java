@@ -102,7 +102,7 @@ class NotifierTest {
                 recipients(),
                 new MatterSource(
                         store,
-                        rule -> new RuleInfo(Duration.ofHours(1), rule.equals("weekly"), ladder),
+                        (rule, run) -> new RuleInfo(Duration.ofHours(1), rule.equals("weekly"), ladder),
                         (finding, at) -> answered(finding, at),
                         0),
                 new LetterWriter(Samples.SITE, Texts.Languages.shippedIn(Samples.ZONE)),
