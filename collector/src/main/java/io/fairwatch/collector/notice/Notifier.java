@@ -490,6 +490,9 @@ public final class Notifier {
         boolean weekly = settings.quiet.isWeeklyDay(now);
         List<Due> wanted = all.stream()
                 .filter(one -> news || weekly || !(person.weekly() || matters.isWeekly(one.finding(), one.run())))
+                // while the rule does not allow it there is nothing to announce, and it may allow it again
+                .filter(one -> one.notice().aim().topic() != Topic.ANNOUNCED
+                        || matters.next(one.finding(), one.run(), now).isPresent())
                 .toList();
         Optional<String> dead = returned.why(settings.redirectAllTo.orElse(person.address()));
         if (dead.isEmpty() && hadEnough(envelope, round)) {

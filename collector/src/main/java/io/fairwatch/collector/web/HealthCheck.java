@@ -30,10 +30,10 @@ public final class HealthCheck {
     private static final Duration CLOCK_SLACK = Duration.ofSeconds(5);
 
     /** Losses of the last so long are told. */
+    private static final Duration LATELY = Duration.ofMinutes(30);
+
     /** A node that Slurm does not know and that was not heard for so long was taken away, or renamed. */
     private static final Duration GONE_AFTER = Duration.ofHours(1);
-
-    private static final Duration LATELY = Duration.ofMinutes(30);
 
     /** Of more nodes, only those are in the text that something is to be said of. */
     private static final int MOST_NODES = 60;
@@ -190,7 +190,7 @@ public final class HealthCheck {
                                     "Node " + node.node()
                                             + " reports, but Slurm knows no node of that name (expected: its NodeName, key node in agent.yml).");
                         } else {
-                            off.put(node.node(), "no longer in Slurm");
+                            off.put(node.node(), "unknown");
                         }
                     });
         }

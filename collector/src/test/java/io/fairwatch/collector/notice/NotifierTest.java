@@ -1310,6 +1310,23 @@ class NotifierTest {
     }
 
     @Test
+    @DisplayName("an announcement waits while the rule does not allow the deed, and comes when it does again")
+    void announcesWhenAllowed() throws Exception {
+        ladder = ENDS;
+        Notifier notifier = notifier(ON);
+        FindingRow busy = Samples.of(Samples.planned(Samples.finding(run), 2), "gpu-idle", "One works.", "Go on.");
+        slurmSays(Samples.NOW, run);
+        store.saveFindings(
+                List.of(busy),
+                planner().news(busy, 2, Notice.Topic.ANNOUNCED, List.of(Notice.Channel.OWNER), "cancel"));
+        assertEquals(0, deliver(notifier).delivered());
+        assertEquals(Notice.State.PLANNED, notice().state());
+        store.saveFindings(List.of(Samples.planned(Samples.finding(run), 2)), List.of());
+        assertEquals(1, deliver(notifier).delivered());
+        assertTrue(notice().announced().isPresent());
+    }
+
+    @Test
     @DisplayName("nobody is threatened with what the rule does not allow")
     void threatensNothing() throws Exception {
         ladder = ENDS;

@@ -158,7 +158,7 @@ class HealthCheckTest {
         HealthCheck.Health health = at(NOW, STALE);
         assertTrue(health.ok(), health.text(COPENHAGEN));
         assertEquals(List.of(), health.warnings());
-        assertTrue(health.text(COPENHAGEN).contains("no longer in Slurm"), health.text(COPENHAGEN));
+        assertTrue(health.text(COPENHAGEN).contains("unknown in Slurm"), health.text(COPENHAGEN));
     }
 
     private static SlurmNode slurmNode(String name, int gpus) {
