@@ -390,8 +390,10 @@ public final class Notifier {
                 }
             }
         }
-        deliver(next, round); // those who were addressed, though that took long
-        callWebhook(calls, round);
+        if (!Thread.currentThread().isInterrupted()) { // what is begun while the collector ends may stay unconfirmed
+            deliver(next, round); // those who were addressed, though that took long
+            callWebhook(calls, round);
+        }
     }
 
     /**
@@ -720,7 +722,7 @@ public final class Notifier {
         Instant until = clock.instant().plus(LONGEST_ROUND);
         for (int i = 0; i < due.size(); i++) {
             Due one = due.get(i);
-            if (i > 0 && isOver(until)) {
+            if (Thread.currentThread().isInterrupted() || (i > 0 && isOver(until))) {
                 name(due.subList(i, due.size()));
                 return;
             }

@@ -1024,6 +1024,22 @@ class NotifierTest {
     }
 
     @Test
+    @DisplayName("when the collector ends nothing more is begun, neither a mail nor a call")
+    void interrupted() throws Exception {
+        Notifier notifier = notifier(ON);
+        found(run);
+        found(Samples.run(83550, "bob", "x"), "gpu-idle", to(Notice.Channel.WEBHOOK, 1));
+        Thread.currentThread().interrupt();
+        try {
+            assertEquals(0, deliver(notifier).delivered());
+        } finally {
+            assertTrue(Thread.interrupted());
+        }
+        assertEquals(List.of(), posted);
+        assertEquals(2, deliver(notifier).delivered());
+    }
+
+    @Test
     @DisplayName("a program of the site that is slow takes no mail's minute, and the rest of its calls come next")
     void slowWebhook() throws Exception {
         Notifier notifier = notifier(ON);
